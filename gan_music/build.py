@@ -1,0 +1,74 @@
+"""Settings -> the objects they describe."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from gan_music.checkpoints import Checkpoint
+from gan_music.config import MODELS, DataConfig, SequenceGANConfig, TrainConfig, checked
+from gan_music.data.module import MusicDataModule
+from gan_music.errors import UserError
+from gan_music.events import EventCodec
+from gan_music.gan import SequenceGAN, Training
+
+
+def user_path(path: str | None) -> Path | None:
+    """A path that a user gave, relative to the folder the command was called from."""
+    if path is None:
+        return None
+    base = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else os.getcwd()
+    return Path(base, os.path.expanduser(path))
+
+
+def build_data(config: DataConfig, seed: int) -> MusicDataModule:
+    """The data module of these settings; nothing is read yet."""
+    values = dataclasses.asdict(config)
+    values["root"] = user_path(config.root)
+    values["cache_dir"] = user_path(config.cache_dir)
+    return MusicDataModule(**values, seed=seed)
+
+
+def build_model(
+    config: SequenceGANConfig, codec: EventCodec, run: dict[str, Any] | None = None
+) -> SequenceGAN:
+    """A fresh model: initial weights are drawn from torch's global random state."""
+    values = dataclasses.asdict(config)
+    del values["name"]
+    names = {f.name for f in dataclasses.fields(Training)}
+    training = {k: values.pop(k) for k in list(values) if k in names}
+    training["betas"] = tuple(training["betas"])
+    return SequenceGAN(
+        codec_state=codec.state(), training=Training(**training), config=run, **values
+    )
+
+
+def restore_model(checkpoint: Checkpoint, path: Path) -> SequenceGAN:
+    """The model of a checkpoint, with its weights.
+
+    Raises
+    ------
+    UserError
+        If the weights do not fit the settings beside them.
+    """
+    config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
+    assert type(config.model) in MODELS.values()
+    try:
+        # the weights that are drawn here are thrown away: leave the random state alone
+        with torch.random.fork_rng(devices=[]):
+            model = build_model(
+                config.model, EventCodec.from_state(checkpoint.codec), checkpoint.config
+            )
+        model.load_state_dict(checkpoint.state_dict)
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"checkpoint {path}: its weights do not fit its own settings; it is damaged or was "
+            "edited: train again."
+        ) from error
+    return model

@@ -1,0 +1,71 @@
+"""What happens beside the updates: the measure of samples after each epoch, and a line about it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gan_music.metrics.basic import compare, describe
+from gan_music.notes import Piece
+from gan_music.sampling import sample
+
+log = logging.getLogger(__name__)
+
+
+class SampleQuality(Callback):
+    """After each epoch: samples of the averaged generator against held-out music.
+
+    The same noise each time, so that epochs can be compared. Logs ``val/distance`` (the mean of
+    the three histogram distances, by which checkpoints are chosen) and what the samples are like.
+    """
+
+    def __init__(
+        self, reference: Sequence[Piece], *, n_windows: int, window: int, seed: int
+    ) -> None:
+        self.reference = reference
+        self.n_windows, self.window, self.seed = n_windows, window, seed
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        pieces = sample(
+            pl_module.sampler,
+            pl_module.codec,
+            n_pieces=self.n_windows,
+            n_notes=self.window,
+            seed=self.seed,
+        )
+        figures = compare(pieces, self.reference) | describe(pieces)
+        del figures["n_notes"]
+        pl_module.log_dict({f"val/{k}": float(v) for k, v in figures.items()})
+
+
+class EpochLine(Callback):
+    """One line an epoch, for the log and for screens without a progress bar."""
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        figures = trainer.callback_metrics
+        words = [
+            f"{label} {float(figures[key]):.3f}"
+            for label, key in (
+                ("loss_d", "train/loss_d"),
+                ("loss_g", "train/loss_g"),
+                ("accuracy_d", "train/accuracy_d"),
+                ("val nll", "val/nll"),
+                ("val distance", "val/distance"),
+                ("distinct 4-grams", "val/distinct_pitch_4grams"),
+            )
+            if key in figures
+        ]
+        log.info(
+            "epoch %d/%d%s: %s (%.0f s)",
+            trainer.current_epoch + 1,
+            trainer.max_epochs,
+            " (warm start)" if pl_module.warm else "",
+            ", ".join(words),
+            time.monotonic() - self._start,
+        )

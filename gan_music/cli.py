@@ -1,0 +1,113 @@
+"""What every command shares: Hydra composes, errors become one sentence. Light to import."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_music.config import checked, conf_dir, first_line, unknown_key
+from gan_music.errors import UserError
+from gan_music.run_folder import run_folder
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> None:
+    """Compose ``conf/<name>.yaml`` with the command line, check it, and run ``job`` on it.
+
+    Whatever goes wrong ends in one sentence on stderr and exit code 1; the traceback goes to the
+    run's log, and to the screen where ``debug=true`` stands on the command line. In a sweep, a job
+    that fails leaves its sentence and its traceback in its own log and does not stop the others.
+    """
+    # Hydra prints errors in ways of its own; this makes it raise them instead
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    OmegaConf.register_new_resolver("gan_music.run_folder", run_folder, replace=True)
+    failures: list[Exception] = []
+
+    def task(config: DictConfig) -> float | None:
+        try:
+            return job(checked(schema, config))
+        except Exception as error:
+            file_log = logging.getLogger("gan_music.traceback")
+            if file_log.handlers:
+                file_log.error("the run failed: %s", explain(error, schema), exc_info=True)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                log.error("job %s failed: %s", HydraConfig.get().job.num, explain(error, schema))
+                raise  # the sweep notes it, goes on, and ends with exit code 1
+            failures.append(error)
+            return None
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        failures.append(error)
+    if failures:
+        if any(a.replace(" ", "").lower() == "debug=true" for a in sys.argv):
+            traceback.print_exception(failures[0])
+        else:
+            print(f"error: {explain(failures[0], schema)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def explain(error: BaseException, schema: type) -> str:
+    """One sentence for an error: what was wrong, where, and what to do."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    for link in chain:
+        if isinstance(link, UserError):
+            return " ".join(str(link).split())
+    if isinstance(error, MissingConfigException):
+        missing = error.missing_cfg_file or ""
+        group, _, option = missing.rpartition("/")
+        if group and error.options:
+            return f"{group}={option} does not exist: choose one of {', '.join(error.options)}."
+        return f"{missing} does not exist among the configs: see --help."
+    if isinstance(error, HydraException):
+        return _explain_hydra(error, chain, schema)
+    if isinstance(error, OmegaConfBaseException):
+        return f"{error.full_key or 'the config'}: {first_line(error)}."
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}; name another path, or mend this one "
+            "(hydra.run.dir=DIR sets a run's folder, out=DIR a command's)."
+        )
+    return (
+        f"unexpected {type(error).__name__}: {first_line(error)}; "
+        "run it again with debug=true for the traceback."
+    )
+
+
+def _explain_hydra(error: HydraException, chain: list[BaseException], schema: type) -> str:
+    text = first_line(error)
+    for link in chain:
+        if isinstance(link, OmegaConfBaseException) and "not in struct" in str(link):
+            return str(unknown_key(schema, str(link.full_key or _quoted(text))))
+    if text.startswith("Could not override") and "No match in the defaults list" in str(error):
+        return str(unknown_key(schema, _quoted(text)))
+    return f"{text}: see --help for the form of an override."
+
+
+def _quoted(text: str) -> str:
+    parts = text.split("'")
+    return parts[1] if len(parts) > 2 else text
+
+
+def overrides() -> list[str]:
+    """The overrides on the command line of the running job."""
+    values: Any = HydraConfig.get().overrides.task
+    return [str(v) for v in values]

@@ -1,0 +1,262 @@
+"""The schema of every setting: names, types, bounds. Light to import: no torch, no music21.
+
+The values are in ``conf/``; Hydra composes them, and :func:`checked` holds the result against the
+schema, so that a key nobody reads, a wrong type or a value out of range is refused in one sentence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from gan_music.errors import UserError
+
+
+def conf_dir() -> Path:
+    """Where the configuration lives: beside the package in a clone, inside it once installed."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def bounded(low: float | None = None, high: float | None = None, **options: Any) -> Any:
+    """A field whose number lies within inclusive bounds."""
+    return field(metadata={"low": low, "high": high}, **options)
+
+
+@dataclass
+class DataConfig:
+    root: str | None
+    query: str
+    cache_dir: str | None
+    grid: int = bounded(1, 960)
+    window: int = bounded(1, 65536)
+    stride: int = bounded(1)
+    batch_size: int = bounded(1)
+    val_rate: float = bounded(0, 0.9)
+    test_rate: float = bounded(0, 0.9)
+    transpose: int = bounded(0, 12)
+    min_notes: int = bounded(1)
+    n_workers: int | None = bounded(1)
+
+
+@dataclass
+class SequenceGANConfig:
+    name: str
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    embedding_size: int = bounded(1, 4096)
+    noise_size: int = bounded(1, 65536)
+    dropout: float = bounded(0, 0.99)
+    lr_g: float = bounded(0)
+    lr_d: float = bounded(0)
+    betas: list[float] = bounded(0, 0.999999)
+    n_critic: int = bounded(1)
+    label_smoothing: float = bounded(0, 0.5)
+    clip_norm: float = bounded(0)
+    temperature: float = bounded(0.01, 100)
+    likelihood_weight: float = bounded(0)
+    warm_start_epochs: int = bounded(0)
+    warm_start_lr: float = bounded(0)
+    warm_start_d_every: int = bounded(1)
+    warmup_batches: int = bounded(0)
+    ema_decay: float = bounded(0, 0.999999)
+
+
+# model.name -> its schema
+MODELS: dict[str, type] = {"sequence_gan": SequenceGANConfig}
+
+
+@dataclass
+class TrainerConfig:
+    accelerator: str
+    precision: str
+    devices: int = bounded(1)
+    max_epochs: int = bounded(1)
+    patience: int | None = bounded(1)
+    log_every_n_batches: int = bounded(1)
+
+
+@dataclass
+class SamplesConfig:
+    n_windows: int = bounded(2, 4096)
+    n_pieces: int = bounded(1, 4096)
+    n_notes: int = bounded(1, 65536)
+
+
+@dataclass
+class TrainConfig:
+    name: str
+    resume: str | None
+    debug: bool
+    data: DataConfig
+    model: Any
+    trainer: TrainerConfig
+    samples: SamplesConfig
+    seed: int = bounded(0, 2**32 - 1)
+
+
+@dataclass
+class GenerateConfig:
+    checkpoint: str | None
+    out: str
+    debug: bool
+    n_pieces: int = bounded(1, 100000)
+    n_notes: int = bounded(1, 65536)
+    seed: int = bounded(0, 2**32 - 1)
+    temperature: float = bounded(0.01, 100)
+    tempo: float = bounded(1, 1000)
+
+
+@dataclass
+class ExtractConfig:
+    debug: bool
+    data: DataConfig
+
+
+T = TypeVar("T")
+
+
+def checked(schema: type[T], config: DictConfig) -> T:
+    """The composed config as an instance of its schema.
+
+    Raises
+    ------
+    UserError
+        Naming the key, what is wrong with it, and what would do.
+    """
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key} has no value: give one, {error.full_key}=...") from error
+    except (InterpolationResolutionError, ConfigKeyError) as error:
+        raise UserError(f"{error.full_key} cannot be resolved: {first_line(error)}.") from error
+    assert isinstance(values, dict)
+    return _instance(schema, values, "")
+
+
+def known_keys(schema: type, prefix: str = "") -> list[str]:
+    """All keys of a schema, dotted; a model's are those of every model."""
+    keys = []
+    for f in dataclasses.fields(schema):
+        name = prefix + f.name
+        keys.append(name)
+        nested = _types(schema)[f.name]
+        if name == "model":
+            for model in MODELS.values():
+                keys += known_keys(model, "model.")
+        elif dataclasses.is_dataclass(nested):
+            keys += known_keys(typing.cast(type, nested), name + ".")
+    return keys
+
+
+def unknown_key(schema: type, key: str) -> UserError:
+    """The sentence for a key that does not exist, with the nearest that does."""
+    keys = known_keys(schema)
+    last = key.rsplit(".", 1)[-1]
+    by_last = [k for k in keys if k.rsplit(".", 1)[-1] == last and k != key]
+    near = by_last or difflib.get_close_matches(key, keys, 1, 0.6)
+    hint = f"did you mean {near[0]}?" if near else "see --help, or --cfg job for all keys."
+    return UserError(f"the key {key} does not exist: {hint}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without a closing full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
+    fields = {f.name: f for f in dataclasses.fields(schema)}  # type: ignore[arg-type]
+    hints = _types(schema)
+    for key in values:
+        if key not in fields:
+            raise unknown_key(TrainConfig if prefix else schema, prefix + str(key))
+    arguments: dict[str, Any] = {}
+    for name, f in fields.items():
+        key = prefix + name
+        if name not in values:
+            if f.default is MISSING:
+                raise UserError(f"{key} has no value: give one, {key}=...")
+            continue
+        value = values[name]
+        if name == "model":
+            arguments[name] = _model(value)
+        elif dataclasses.is_dataclass(hints[name]):
+            if not isinstance(value, dict):
+                raise UserError(f"{key}={value} is a single value, but {key} is a group of keys.")
+            arguments[name] = _instance(typing.cast(type, hints[name]), value, key + ".")
+        else:
+            arguments[name] = _value(hints[name], value, key, f.metadata)
+    return schema(**arguments)
+
+
+def _model(value: Any) -> Any:
+    name = value.get("name") if isinstance(value, dict) else value
+    if not isinstance(value, dict) or name not in MODELS:
+        raise UserError(f"model.name={name} is no model: choose one of {', '.join(MODELS)}.")
+    return _instance(MODELS[name], value, "model.")
+
+
+def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) -> Any:
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in kinds:
+        return None
+    kind = next(k for k in kinds if k is not type(None))
+    if typing.get_origin(kind) is list:
+        if not isinstance(value, list):
+            raise UserError(f"{key}={value} must be a list, as in {key}=[0.5,0.99].")
+        (item,) = typing.get_args(kind)
+        return [_value(item, v, key, bounds) for v in value]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # a folder called 2024, say
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        raise UserError(f"{key}={value} must be {words[kind]}.")
+    if kind in (int, float):
+        low, high = bounds.get("low"), bounds.get("high")
+        if value != value or (low is not None and value < low) or (high is not None and value > high):
+            raise UserError(f"{key}={value} must be {_range(low, high)}.")
+    return value
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    return f"from {low} to {high}"
+
+
+def _types(schema: type) -> dict[str, Any]:
+    return typing.get_type_hints(schema)
+
+
+__all__ = [
+    "MODELS",
+    "DataConfig",
+    "ExtractConfig",
+    "GenerateConfig",
+    "OmegaConfBaseException",
+    "SamplesConfig",
+    "SequenceGANConfig",
+    "TrainConfig",
+    "TrainerConfig",
+    "checked",
+    "conf_dir",
+    "first_line",
+    "known_keys",
+    "unknown_key",
+]

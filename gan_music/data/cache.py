@@ -1,0 +1,101 @@
+"""Notes on disk: one .npz of plain arrays for each file that was read.
+
+An entry's key is a hash of the file's bytes, its kind, the grid and the extractor's version, so a
+changed file, setting or program never meets an old entry. Entries are written to a temporary file
+and renamed: jobs that share the cache see whole entries or none. Nothing in it is a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from gan_music.errors import UserError
+from gan_music.notes import Piece
+
+# Raise it whenever the same bytes would be read as other notes.
+EXTRACTOR_VERSION = 1
+
+_ARRAYS = ("onset", "duration", "pitch", "velocity")
+
+
+class NoteCache:
+    """Pieces by key, below a folder that is made when the first is stored."""
+
+    def __init__(self, root: Path, grid: int) -> None:
+        self.root = root
+        self.grid = grid
+
+    def key(self, path: Path) -> str:
+        """The key of a file as it is now."""
+        digest = hashlib.sha256(path.read_bytes())
+        digest.update(f"|{path.suffix.lower()}|{self.grid}|{EXTRACTOR_VERSION}".encode())
+        digest.update(f"|{version('music21')}".encode())
+        return digest.hexdigest()
+
+    def load(self, key: str, name: str) -> list[Piece] | None:
+        """The pieces stored under a key, called ``name``; None if there are none, or damaged."""
+        try:
+            with np.load(self._path(key), allow_pickle=False) as entry:
+                lengths, tempos = entry["lengths"], entry["tempos"]
+                bounds = np.cumsum(lengths)[:-1]
+                columns = [np.split(entry[a].astype(np.int64), bounds) for a in _ARRAYS]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            return None
+        names = [f"{name}#{i + 1}" for i in range(len(lengths))] if len(lengths) > 1 else [name]
+        try:
+            return [
+                Piece.from_arrays(
+                    onset, duration, pitch, velocity=velocity, grid=self.grid, tempo=tempo, name=n
+                )
+                for onset, duration, pitch, velocity, tempo, n in zip(
+                    *columns, tempos.tolist(), names, strict=True
+                )
+            ]
+        except ValueError:
+            return None
+
+    def store(self, key: str, pieces: Sequence[Piece]) -> None:
+        """Keep the pieces of a file.
+
+        Raises
+        ------
+        UserError
+            If the folder cannot be written.
+        """
+        path = self._path(key)
+        arrays = {a: np.concatenate([getattr(p, a) for p in pieces]) for a in _ARRAYS}
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+                temporary = Path(file.name)
+                np.savez(
+                    file,
+                    lengths=np.array([len(p) for p in pieces]),
+                    tempos=np.array([p.tempo for p in pieces]),
+                    onset=arrays["onset"].astype(np.uint32),
+                    duration=arrays["duration"].astype(np.uint32),
+                    pitch=arrays["pitch"].astype(np.uint8),
+                    velocity=arrays["velocity"].astype(np.uint8),
+                )
+            os.replace(temporary, path)
+        except OSError as error:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+            raise UserError(
+                f"data.cache_dir={self.root} cannot be written ({error.strerror}): "
+                "name a folder that can."
+            ) from error
+
+    def _path(self, key: str) -> Path:
+        return self.root / key[:2] / f"{key}.npz"

@@ -1,0 +1,139 @@
+"""The LightningDataModule: extract once, split by piece, serve windows."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gan_music.data.cache import NoteCache
+from gan_music.data.extract import Extraction, extract
+from gan_music.data.sources import find_sources
+from gan_music.data.split import Split, split_pieces
+from gan_music.data.windows import WindowDataset, WindowSampler
+from gan_music.errors import UserError
+from gan_music.events import EventCodec
+from gan_music.notes import Piece
+
+log = logging.getLogger(__name__)
+
+
+def default_cache_dir() -> Path:
+    """``gan_music`` under ``$XDG_CACHE_HOME``, or ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_music"
+
+
+class MusicDataModule(LightningDataModule):
+    """Windows of events from a folder or from music21's corpus.
+
+    ``prepare_data`` fills the cache; ``setup`` reads it, splits by piece and cuts windows.
+
+    Parameters
+    ----------
+    root : a folder to read recursively; None reads ``query`` from music21's corpus.
+    grid : steps a quarter note.
+    window, stride : notes in a window, and notes from one window's start to the next one's.
+    transpose : training windows are transposed by up to so many semitones, drawn anew each epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path | None,
+        query: str,
+        cache_dir: Path | None,
+        grid: int,
+        window: int,
+        stride: int,
+        batch_size: int,
+        val_rate: float,
+        test_rate: float,
+        transpose: int,
+        min_notes: int,
+        n_workers: int | None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.root, self.query = root, query
+        self.cache = NoteCache(cache_dir or default_cache_dir(), grid)
+        self.codec = EventCodec(grid)
+        self.window, self.stride, self.batch_size = window, stride, batch_size
+        self.val_rate, self.test_rate = val_rate, test_rate
+        self.transpose, self.min_notes, self.n_workers = transpose, min_notes, n_workers
+        self.seed = seed
+        self.extraction: Extraction | None = None
+        self.pieces: Split | None = None
+
+    def extract(self) -> Extraction:
+        """Read all sources, through the cache."""
+        return extract(
+            find_sources(self.root, self.query),
+            self.cache,
+            min_notes=self.min_notes,
+            n_workers=self.n_workers,
+        )
+
+    def prepare_data(self) -> None:
+        # kept only to spare this process a second look; other processes find the cache filled
+        self.extraction = self.extract()
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.pieces is not None:
+            return
+        if self.extraction is None:
+            self.extraction = self.extract()
+        pieces = split_pieces(
+            self.extraction.pieces, val_rate=self.val_rate, test_rate=self.test_rate
+        )
+        self.train_windows = self._windows(pieces.train, self.stride)
+        self.val_windows = self._windows(pieces.val, self.window)
+        for side, windows in (("train", self.train_windows), ("val", self.val_windows)):
+            if not len(windows):
+                raise UserError(
+                    f"no piece of the {side} split has data.window={self.window} notes: "
+                    "choose a smaller window or longer pieces."
+                )
+        self.pieces = pieces
+        log.info(
+            "split by piece: %d train, %d val, %d test; %d training windows of %d notes "
+            "(%d training pieces are shorter and left out)",
+            *map(len, pieces),
+            len(self.train_windows),
+            self.window,
+            self.train_windows.n_short,
+        )
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        sampler = WindowSampler(
+            len(self.train_windows), seed=self.seed, transpose=self.transpose
+        )
+        return self._loader(
+            self.train_windows, sampler, drop_last=len(sampler) >= self.batch_size
+        )
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        sampler = WindowSampler(len(self.val_windows), seed=0, transpose=0)
+        return self._loader(self.val_windows, sampler, drop_last=False)
+
+    def _windows(self, pieces: list[Piece], stride: int) -> WindowDataset:
+        return WindowDataset(pieces, self.codec, length=self.window, stride=stride)
+
+    def _loader(
+        self, windows: WindowDataset, sampler: WindowSampler, *, drop_last: bool
+    ) -> DataLoader[Tensor]:
+        # batches are cut from memory in microseconds: worker processes would only cost
+        return DataLoader(
+            windows,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            collate_fn=_identity,
+            drop_last=drop_last,
+        )
+
+
+def _identity(batch: Tensor) -> Tensor:
+    return batch

@@ -1,0 +1,40 @@
+"""``python -m gan_music.generate``: a checkpoint -> MIDI files."""
+
+from __future__ import annotations
+
+from gan_music.cli import command
+from gan_music.config import GenerateConfig
+from gan_music.errors import UserError
+
+
+def main() -> None:
+    """The command."""
+    command("generate", GenerateConfig, _generate)
+
+
+def _generate(config: GenerateConfig) -> None:
+    if config.checkpoint is None:
+        raise UserError("no checkpoint given: name one, checkpoint=RUN/checkpoints/best.ckpt.")
+    from gan_music.build import restore_model, user_path
+    from gan_music.checkpoints import load_checkpoint
+    from gan_music.run import write_pieces
+    from gan_music.sampling import sample
+
+    path, out = user_path(config.checkpoint), user_path(config.out)
+    assert path is not None and out is not None
+    model = restore_model(load_checkpoint(path), path)
+    pieces = sample(
+        model.sampler,
+        model.codec,
+        n_pieces=config.n_pieces,
+        n_notes=config.n_notes,
+        seed=config.seed,
+        temperature=config.temperature,
+        tempo=config.tempo,
+    )
+    write_pieces(pieces, out)
+    print(f"{len(pieces)} pieces of {config.n_notes} notes in {config.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Files and notes, both ways; the only place that knows a file format."""

@@ -1,0 +1,42 @@
+"""Losses of both players, as free functions of logits ``[B]``.
+
+Binary cross-entropy is taken from logits, which is the same loss as a sigmoid followed by BCE
+(Goodfellow et al. 2014, eq. 1, with the non-saturating generator loss of section 3) and safe where
+the sigmoid has run into 0 or 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def discriminator_bce(real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+    """BCE of real logits against 1 - smoothing plus BCE of fake logits against 0, a scalar.
+
+    Only real labels are smoothed (Salimans et al. 2016, section 3.4).
+    """
+    target = torch.full_like(real, 1.0 - smoothing)
+    return F.binary_cross_entropy_with_logits(
+        real, target
+    ) + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+
+
+def generator_bce(fake: Tensor) -> Tensor:
+    """BCE of fake logits against 1, a scalar."""
+    return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+
+
+def accuracy(real: Tensor, fake: Tensor) -> Tensor:
+    """Share of windows whose logit has the right sign, both kinds weighing the same."""
+    return 0.5 * ((real > 0).float().mean() + (fake < 0).float().mean())
+
+
+def negative_log_likelihood(logits: Sequence[Tensor], events: Tensor) -> Tensor:
+    """Nats an event: cross-entropies of offset, pitch and duration, summed; mean over ``B``, ``T``."""
+    return torch.stack(
+        [F.cross_entropy(x.flatten(0, 1), events[..., i].flatten()) for i, x in enumerate(logits)]
+    ).sum()

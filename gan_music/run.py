@@ -1,0 +1,306 @@
+"""One training run, from its settings to the folder it leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import OmegaConf
+
+from gan_music.build import build_data, build_model, restore_model
+from gan_music.callbacks import EpochLine, SampleQuality
+from gan_music.checkpoints import load_checkpoint
+from gan_music.cli import overrides
+from gan_music.config import TrainConfig, checked
+from gan_music.data.module import MusicDataModule
+from gan_music.errors import UserError
+from gan_music.gan import SequenceGAN
+from gan_music.io.write import write_midi
+from gan_music.metrics.basic import compare, describe
+from gan_music.notes import Piece, windows
+from gan_music.run_folder import folder_of_checkpoint
+from gan_music.sampling import sample
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig) -> float:
+    """Run it, and return the validation distance of the best checkpoint, for a sweep to minimise.
+
+    Raises
+    ------
+    UserError
+        For whatever the user can mend.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    resume = None
+    if config.resume is not None:
+        resume = Path(config.resume).absolute()
+        config = _resumed_config(config, resume, folder)
+    elif (folder / "config.yaml").exists():
+        raise UserError(
+            f"{folder} holds a run already: name another hydra.run.dir, or go on with that run by "
+            f"resume={folder}/checkpoints/last.ckpt."
+        )
+    _check_devices(config)
+    _quiet()
+    (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
+    plain = dataclasses.asdict(config)
+    _write_config(plain, folder / "config.yaml")
+
+    seed_everything(config.seed, verbose=False)
+    data = build_data(config.data, config.seed)
+    data.prepare_data()
+    data.setup()
+    assert data.extraction is not None and data.pieces is not None
+    log.info("read %s", data.extraction.summary())
+    data.extraction.write_rejects(folder / "rejects.csv")
+    model = build_model(config.model, data.codec, plain)
+    trainer = _trainer(config, data, folder)
+    log.info(
+        "training %s (%s weights) for %d epochs on %s, in %s",
+        config.model.name,
+        f"{sum(p.numel() for p in model.parameters() if p.requires_grad):,}",
+        config.trainer.max_epochs,
+        trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
+        folder,
+    )
+    trainer.fit(model, datamodule=data, ckpt_path=resume)
+    figures = _finish(config, data, folder)
+    _log_hyperparameters(trainer, plain, figures)
+    log.info("%s", _closing_lines(folder, figures))
+    return float(figures["val_distance"])
+
+
+def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
+    """The settings in the checkpoint, with this call's ``trainer`` settings where it gives any."""
+    if folder.absolute() != folder_of_checkpoint(str(path)):
+        raise UserError(
+            f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
+        )
+    resumed = OmegaConf.create(load_checkpoint(path).config)
+    given = OmegaConf.create(dataclasses.asdict(config))
+    for override in overrides():
+        key = override.partition("=")[0]
+        if key == "trainer":
+            resumed.trainer = given.trainer
+        elif key.startswith("trainer."):
+            OmegaConf.update(resumed, key, OmegaConf.select(given, key))
+        elif key not in ("resume", "debug"):
+            raise UserError(
+                f"{override} cannot change on resume, where only trainer settings can: leave it "
+                "out, or start a new run."
+            )
+    resumed.resume, resumed.debug = None, config.debug
+    return checked(TrainConfig, resumed)
+
+
+def _check_devices(config: TrainConfig) -> None:
+    accelerators = ("auto", "cpu", "gpu")
+    if config.trainer.accelerator not in accelerators:
+        raise UserError(
+            f"trainer.accelerator={config.trainer.accelerator} is not one of "
+            f"{', '.join(accelerators)}."
+        )
+    precisions = ("32-true", "bf16-mixed")
+    if config.trainer.precision not in precisions:
+        raise UserError(
+            f"trainer.precision={config.trainer.precision} is not one of {', '.join(precisions)}."
+        )
+    if config.trainer.accelerator == "gpu" and not (
+        torch.cuda.is_available() or torch.backends.mps.is_available()
+    ):
+        raise UserError("trainer.accelerator=gpu, but there is no GPU here: use trainer=cpu.")
+
+
+def _quiet() -> None:
+    """Leave out what Lightning tells of itself at every start."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for text in (
+        ".*does not have many workers.*",
+        ".*exists and is not empty.*",
+        ".*LeafSpec.*",
+        ".*number of training batches.*smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", text)
+
+
+def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Trainer:
+    assert data.pieces is not None
+    reference = windows(data.pieces.val, config.data.window, sys.maxsize)
+    callbacks: list[Callback] = [
+        SampleQuality(
+            reference,
+            n_windows=config.samples.n_windows,
+            window=config.data.window,
+            seed=config.seed,
+        ),
+        EpochLine(),
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="best",
+            monitor="val/distance",
+            mode="min",
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+    ]
+    if config.trainer.patience is not None:
+        callbacks.append(EarlyStopping("val/distance", patience=config.trainer.patience))
+    interactive = sys.stderr.isatty()
+    if interactive:
+        callbacks.append(TQDMProgressBar())
+    return Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        precision=config.trainer.precision,  # type: ignore[arg-type]  # checked above
+        max_epochs=config.trainer.max_epochs,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
+        callbacks=callbacks,
+        log_every_n_steps=config.trainer.log_every_n_batches,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=interactive,
+        default_root_dir=folder,
+        use_distributed_sampler=False,
+    )
+
+
+def _finish(config: TrainConfig, data: MusicDataModule, folder: Path) -> dict[str, Any]:
+    """Measure the best checkpoint on the test split, write samples, and close with metrics.json."""
+    assert data.pieces is not None
+    best = folder / "checkpoints" / "best.ckpt"
+    checkpoint = load_checkpoint(best)
+    model = restore_model(checkpoint, best)
+    seed_everything(config.seed, verbose=False)
+    untrained = build_model(config.model, data.codec)
+    window = config.data.window
+    test = windows(data.pieces.test, window, sys.maxsize)
+    val = windows(data.pieces.val, window, sys.maxsize)
+    # as many windows of real music as of generated, since distinct n-grams fall with their number
+    corpus = windows(data.pieces.test, window, config.samples.n_windows)
+    figures: dict[str, Any] = {
+        "best_epoch": checkpoint.epoch + 1,
+        "n_windows": config.samples.n_windows,
+        "window": window,
+    }
+    for name, network in (("trained", model), ("untrained", untrained)):
+        drawn = sample(
+            network.sampler,
+            data.codec,
+            n_pieces=len(corpus) or config.samples.n_windows,
+            n_notes=window,
+            seed=config.seed + 1,  # not the noise that chose the checkpoint
+        )
+        figures[name] = describe(drawn) | compare(drawn, test)
+        if name == "trained":
+            figures["val_distance"] = compare(drawn, val)["distance"]
+    figures["corpus"] = describe(corpus) | compare(corpus, test)
+    tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
+    pieces = sample(
+        model.sampler,
+        data.codec,
+        n_pieces=config.samples.n_pieces,
+        n_notes=config.samples.n_notes,
+        seed=config.seed,
+        tempo=tempo,
+    )
+    write_pieces(pieces, folder / "samples")
+    _write_text(json.dumps(_without_nan(figures), indent=2) + "\n", folder / "metrics.json")
+    return figures
+
+
+def write_pieces(pieces: list[Piece], folder: Path) -> None:
+    """Write pieces as ``folder/sample_01.mid`` and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = max(2, len(str(len(pieces))))
+    for number, piece in enumerate(pieces, 1):
+        write_midi(piece, folder / f"sample_{number:0{digits}d}.mid")
+
+
+def _log_hyperparameters(trainer: Trainer, plain: dict[str, Any], figures: dict[str, Any]) -> None:
+    logger = trainer.logger
+    assert isinstance(logger, TensorBoardLogger)
+    trained = figures["trained"]
+    logger.log_hyperparams(
+        _flat(plain),
+        {
+            "final/val_distance": figures["val_distance"],
+            "final/test_distance": trained["distance"],
+            "final/distinct_pitch_4grams": trained["distinct_pitch_4grams"],
+            "final/scale_consistency": trained["scale_consistency"],
+        },
+    )
+    logger.save()
+
+
+def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
+    rows = [f"{'':24}{'trained':>10}{'untrained':>11}{'real music':>12}"]
+    for key in (
+        "distance",
+        "distance_pitch",
+        "distance_duration",
+        "distance_offset",
+        "distinct_pitch_4grams",
+        "scale_consistency",
+    ):
+        values = [figures[side][key] for side in ("trained", "untrained", "corpus")]
+        rows.append(f"{key:24}{values[0]:10.3f}{values[1]:11.3f}{values[2]:12.3f}")
+    rows += [
+        f"best epoch {figures['best_epoch']}; all figures: {folder / 'metrics.json'}",
+        f"samples: {folder / 'samples'}",
+        f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
+        "losses: tensorboard --logdir outputs",
+    ]
+    return "\n".join(rows)
+
+
+def _write_config(plain: dict[str, Any], path: Path) -> None:
+    text = (
+        "# Repeat this run: python -m gan_music.train "
+        f"--config-dir {path.parent} --config-name config\n"
+        "defaults: [run_folder, _self_]\n" + OmegaConf.to_yaml(OmegaConf.create(plain))
+    )
+    _write_text(text, path)
+
+
+def _write_text(text: str, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+    flat: dict[str, str | int | float | bool] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, int | float | bool) else str(value)
+    return flat
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: undefined is null."""
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    return None if isinstance(value, float) and value != value else value
+
+
+__all__ = ["SequenceGAN", "train", "write_pieces"]
