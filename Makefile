@@ -1,0 +1,48 @@
+# make train, make test; make help lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help train test check format clean
+.DEFAULT_GOAL := help
+
+help: ## show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+train: $(VENV)/.installed ## train; ARGS="KEY=VALUE ..." passes overrides
+	$(BIN)/python -m gan_music.train $(ARGS)
+
+test: $(VENV)/.installed-test ## run the tests; ARGS="..." passes options to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-test ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-test ## format the code, and mend what lint can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "gan_music needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.12 ..."; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "no virtual environment could be made: on Debian and Ubuntu, apt install python3-venv"; \
+	  rm -rf $(VENV); exit 1; }
+
+# the stamps are made last: an install that was cut off starts again
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing gan_music into $(VENV) (the first time takes minutes)"
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) -e '.[test]'
+	@touch $@

@@ -1,0 +1,92 @@
+"""Music and runs that the tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_music.io.write import write_midi
+from gan_music.notes import Piece
+
+
+def make_piece(seed: int, n_notes: int = 96) -> Piece:
+    """A walk in a scale over bass notes: two voices, quavers and crotchets."""
+    rng = np.random.default_rng(seed)
+    scale = np.array([0, 2, 4, 5, 7, 9, 11])
+    steps = rng.integers(-2, 3, n_notes).cumsum() % 14
+    melody = 60 + scale[steps % 7] + 12 * (steps // 7)
+    onset = np.cumsum(rng.choice([12, 24], n_notes)) - 12
+    bass = slice(0, n_notes, 4)
+    return Piece.from_arrays(
+        np.concatenate([onset, onset[bass]]),
+        np.concatenate([rng.choice([6, 12, 24], n_notes), np.full(len(onset[bass]), 48)]),
+        np.concatenate([melody, melody[bass] - 24]),
+        grid=24,
+        name=f"walk {seed}",
+    )
+
+
+@pytest.fixture(scope="session")
+def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen small MIDI files, some in a folder below."""
+    root = tmp_path_factory.mktemp("midi")
+    (root / "below").mkdir()
+    for seed in range(16):
+        folder = root / "below" if seed % 4 == 0 else root
+        write_midi(make_piece(seed), folder / f"walk{seed:02d}.mid")
+    return root
+
+
+# Overrides that make a run small; the folder of music and the cache are added by the fixture.
+TINY = (
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "trainer.log_every_n_batches=1",
+    "model.hidden_size=12",
+    "model.embedding_size=4",
+    "model.noise_size=4",
+    "model.warm_start_epochs=1",
+    "model.warm_start_d_every=2",
+    "data.window=16",
+    "data.stride=16",
+    "data.batch_size=8",
+    "data.min_notes=16",
+    "samples.n_windows=8",
+    "samples.n_pieces=2",
+    "samples.n_notes=24",
+)
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(cwd / "cache")}
+    environment.pop("HYDRA_FULL_ERROR", None)
+    return subprocess.run(
+        [sys.executable, "-m", f"gan_music.{name}", *overrides],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture
+def train(tmp_path: Path, midi_folder: Path) -> Command:
+    """The training command on the small folder, in a temporary folder."""
+
+    def call(*overrides: str) -> subprocess.CompletedProcess[str]:
+        return run_command(
+            "train", "data=midi", f"data.root={midi_folder}", *TINY, *overrides, cwd=tmp_path
+        )
+
+    return call

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from music21 import converter, corpus
+
+from gan_music.io.read import ReadError, read
+from tests.io import scores
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "notes"),
+    [
+        ("a.musicxml", scores.MUSICXML, scores.MUSICXML_NOTES),
+        ("a.xml", scores.MUSICXML, scores.MUSICXML_NOTES),
+        ("a.abc", scores.ABC, scores.ABC_NOTES),
+        ("a.krn", scores.KERN, scores.KERN_NOTES),
+    ],
+)
+def test_scores_are_read_note_by_note(tmp_path: Path, file: str, text: str, notes: list) -> None:
+    path = tmp_path / file
+    path.write_text(text)
+    (piece,) = read(path, grid=24)
+    assert sorted(piece.notes()) == sorted(notes)
+    assert piece.grid == 24
+
+
+def test_compressed_musicxml(tmp_path: Path) -> None:
+    path = tmp_path / "a.mxl"
+    container = (
+        '<?xml version="1.0"?><container><rootfiles><rootfile full-path="a.xml"/>'
+        "</rootfiles></container>"
+    )
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("META-INF/container.xml", container)
+        file.writestr("a.xml", scores.MUSICXML)
+    (piece,) = read(path)
+    assert sorted(piece.notes()) == sorted(scores.MUSICXML_NOTES)
+    assert piece.tempo == 90
+
+
+def test_midi_is_read_note_by_note(tmp_path: Path) -> None:
+    tempo = bytes.fromhex("00ff510309 27c0".replace(" ", ""))  # 600,000 microseconds a quarter
+    meter = bytes.fromhex("00ff580403021808")
+    first = (
+        bytes.fromhex("00903c50")  # C4 on, velocity 80
+        + bytes.fromhex("00404a")  # running status: E4 on, velocity 74
+        + bytes.fromhex("8360803c00")  # after 480 ticks C4 off
+        + bytes.fromhex("00903c50")  # C4 again at once
+        + bytes.fromhex("81703c00")  # after 240 ticks off by velocity 0
+        + bytes.fromhex("81704000")  # after 240 ticks E4 off
+    )
+    drums = bytes.fromhex("00992650") + bytes.fromhex("8360892600")  # channel 10
+    path = tmp_path / "a.mid"
+    path.write_bytes(
+        scores.midi_bytes(
+            tempo + meter + scores.END, first + scores.END, drums + scores.END, ticks=480
+        )
+    )
+    (piece,) = read(path, grid=24)
+    assert piece.notes() == [(0, 24, 60), (0, 48, 64), (24, 12, 60)]
+    assert piece.velocity.tolist() == [80, 74, 80]
+    assert piece.tempo == pytest.approx(100)
+
+
+def test_onsets_go_to_the_nearest_step_halves_upwards(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    on = bytes.fromhex("0a903c50") + bytes.fromhex("09803c00")  # on at tick 10, off at 19
+    path.write_bytes(scores.midi_bytes(on + scores.END, ticks=480))
+    assert read(path, grid=24)[0].notes() == [(1, 1, 60)]
+    assert read(path, grid=480)[0].notes() == [(10, 9, 60)]
+
+
+def test_a_tune_book_gives_a_piece_for_each_tune(tmp_path: Path) -> None:
+    path = tmp_path / "book.abc"
+    path.write_text(scores.ABC + "\n" + scores.ABC.replace("X:1", "X:2").replace("C2", "D2"))
+    pieces = read(path)
+    assert [p.name for p in pieces] == ["book.abc#1", "book.abc#2"]
+    assert [p.pitch[0] for p in pieces] == [60, 62]
+
+
+@pytest.mark.parametrize("name", ["bach/bwv66.6", "bach/bwv248.23-2", "haydn/opus74no1/movement3"])
+def test_a_score_has_the_notes_that_music21_finds(name: str) -> None:
+    path = Path(corpus.getWork(name))
+    (piece,) = read(path, grid=24)
+    stripped = converter.parse(path).toSoundingPitch().stripTies()
+    expected = sorted(
+        (
+            int(Fraction(e.getOffsetInHierarchy(stripped)) * 24 + Fraction(1, 2)),
+            max(1, int(Fraction(e.quarterLength) * 24 + Fraction(1, 2))),
+            n.pitch.midi,
+        )
+        for e in stripped.recurse().notes
+        for n in getattr(e, "notes", (e,))
+    )
+    assert sorted(piece.notes()) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("page.mid", b"<html><body>not found</body></html>"),
+        ("empty.mid", b""),
+        ("header.mid", b"MThd\x00\x00\x00\x06\x00\x01\x00\x00\x01\xe0"),
+        ("silent.mid", scores.midi_bytes(scores.END)),
+        ("broken.musicxml", scores.MUSICXML[:300].encode()),
+        ("empty.abc", b""),
+        ("not.mxl", b"PK\x03\x04 and no more"),
+    ],
+)
+def test_a_broken_file_raises_with_a_reason(tmp_path: Path, file: str, content: bytes) -> None:
+    path = tmp_path / file
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=r"\w"):
+        read(path)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from music21 import converter
+
+from gan_music.io.read import read
+from gan_music.io.write import layer, write_midi
+from gan_music.notes import Piece
+from tests.conftest import make_piece
+from tests.io import scores
+
+note = st.tuples(st.integers(0, 200), st.integers(1, 100), st.integers(0, 127), st.integers(1, 127))
+
+
+@given(
+    notes=st.lists(note, min_size=1, max_size=40),
+    crowded=st.booleans(),
+    grid=st.sampled_from([1, 4, 12, 24, 7]),
+)
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_what_is_written_reads_back(notes: list, crowded: bool, grid: int) -> None:
+    onset, duration, pitch, velocity = zip(*notes, strict=True)
+    if crowded:  # many notes of one pitch that overlap
+        pitch = tuple(60 + p % 2 for p in pitch)
+    piece = Piece.from_arrays(onset, duration, pitch, velocity=velocity, grid=grid, tempo=90)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.mid"
+        write_midi(piece, path)
+        (again,) = read(path, grid=grid)
+        assert again.notes() == piece.notes()
+        assert again.tempo == pytest.approx(90, rel=1e-5)
+        assert [p.name for p in Path(folder).iterdir()] == ["a.mid"]
+
+
+@pytest.mark.parametrize("source", ["a.musicxml", "a.abc", "a.krn"])
+def test_scores_survive_as_midi(tmp_path: Path, source: str) -> None:
+    text = {"a.musicxml": scores.MUSICXML, "a.abc": scores.ABC, "a.krn": scores.KERN}[source]
+    (tmp_path / source).write_text(text)
+    (piece,) = read(tmp_path / source)
+    write_midi(piece, tmp_path / "a.mid")
+    assert read(tmp_path / "a.mid")[0].same_notes(piece)
+
+
+def test_music21_opens_what_is_written(tmp_path: Path) -> None:
+    piece = make_piece(3)
+    write_midi(piece, tmp_path / "a.mid")
+    parsed = converter.parse(tmp_path / "a.mid", forceSource=True).stripTies().flatten().notes
+    found = sum(len(getattr(e, "notes", (e,))) for e in parsed)
+    assert found == len(piece)
+
+
+def test_a_note_that_overlaps_its_own_pitch_gets_a_layer_of_its_own() -> None:
+    piece = Piece.from_arrays([0, 0, 1, 4], [4, 2, 1, 4], [60, 60, 60, 60], grid=24)
+    assert piece.notes() == [(0, 2, 60), (0, 4, 60), (1, 1, 60), (4, 4, 60)]
+    assert layer(piece).tolist() == [0, 1, 2, 0]
+
+
+def test_the_same_piece_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.mid", "b.mid"):
+        write_midi(make_piece(1), tmp_path / name)
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()

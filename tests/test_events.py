@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_music.events import EventCodec, nearest
+from gan_music.notes import Piece
+
+codec = EventCodec(24)
+
+
+def test_ids_of_a_piece_that_begins_after_a_beat() -> None:
+    # a quaver into the third beat: C4 and E4, then a crotchet later A0
+    piece = Piece.from_arrays([60, 60, 84], [12, 24, 48], [60, 64, 21], grid=24)
+    ids = codec.encode(piece)
+    assert codec.offset_bins[ids[:, 0]].tolist() == [12, 0, 24]
+    assert ids[:, 1].tolist() == [39, 43, 0]
+    assert codec.duration_bins[ids[:, 2]].tolist() == [12, 24, 48]
+    assert codec.decode(ids).notes() == [(12, 12, 60), (12, 24, 64), (36, 48, 21)]
+
+
+def test_sizes_and_bins_of_the_table() -> None:
+    assert codec.sizes == (42, 88, 29)
+    assert codec.offset_bins[:25].tolist() == list(range(25))
+    assert codec.offset_bins[-1] == 192
+    assert codec.duration_bins[0] == 1
+    assert EventCodec(4).offset_bins.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 24, 32]
+
+
+def test_pitches_off_the_keyboard_move_in_by_octaves() -> None:
+    piece = Piece.from_arrays([0] * 5, [24] * 5, [0, 20, 21, 108, 127], grid=24)
+    assert (codec.encode(piece)[:, 1] + 21).tolist() == [24, 32, 21, 108, 103]
+
+
+def test_an_error_of_rounding_does_not_add_up() -> None:
+    # 26 lies between bins; the next offset makes up for it
+    piece = Piece.from_arrays(np.arange(50) * 26, [12] * 50, [60] * 50, grid=24)
+    decoded = codec.decode(codec.encode(piece))
+    assert np.abs(decoded.onset - piece.onset).max() <= 2
+
+
+def test_a_long_rest_is_shortened_once_and_for_all() -> None:
+    piece = Piece.from_arrays([0, 1000, 1024], [12] * 3, [60] * 3, grid=24)
+    assert codec.decode(codec.encode(piece)).onset.tolist() == [0, 192, 216]
+
+
+def test_another_grid_is_refused() -> None:
+    with pytest.raises(ValueError, match="grid of 12"):
+        codec.encode(Piece.from_arrays([0], [1], [60], grid=12))
+
+
+def test_state_brings_the_table_back() -> None:
+    again = EventCodec.from_state(EventCodec(16).state())
+    assert again.grid == 16
+    assert again.offset_bins.tolist() == EventCodec(16).offset_bins.tolist()
+
+
+def test_where_a_sequence_may_begin_its_first_offset_is_the_position_in_the_beat() -> None:
+    ids = codec.encode(Piece.from_arrays([0, 12, 24, 31], [6] * 4, [60] * 4, grid=24))
+    assert codec.offset_bins[codec.first_offsets(ids)].tolist() == [0, 12, 0, 7]
+
+
+def test_nearest_takes_the_lower_of_two() -> None:
+    bins = np.array([1, 2, 4, 8])
+    assert nearest(bins, np.array([1, 3, 5, 6, 7, 99])).tolist() == [0, 1, 2, 2, 3, 3]
+    assert nearest(bins, np.array([3, 6]), by_ratio=True).tolist() == [2, 3]
+
+
+notes = st.lists(
+    st.tuples(st.integers(0, 24), st.sampled_from(codec.duration_bins.tolist()), st.integers(21, 108)),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(notes)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_what_the_table_holds_comes_back_exactly(notes: list) -> None:
+    offset, duration, pitch = zip(*notes, strict=True)
+    piece = Piece.from_arrays(np.cumsum(offset), duration, pitch, grid=24)
+    decoded = codec.decode(codec.encode(piece))
+    shift = piece.onset[0] - decoded.onset[0]
+    assert shift % 24 == 0
+    assert [(o + shift, d, p) for o, d, p in decoded.notes()] == piece.notes()
