@@ -43,7 +43,8 @@ class NoteCache:
     def load(self, key: str, name: str) -> list[Piece] | None:
         """The pieces stored under a key, called ``name``; None if there are none, or damaged."""
         try:
-            with np.load(self._path(key), allow_pickle=False) as entry:
+            # opened here: numpy leaves a damaged archive open
+            with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 lengths, tempos = entry["lengths"], entry["tempos"]
                 bounds = np.cumsum(lengths)[:-1]
                 columns = [np.split(entry[a].astype(np.int64), bounds) for a in _ARRAYS]

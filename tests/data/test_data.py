@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_music.data.cache import NoteCache
+from gan_music.data.extract import extract
+from gan_music.data.module import MusicDataModule, default_cache_dir
+from gan_music.data.sources import find_sources
+from gan_music.data.split import split_pieces
+from gan_music.data.windows import WindowDataset, WindowSampler
+from gan_music.errors import UserError
+from gan_music.events import EventCodec
+from gan_music.io.write import write_midi
+from gan_music.notes import Piece
+from tests.conftest import make_piece
+
+codec = EventCodec(24)
+
+
+def test_sources_are_found_below_and_named_by_their_path(midi_folder: Path) -> None:
+    names = [s.name for s in find_sources(midi_folder, "")]
+    assert len(names) == 16
+    assert {"below/walk00.mid", "walk01.mid"} <= set(names)
+
+
+def test_the_corpus_has_about_400_chorales() -> None:
+    sources = find_sources(None, "bach")
+    assert 380 < len(sources) < 450
+    assert all(s.name.startswith("bach/") for s in sources)
+
+
+def test_sources_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        find_sources(tmp_path / "missing", "")
+    (tmp_path / "notes.txt").write_text("no music")
+    with pytest.raises(UserError, match="holds no music"):
+        find_sources(tmp_path, "")
+    with pytest.raises(UserError, match="is a file"):
+        find_sources(tmp_path / "notes.txt", "")
+    with pytest.raises(UserError, match="nobody"):
+        find_sources(None, "nobody")
+
+
+def test_links_to_folders_in_a_loop_end(tmp_path: Path) -> None:
+    write_midi(make_piece(0), tmp_path / "a.mid")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert [s.name for s in find_sources(tmp_path, "")] == ["a.mid"]
+
+
+def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path / "cache", 24)
+    pieces = [make_piece(0), make_piece(1)]
+    assert cache.load("ab" * 32, "x") is None
+    cache.store("ab" * 32, pieces)
+    again = cache.load("ab" * 32, "x")
+    assert again is not None
+    assert [p.notes() for p in again] == [p.notes() for p in pieces]
+    assert [p.name for p in again] == ["x#1", "x#2"]
+    assert again[0].tempo == pieces[0].tempo
+    assert [f.suffix for f in (tmp_path / "cache" / "ab").iterdir()] == [".npz"]
+
+
+def test_the_key_follows_bytes_and_grid(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    path.write_bytes(b"one")
+    key = NoteCache(tmp_path, 24).key(path)
+    assert NoteCache(tmp_path, 12).key(path) != key
+    path.write_bytes(b"two")
+    assert NoteCache(tmp_path, 24).key(path) != key
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not an archive at all"])
+def test_a_damaged_entry_is_read_anew(tmp_path: Path, midi_folder: Path, damage: bytes) -> None:
+    cache = NoteCache(tmp_path, 24)
+    sources = find_sources(midi_folder, "")[:3]
+    first = extract(sources, cache, min_notes=1, n_workers=1)
+    entry = next(tmp_path.rglob("*.npz"))
+    entry.write_bytes(damage)
+    second = extract(sources, cache, min_notes=1, n_workers=1)
+    assert (first.n_cached, second.n_cached) == (0, 2)
+    assert [p.notes() for p in first.pieces] == [p.notes() for p in second.pieces]
+    assert entry.stat().st_size > 100
+
+
+def test_a_broken_file_is_refused_by_name_and_the_rest_is_read(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_midi(make_piece(seed), tmp_path / f"{seed}.mid")
+    (tmp_path / "page.mid").write_text("<html>")
+    write_midi(make_piece(9, n_notes=8), tmp_path / "short.mid")
+    result = extract(
+        find_sources(tmp_path, ""), NoteCache(tmp_path / "c", 24), min_notes=20, n_workers=2
+    )
+    assert [p.name for p in result.pieces] == ["0.mid", "1.mid", "2.mid"]
+    assert set(result.rejects) == {"page.mid", "short.mid"}
+    assert "min_notes=20" in result.rejects["short.mid"]
+    result.write_rejects(tmp_path / "rejects.csv")
+    assert (tmp_path / "rejects.csv").read_text().splitlines()[0] == "file,reason"
+    assert "page.mid" in result.summary()
+
+
+def test_only_broken_files(tmp_path: Path) -> None:
+    (tmp_path / "page.mid").write_text("<html>")
+    with pytest.raises(UserError, match=r"page\.mid"):
+        extract(find_sources(tmp_path, ""), NoteCache(tmp_path / "c", 24), min_notes=1)
+
+
+def pieces_named(names: list[str]) -> list[Piece]:
+    return [Piece.from_arrays([0], [1], [60], grid=24, name=n) for n in names]
+
+
+def test_split_holds_every_piece_once_and_its_shares() -> None:
+    names = [f"{i}.mid" for i in range(1000)]
+    split = split_pieces(pieces_named(names), val_rate=0.1, test_rate=0.2)
+    assert sorted(p.name for side in split for p in side) == sorted(names)
+    assert 60 < len(split.val) < 140
+    assert 150 < len(split.test) < 250
+
+
+def test_further_files_move_no_piece() -> None:
+    names = [f"{i}.mid" for i in range(300)]
+    few = split_pieces(pieces_named(names[:200]), val_rate=0.1, test_rate=0.1)
+    many = split_pieces(pieces_named(names), val_rate=0.1, test_rate=0.1)
+    for a, b in zip(few, many, strict=True):
+        assert {p.name for p in a} <= {p.name for p in b}
+
+
+@pytest.mark.parametrize("n", [3, 4, 7])
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.9])
+def test_every_side_gets_a_piece(n: int, rate: float) -> None:
+    split = split_pieces(pieces_named([f"{i}" for i in range(n)]), val_rate=rate, test_rate=rate)
+    assert min(map(len, split)) >= 1
+    assert sum(map(len, split)) == n
+
+
+def test_two_pieces_are_too_few() -> None:
+    with pytest.raises(UserError, match="at least 3"):
+        split_pieces(pieces_named(["a", "b"]), val_rate=0.1, test_rate=0.1)
+
+
+def test_windows_begin_on_the_clock_of_their_beat() -> None:
+    piece = Piece.from_arrays(np.arange(6) * 18, [6] * 6, np.arange(60, 66), grid=24)
+    data = WindowDataset([piece, piece], codec, length=4, stride=2)
+    assert len(data) == 4
+    batch = data.__getitems__([(1, 0), (0, 0), (2, 0)])
+    assert batch.shape == (3, 4, 3)
+    # note 2 lies at step 36, that is 12 after a beat
+    assert batch[0, :, 0].tolist() == [12, 18, 18, 18]
+    assert (batch[0, :, 1] + 21).tolist() == [62, 63, 64, 65]
+    assert torch.equal(batch[1], batch[2])
+
+
+def test_a_transposition_stays_on_the_keyboard() -> None:
+    piece = Piece.from_arrays([0, 24], [6, 6], [105, 60], grid=24)
+    data = WindowDataset([piece], codec, length=2, stride=1)
+    assert (data[0, 5][:, 1] + 21).tolist() == [108, 63]
+    assert (data[0, -5][:, 1] + 21).tolist() == [100, 55]
+    assert (data[0, 0][:, 1] + 21).tolist() == [105, 60]
+
+
+def test_short_pieces_are_counted() -> None:
+    data = WindowDataset([make_piece(0), make_piece(1, n_notes=4)], codec, length=50, stride=50)
+    assert data.n_short == 1
+
+
+def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list:
+        sampler = WindowSampler(50, seed=seed, transpose=3)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert order(0, 1) == order(0, 1)
+    assert len({str(order(s, e)) for s in (0, 1) for e in (0, 1)}) == 4
+    assert sorted(i for i, _ in order(0, 0)) == list(range(50))
+    assert {t for _, t in order(0, 0)} == {-3, -2, -1, 0, 1, 2, 3}
+
+
+def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert default_cache_dir() == Path("/x/gan_music")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert default_cache_dir() == Path("/home/somebody/.cache/gan_music")
+
+
+def make_module(root: Path, cache: Path, **changes: int) -> MusicDataModule:
+    settings = {
+        "root": root,
+        "query": "",
+        "cache_dir": cache,
+        "grid": 24,
+        "window": 16,
+        "stride": 8,
+        "batch_size": 4,
+        "val_rate": 0.2,
+        "test_rate": 0.2,
+        "transpose": 2,
+        "min_notes": 16,
+        "n_workers": 1,
+        "seed": 0,
+    } | changes
+    return MusicDataModule(**settings)  # type: ignore[arg-type]
+
+
+def test_the_module_serves_windows_of_training_pieces(midi_folder: Path, tmp_path: Path) -> None:
+    module = make_module(midi_folder, tmp_path, transpose=0)
+    module.prepare_data()
+    module.setup()
+    assert module.pieces is not None
+    n = sum((len(p) - 16) // 8 + 1 for p in module.pieces.train)
+    batches = list(module.train_dataloader())
+    assert [b.shape for b in batches] == [(4, 16, 3)] * (n // 4)
+    train = {tuple(p.pitch[i : i + 16]) for p in module.pieces.train for i in range(0, len(p), 8)}
+    assert all(tuple(w[:, 1].numpy() + 21) in train for b in batches for w in b)
+    assert sum(len(b) for b in module.val_dataloader()) == len(module.val_windows)
+
+
+def test_a_window_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> None:
+    module = make_module(midi_folder, tmp_path, window=5000)
+    module.prepare_data()
+    with pytest.raises(UserError, match=r"data\.window=5000"):
+        module.setup()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write anywhere")
+def test_a_cache_that_cannot_be_written(tmp_path: Path, midi_folder: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="cannot be written"):
+        extract(find_sources(midi_folder, ""), NoteCache(tmp_path / "c", 24), min_notes=1)
+
+
+def test_a_cache_below_a_file(tmp_path: Path, midi_folder: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        extract(find_sources(midi_folder, ""), NoteCache(tmp_path / "file", 24), min_notes=1)
