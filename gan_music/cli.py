@@ -31,9 +31,12 @@ def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> Non
     run's log, and to the screen where ``debug=true`` stands on the command line. In a sweep, a job
     that fails leaves its sentence and its traceback in its own log and does not stop the others.
     """
+    # Hydra's parser wants its own flag before the overrides; people write it anywhere
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
     # Hydra prints errors in ways of its own; this makes it raise them instead
     os.environ["HYDRA_FULL_ERROR"] = "1"
     OmegaConf.register_new_resolver("gan_music.run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("gan_music.experiment", _experiment, replace=True)
     failures: list[Exception] = []
 
     def task(config: DictConfig) -> float | None:
@@ -61,6 +64,12 @@ def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> Non
         else:
             print(f"error: {explain(failures[0], schema)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _experiment(*, _root_: Any) -> str:
+    """The chosen option of the group ``experiment``; Hydra asks before and within a job."""
+    settings = _root_.get("hydra") or HydraConfig.get()
+    return str(settings.runtime.choices.get("experiment") or "unnamed")
 
 
 def explain(error: BaseException, schema: type) -> str:

@@ -89,7 +89,8 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
         raise UserError(
             f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
         )
-    resumed = OmegaConf.create(load_checkpoint(path).config)
+    checkpoint = load_checkpoint(path)
+    resumed = OmegaConf.create(checkpoint.config)
     given = OmegaConf.create(dataclasses.asdict(config))
     for override in overrides():
         key = override.partition("=")[0]
@@ -103,6 +104,12 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
                 "out, or start a new run."
             )
     resumed.resume, resumed.debug = None, config.debug
+    epochs = resumed.trainer.max_epochs
+    if (folder / "metrics.json").exists() and checkpoint.epoch + 1 >= epochs:
+        raise UserError(
+            f"resume={path}: that run has finished its {epochs} epochs; give more, "
+            f"trainer.max_epochs={2 * epochs}."
+        )
     return checked(TrainConfig, resumed)
 
 
@@ -153,7 +160,13 @@ def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Traine
             filename="best",
             monitor="val/distance",
             mode="min",
-            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+        # a second one, since save_last writes only where the first has just written
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="last",
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         ),

@@ -53,6 +53,8 @@ TINY = (
     "model.noise_size=4",
     "model.warm_start_epochs=1",
     "model.warm_start_d_every=2",
+    "model.warm_start_lr=0.02",
+    "model.ema_decay=0.5",
     "data.window=16",
     "data.stride=16",
     "data.batch_size=8",
@@ -67,7 +69,10 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
-    environment = os.environ | {"XDG_CACHE_HOME": str(cwd / "cache")}
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(cwd / "cache"),
+        "OMP_NUM_THREADS": "1",  # so small a network is slower on two
+    }
     environment.pop("HYDRA_FULL_ERROR", None)
     return subprocess.run(
         [sys.executable, "-m", f"gan_music.{name}", *overrides],

@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -131,6 +132,8 @@ class MusicDataModule(LightningDataModule):
             batch_size=self.batch_size,
             sampler=sampler,
             collate_fn=_identity,
+            # otherwise each epoch's iterator would draw from the global random state
+            generator=torch.Generator(),
             drop_last=drop_last,
         )
 

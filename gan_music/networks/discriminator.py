@@ -11,6 +11,8 @@ from gan_music.networks.events import EventSpace
 class LSTMDiscriminator(nn.Module):
     """One-hot events ``[B, T, V]`` -> a logit a window ``[B]``; above 0 is "real".
 
+    ``hidden_size`` is the width of both directions together.
+
     It reads hard one-hot vectors of real and generated music alike, so that softness gives nothing
     away. Two statistics over the whole batch stand beside the window's own features, so that a
     generator that writes one piece over and over is seen (minibatch deviation, Karras et al. 2018).
@@ -31,16 +33,17 @@ class LSTMDiscriminator(nn.Module):
         self.embed_position = nn.Embedding(space.grid, embedding_size)
         self.lstm = nn.LSTM(
             4 * embedding_size,
-            hidden_size,
+            (hidden_size + 1) // 2,
             n_layers,
             batch_first=True,
             bidirectional=True,
             dropout=dropout if n_layers > 1 else 0.0,
         )
-        self.norm = nn.LayerNorm(2 * hidden_size)
+        width = 2 * self.lstm.hidden_size
+        self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Sequential(
-            nn.Linear(4 * hidden_size + space.width + 2, hidden_size),
+            nn.Linear(2 * width + space.width + 2, hidden_size),
             nn.LeakyReLU(0.2),
             nn.Linear(hidden_size, 1),
         )
@@ -51,7 +54,7 @@ class LSTMDiscriminator(nn.Module):
         offsets = events[..., :n_offsets].detach().argmax(-1)
         position = self.space.offset_bins[offsets].cumsum(-1) % self.space.grid
         embedded = torch.cat([self.embed(events), self.embed_position(position)], -1)
-        hidden, _ = self.lstm(self.dropout(embedded))  # [B, T, 2H]
+        hidden, _ = self.lstm(self.dropout(embedded))  # [B, T, H]
         hidden = self.norm(hidden)
         mean = events.mean(1)  # [B, V]: the window's histograms
         features = torch.cat([hidden.mean(1), hidden.amax(1), mean], -1)

@@ -1,0 +1,381 @@
+"""The commands as users run them, tiny, in temporary folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_music.io.read import read
+from tests.conftest import TINY, Command, run_command
+
+
+def scalars(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    return events
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> Path:
+    """The folder above outputs/ of one finished run."""
+    cwd = tmp_path_factory.mktemp("run")
+    done = run_command("train", "data=midi", f"data.root={midi_folder}", *TINY, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    (cwd / "stdout").write_text(done.stdout)
+    return cwd
+
+
+def only_run(cwd: Path) -> Path:
+    (folder,) = (cwd / "outputs" / "quick").iterdir()
+    return folder
+
+
+def test_a_run_leaves_what_it_promises(run: Path) -> None:
+    folder = only_run(run)
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    events = {f for f in found if f.startswith("tensorboard/")}
+    assert found - events == {
+        "config.yaml",
+        "train.log",
+        "rejects.csv",
+        "metrics.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "samples/sample_01.mid",
+        "samples/sample_02.mid",
+    }
+    (piece,) = read(folder / "samples" / "sample_01.mid")
+    assert len(piece) == 24
+
+
+def test_the_last_lines_say_where_things_are(run: Path) -> None:
+    lines = (run / "stdout").read_text().splitlines()
+    assert lines[-1] == "losses: tensorboard --logdir outputs"
+    assert f"checkpoints: {only_run(run)}/checkpoints (best.ckpt, last.ckpt)" in lines[-2]
+    assert f"samples: {only_run(run)}/samples" in lines[-3]
+    assert "split by piece" in (only_run(run) / "train.log").read_text()
+
+
+def test_metrics_have_trained_untrained_and_corpus(run: Path) -> None:
+    figures = json.loads((only_run(run) / "metrics.json").read_text())
+    for side in ("trained", "untrained", "corpus"):
+        assert {
+            "distance",
+            "distance_pitch",
+            "distance_duration",
+            "distance_offset",
+            "distinct_pitch_4grams",
+            "scale_consistency",
+        } <= figures[side].keys()
+    assert figures["corpus"]["n_notes"] == figures["trained"]["n_notes"]
+    assert figures["trained"]["distance"] != figures["untrained"]["distance"]
+
+
+def test_tensorboard_has_both_players_against_batches(run: Path) -> None:
+    events = scalars(only_run(run) / "tensorboard")
+    tags = set(events.Tags()["scalars"])
+    assert {
+        "train/loss_d",
+        "train/loss_g",
+        "train/score_real",
+        "train/score_fake",
+        "train/accuracy_d",
+        "train/grad_norm_d",
+        "train/grad_norm_g",
+        "train/lr_g",
+        "train/nll",
+        "val/distance",
+    } <= tags
+    log = (only_run(run) / "train.log").read_text()
+    n_windows = int(log.split(" training windows")[0].rsplit(" ", 1)[1])
+    # two epochs, the incomplete batch left out, a point for every batch
+    steps = [e.step for e in events.Scalars("train/nll")]
+    assert steps == list(range(2 * (n_windows // 8)))
+    hyperparameters = events.summary_metadata
+    assert any(m.plugin_data.plugin_name == "hparams" for m in hyperparameters.values())
+
+
+def test_a_checkpoint_is_lightnings_and_plain(run: Path) -> None:
+    content = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
+    assert any(k.startswith("generator.") for k in content["state_dict"])
+    assert any(k.startswith("discriminator.") for k in content["state_dict"])
+    assert content["gan_music"]["schema"] == 1
+    assert content["gan_music"]["config"]["model"]["hidden_size"] == 12
+    assert content["gan_music"]["codec"]["grid"] == 24
+
+
+def test_generate_gives_the_same_bytes_for_the_same_seed(run: Path, tmp_path: Path) -> None:
+    checkpoint = only_run(run) / "checkpoints" / "best.ckpt"
+    for out, seed in (("a", 0), ("b", 0), ("c", 1)):
+        done = run_command(
+            "generate",
+            f"checkpoint={checkpoint}",
+            "n_pieces=3",
+            "n_notes=40",
+            f"seed={seed}",
+            f"out={out}",
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+    a, b, c = (
+        [p.read_bytes() for p in sorted((tmp_path / out).glob("*.mid"))] for out in ("a", "b", "c")
+    )
+    assert len(a) == 3
+    assert a == b
+    assert a != c
+    assert all(len(read(p)[0]) == 40 for p in (tmp_path / "a").glob("*.mid"))
+
+
+def test_config_yaml_repeats_the_run(run: Path, tmp_path: Path) -> None:
+    folder = only_run(run)
+    repeated = run_command(
+        "train", "--config-dir", str(folder), "--config-name", "config", cwd=tmp_path
+    )
+    assert repeated.returncode == 0, repeated.stderr
+    a, b = (
+        torch.load(f / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for f in (folder, only_run(tmp_path))
+    )
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    run: Path, train: Command, tmp_path: Path
+) -> None:
+    stopped = tmp_path / "stopped"
+    done = train("trainer.max_epochs=1", f"hydra.run.dir={stopped}")
+    assert done.returncode == 0, done.stderr
+    checkpoint = stopped / "checkpoints" / "last.ckpt"
+    done = run_command("train", f"resume={checkpoint}", "trainer.max_epochs=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    a = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
+    b = torch.load(checkpoint, weights_only=True)
+    assert a["state_dict"].keys() == b["state_dict"].keys()
+    for key, value in a["state_dict"].items():
+        assert torch.equal(value, b["state_dict"][key]), key
+    for x, y in zip(a["optimizer_states"], b["optimizer_states"], strict=True):
+        for i in x["state"]:
+            assert torch.equal(x["state"][i]["exp_avg_sq"], y["state"][i]["exp_avg_sq"])
+    assert not (tmp_path / "outputs").exists()
+    # steps go on where they were: no batch is logged twice
+    steps = [e.step for e in scalars(stopped / "tensorboard").Scalars("train/nll")]
+    assert steps == list(range(len(steps)))
+    config = yaml.safe_load((stopped / "config.yaml").read_text())
+    assert config["trainer"]["max_epochs"] == 2
+
+
+def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path) -> None:
+    done = train("-m", "model.hidden_size=8,12", "seed=1,2", "trainer.max_epochs=1")
+    assert done.returncode == 0, done.stderr
+    (sweep,) = (tmp_path / "outputs" / "quick").iterdir()
+    assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2", "3"]
+    seen = set()
+    for job in "0123":
+        config = OmegaConf.load(sweep / job / "config.yaml")
+        seen.add((config.model.hidden_size, config.seed))
+        tags = scalars(sweep / job / "tensorboard").Tags()["scalars"]
+        assert {"train/loss_d", "train/loss_g"} <= set(tags)
+        assert (sweep / job / "metrics.json").is_file()
+    assert seen == {(8, 1), (8, 2), (12, 1), (12, 2)}
+
+
+def test_a_job_that_fails_does_not_stop_the_others(train: Command, tmp_path: Path) -> None:
+    done = train("-m", "model.hidden_size=-1,8", "trainer.max_epochs=1")
+    assert done.returncode == 1
+    assert "model.hidden_size=-1 must be" in done.stderr
+    (sweep,) = (tmp_path / "outputs" / "quick").iterdir()
+    assert not (sweep / "0" / "metrics.json").exists()
+    assert "Traceback" in (sweep / "0" / "train.log").read_text()
+    assert (sweep / "1" / "metrics.json").is_file()
+
+
+def test_runs_that_start_in_one_second_have_their_own_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gan_music import run_folder
+
+    monkeypatch.chdir(tmp_path)
+    folders = set()
+    for _ in range(3):
+        run_folder._made.clear()
+        folders.add(run_folder.run_folder("quick", None))
+        assert run_folder.run_folder("quick", None) in folders  # within a process it stays
+    assert len(folders) == 3
+
+
+def assert_one_sentence(done, *words: str) -> None:
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.root=nowhere"], ["data.root=", "nowhere does not exist"]),
+        (["learning_rate=1"], ["learning_rate does not exist"]),
+        (["+learning_rate=1"], ["learning_rate does not exist"]),
+        (["hidden_size=64"], ["did you mean model.hidden_size"]),
+        (["+model.hiden_size=64"], ["did you mean model.hidden_size"]),
+        (["model=nonexistent"], ["model=nonexistent does not exist", "sequence_gan"]),
+        (["experiment=nonexistent"], ["experiment=nonexistent", "quick"]),
+        (["model.hidden_size=wide"], ["model.hidden_size=wide must be a whole number"]),
+        (["model.hidden_size=-1"], ["model.hidden_size=-1 must be"]),
+        (["model.dropout=1.5"], ["model.dropout=1.5 must be"]),
+        (["trainer.accelerator=abacus"], ["trainer.accelerator=abacus"]),
+        (["resume=nowhere.ckpt"], ["resume=nowhere.ckpt is no file"]),
+        (["seed"], ["seed"]),
+    ],
+)
+def test_a_mistake_on_the_command_line_gives_one_sentence(
+    tmp_path: Path, overrides: list[str], words: list[str]
+) -> None:
+    assert_one_sentence(run_command("train", *overrides, cwd=tmp_path), *words)
+
+
+def test_a_folder_of_the_users_is_asked_for(tmp_path: Path) -> None:
+    assert_one_sentence(run_command("train", "data=midi", cwd=tmp_path), "data.root")
+
+
+def test_folders_without_music(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert_one_sentence(
+        run_command("train", "data.root=empty", cwd=tmp_path), "empty holds no music"
+    )
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "page.mid").write_text("<html>")
+    assert_one_sentence(run_command("train", "data.root=broken", cwd=tmp_path), "page.mid")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = run_command("train", "data.root=nowhere", "debug=true", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_one_broken_file_is_named_and_the_run_goes_on(
+    train: Command, midi_folder: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "music"
+    shutil.copytree(midi_folder, root)
+    (root / "page.mid").write_text("<html>")
+    done = train(f"data.root={root}", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path / 'r'}")
+    assert done.returncode == 0, done.stderr
+    assert "1 files refused" in done.stdout
+    assert "page.mid" in (tmp_path / "r" / "rejects.csv").read_text()
+
+
+def test_the_folder_of_a_run_is_not_taken_twice(run: Path) -> None:
+    folder = only_run(run)
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert_one_sentence(
+        run_command("train", f"hydra.run.dir={folder}", cwd=run), "holds a run already", "resume="
+    )
+    after = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    log = folder / "train.log"
+    assert before.pop(log) in after.pop(log)
+    assert before == after
+
+
+def test_an_output_path_under_a_plain_file(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_sentence(
+        run_command("train", "hydra.run.dir=file/below", cwd=tmp_path), "file/below"
+    )
+    checkpoint = only_run(run) / "checkpoints" / "best.ckpt"
+    assert_one_sentence(
+        run_command("generate", f"checkpoint={checkpoint}", "out=file/below", cwd=tmp_path),
+        "file/below",
+    )
+
+
+def damaged(checkpoint: Path, folder: Path, kind: str) -> Path:
+    """A run's folder whose last checkpoint is not one, or not ours, or of another schema."""
+    (folder / "checkpoints").mkdir(parents=True)
+    shutil.copy(checkpoint.parent.parent / "config.yaml", folder)
+    path = folder / "checkpoints" / "last.ckpt"
+    if kind == "text":
+        path.write_text("not a checkpoint")
+    elif kind == "half":
+        content = checkpoint.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "foreign":
+        torch.save({"state_dict": {}}, path)
+    else:
+        content = torch.load(checkpoint, weights_only=True)
+        content["gan_music"]["schema"] = 999
+        torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("text", "is not a checkpoint"),
+        ("half", "is not a checkpoint"),
+        ("foreign", "was not written by gan_music"),
+        ("schema", "has schema 999"),
+    ],
+)
+def test_a_checkpoint_that_is_not_one(run: Path, tmp_path: Path, kind: str, words: str) -> None:
+    path = damaged(only_run(run) / "checkpoints" / "last.ckpt", tmp_path / "r", kind)
+    resumed = run_command("train", f"resume={path}", cwd=tmp_path)
+    assert_one_sentence(resumed, words)
+    assert "read" not in resumed.stdout  # refused before any data are read
+    assert_one_sentence(run_command("generate", f"checkpoint={path}", cwd=tmp_path), words)
+
+
+def test_what_cannot_change_on_resume(run: Path) -> None:
+    path = only_run(run) / "checkpoints" / "last.ckpt"
+    done = run_command("train", f"resume={path}", "model.hidden_size=20", cwd=run)
+    assert_one_sentence(done, "model.hidden_size=20", "cannot change on resume")
+
+
+def test_a_run_that_is_finished_says_so_on_resume(run: Path) -> None:
+    path = only_run(run) / "checkpoints" / "last.ckpt"
+    done = run_command("train", f"resume={path}", cwd=run)
+    assert_one_sentence(done, "finished", "trainer.max_epochs")
+    assert (only_run(run) / "metrics.json").is_file()
+
+
+def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) -> None:
+    arguments = ("data=midi", f"data.root={midi_folder}", "data.cache_dir=kept")
+    first = run_command("extract", *arguments, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "16 pieces" in first.stdout
+    assert "(0 files from the cache)" in first.stdout
+    assert len(list((tmp_path / "kept").rglob("*.npz"))) == 16
+    assert "(16 files from the cache)" in run_command("extract", *arguments, cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("command", ["train", "generate", "extract"])
+def test_help_explains(tmp_path: Path, command: str) -> None:
+    done = run_command(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"python -m gan_music.{command}" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_group_with_an_example(tmp_path: Path) -> None:
+    text = run_command("train", "--help", cwd=tmp_path).stdout
+    for group in ("experiment", "data", "model", "trainer"):
+        assert f"python -m gan_music.train {group}=" in text
+    for option in ("quick", "corpus", "midi", "sequence_gan", "auto", "cpu", "gpu"):
+        assert option in text
+
+
+def test_cfg_job_prints_the_config(tmp_path: Path) -> None:
+    done = run_command("train", "--cfg", "job", "model.hidden_size=7", cwd=tmp_path)
+    assert yaml.safe_load(done.stdout)["model"]["hidden_size"] == 7
+    assert list(tmp_path.iterdir()) == []
