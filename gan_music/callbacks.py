@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from gan_music.gan import SequenceGAN
 from gan_music.metrics.basic import compare, describe
 from gan_music.notes import Piece
 from gan_music.sampling import sample
@@ -29,6 +30,7 @@ class SampleQuality(Callback):
         self.n_windows, self.window, self.seed = n_windows, window, seed
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, SequenceGAN)
         pieces = sample(
             pl_module.sampler,
             pl_module.codec,

@@ -1,4 +1,4 @@
-"""A checkpoint on disk -> its parts, checked. It holds config, codec and weights: enough by itself."""
+"""A checkpoint on disk -> its parts, checked: config, codec and weights, enough by itself."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from gan_music.gan import SCHEMA_VERSION
 
 @dataclass(frozen=True)
 class Checkpoint:
+    """Settings, the codec's table, and the weights after ``epoch`` (from 0)."""
+
     config: dict[str, Any]
     codec: dict[str, Any]
     state_dict: dict[str, torch.Tensor]

@@ -39,6 +39,8 @@ def bounded(low: float | None = None, high: float | None = None, **options: Any)
 
 @dataclass
 class DataConfig:
+    """What is read, how it is cut, how it is split; explained in conf/data."""
+
     root: str | None
     query: str
     cache_dir: str | None
@@ -55,6 +57,8 @@ class DataConfig:
 
 @dataclass
 class SequenceGANConfig:
+    """Networks and training of the GAN; explained in conf/model/sequence_gan.yaml."""
+
     name: str
     hidden_size: int = bounded(1, 16384)
     n_layers: int = bounded(1, 16)
@@ -82,6 +86,8 @@ MODELS: dict[str, type] = {"sequence_gan": SequenceGANConfig}
 
 @dataclass
 class TrainerConfig:
+    """The machine and the length of a run; explained in conf/trainer."""
+
     accelerator: str
     precision: str
     devices: int = bounded(1)
@@ -92,6 +98,8 @@ class TrainerConfig:
 
 @dataclass
 class SamplesConfig:
+    """What is drawn from the generator; explained in conf/train.yaml."""
+
     n_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
@@ -99,6 +107,8 @@ class SamplesConfig:
 
 @dataclass
 class TrainConfig:
+    """A whole run."""
+
     name: str
     resume: str | None
     debug: bool
@@ -111,6 +121,8 @@ class TrainConfig:
 
 @dataclass
 class GenerateConfig:
+    """What to write with which checkpoint; explained in conf/generate.yaml."""
+
     checkpoint: str | None
     out: str
     debug: bool
@@ -123,6 +135,8 @@ class GenerateConfig:
 
 @dataclass
 class ExtractConfig:
+    """What to read into the cache."""
+
     debug: bool
     data: DataConfig
 
@@ -145,7 +159,7 @@ def checked(schema: type[T], config: DictConfig) -> T:
     except (InterpolationResolutionError, ConfigKeyError) as error:
         raise UserError(f"{error.full_key} cannot be resolved: {first_line(error)}.") from error
     assert isinstance(values, dict)
-    return _instance(schema, values, "")
+    return _instance(schema, {str(k): v for k, v in values.items()}, "")
 
 
 def known_keys(schema: type, prefix: str = "") -> list[str]:
@@ -229,7 +243,11 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
         raise UserError(f"{key}={value} must be {words[kind]}.")
     if kind in (int, float):
         low, high = bounds.get("low"), bounds.get("high")
-        if value != value or (low is not None and value < low) or (high is not None and value > high):
+        if (
+            value != value
+            or (low is not None and value < low)
+            or (high is not None and value > high)
+        ):
             raise UserError(f"{key}={value} must be {_range(low, high)}.")
     return value
 

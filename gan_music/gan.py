@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -56,6 +57,8 @@ class SequenceGAN(LightningModule):
     config : the whole run's settings as plain values; kept in checkpoints, not read here.
     """
 
+    n_batches: Tensor
+
     def __init__(
         self,
         *,
@@ -73,9 +76,7 @@ class SequenceGAN(LightningModule):
         self.codec = EventCodec.from_state(codec_state)
         self.config = config or {}
         self.settings = training
-        space = EventSpace(
-            self.codec.sizes, self.codec.offset_bins.tolist(), self.codec.grid
-        )
+        space = EventSpace(self.codec.sizes, self.codec.offset_bins.tolist(), self.codec.grid)
         self.generator = LSTMGenerator(
             space,
             noise_size=noise_size,
@@ -101,7 +102,9 @@ class SequenceGAN(LightningModule):
     @property
     def sampler(self) -> LSTMGenerator:
         """The generator to sample from: averaged weights."""
-        return self.averaged.module
+        module = self.averaged.module
+        assert isinstance(module, LSTMGenerator)
+        return module
 
     @property
     def warm(self) -> bool:
@@ -122,19 +125,17 @@ class SequenceGAN(LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         s = self.settings
-        opt_g, opt_d = self.optimizers()
-        count = int(self.n_batches)
-        self._schedule(opt_g, count)
-        adversarial = not self.warm
+        opt_g, opt_d = self._optimizers()
+        space, adversarial = self.generator.space, not self.warm
+        number = int(self.n_batches)
+        self._schedule(opt_g, number)
+
         z = self.generator.noise(len(batch))
-        fake = None
-        if adversarial or count % s.warm_start_d_every == 0:
-            # one rollout serves both players
+        # one rollout serves both players
+        if adversarial or number % s.warm_start_d_every == 0:
             gumbel = self.generator.gumbel(len(batch), batch.shape[1])
             fake = self.generator.rollout(z, gumbel)
-
             with self.toggled_optimizer(opt_d):
-                space = self.generator.space
                 score_real = self.discriminator(space.one_hot(batch))
                 score_fake = self.discriminator(space.one_hot(fake))
                 loss_d = losses.discriminator_bce(
@@ -145,26 +146,23 @@ class SequenceGAN(LightningModule):
                 opt_d.step()
             self._log(
                 loss_d=loss_d,
+                loss_g=losses.generator_bce(score_fake),
                 score_real=score_real.sigmoid().mean(),
                 score_fake=score_fake.sigmoid().mean(),
                 accuracy_d=losses.accuracy(score_real, score_fake),
             )
-            if not adversarial:
-                self._log(loss_g=losses.generator_bce(score_fake))
 
-        if not adversarial or count % s.n_critic == 0:
+        if not adversarial or number % s.n_critic == 0:
             with self.toggled_optimizer(opt_g):
                 loss = torch.zeros((), device=self.device)
                 if adversarial:
                     relaxed = self.generator.relaxed(fake, z, gumbel, temperature=s.temperature)
-                    loss_g = losses.generator_bce(self.discriminator(relaxed))
-                    self._log(loss_g=loss_g)
-                    loss = loss + loss_g
+                    loss = loss + losses.generator_bce(self.discriminator(relaxed))
                 weight = s.likelihood_weight if adversarial else 1.0
                 if weight > 0:
                     nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
-                    self._log(nll=nll)
                     loss = loss + weight * nll
+                    self._log(nll=nll)
                 opt_g.zero_grad()
                 self.manual_backward(loss)
                 opt_g.step()
@@ -202,7 +200,11 @@ class SequenceGAN(LightningModule):
             torch.set_rng_state(self._restored_rng.cpu())
             self._restored_rng = None
 
-    def _schedule(self, opt_g: Any, count: int) -> None:
+    def _optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
+        opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
+        return opt_g, opt_d
+
+    def _schedule(self, opt_g: LightningOptimizer, count: int) -> None:
         """The generator's learning rate: linear warm-up, cosine over the warm start, then constant.
 
         It depends on the batch's number alone, never on how many epochs the run will have.

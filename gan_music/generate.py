@@ -21,7 +21,8 @@ def _generate(config: GenerateConfig) -> None:
     from gan_music.sampling import sample
 
     path, out = user_path(config.checkpoint), user_path(config.out)
-    assert path is not None and out is not None
+    assert path is not None
+    assert out is not None
     model = restore_model(load_checkpoint(path), path)
     pieces = sample(
         model.sampler,

@@ -20,9 +20,9 @@ def discriminator_bce(real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> 
     Only real labels are smoothed (Salimans et al. 2016, section 3.4).
     """
     target = torch.full_like(real, 1.0 - smoothing)
-    return F.binary_cross_entropy_with_logits(
-        real, target
-    ) + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+    return F.binary_cross_entropy_with_logits(real, target) + F.binary_cross_entropy_with_logits(
+        fake, torch.zeros_like(fake)
+    )
 
 
 def generator_bce(fake: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def accuracy(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def negative_log_likelihood(logits: Sequence[Tensor], events: Tensor) -> Tensor:
-    """Nats an event: cross-entropies of offset, pitch and duration, summed; mean over ``B``, ``T``."""
+    """Nats an event: the summed cross-entropies of its categories; mean over ``B`` and ``T``."""
     return torch.stack(
         [F.cross_entropy(x.flatten(0, 1), events[..., i].flatten()) for i, x in enumerate(logits)]
     ).sum()

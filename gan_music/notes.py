@@ -77,14 +77,20 @@ class Piece:
             raise ValueError(f"notes of {name!r}: grid {grid}, but it must be at least 1")
         if not (np.isfinite(tempo) and tempo > 0):
             raise ValueError(f"notes of {name!r}: tempo {tempo}, but it must be positive")
-        bounds = (("onset", 0, None), ("duration", 1, None), ("pitch", 0, 127), ("velocity", 1, 127))
+        bounds = (
+            ("onset", 0, None),
+            ("duration", 1, None),
+            ("pitch", 0, 127),
+            ("velocity", 1, 127),
+        )
         for column, (what, low, high) in zip(columns, bounds, strict=True):
             wrong = (column < low) | (column > high if high is not None else False)
             if wrong.any():
                 value = int(column[wrong.argmax()])
                 raise ValueError(f"notes of {name!r}: {what} {value} at note {wrong.argmax()}")
         order = np.lexsort((columns[1], columns[2], columns[0]))
-        return cls(*(c[order] for c in columns), grid=grid, tempo=float(tempo), name=name)
+        onset, duration, pitch, velocity = (c[order] for c in columns)
+        return cls(onset, duration, pitch, velocity, grid, float(tempo), name)
 
     def __len__(self) -> int:
         return len(self.onset)

@@ -63,7 +63,8 @@ def train(config: TrainConfig) -> float:
     data = build_data(config.data, config.seed)
     data.prepare_data()
     data.setup()
-    assert data.extraction is not None and data.pieces is not None
+    assert data.extraction is not None
+    assert data.pieces is not None
     log.info("read %s", data.extraction.summary())
     data.extraction.write_rejects(folder / "rejects.csv")
     model = build_model(config.model, data.codec, plain)

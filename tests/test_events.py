@@ -26,7 +26,26 @@ def test_sizes_and_bins_of_the_table() -> None:
     assert codec.offset_bins[:25].tolist() == list(range(25))
     assert codec.offset_bins[-1] == 192
     assert codec.duration_bins[0] == 1
-    assert EventCodec(4).offset_bins.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20, 24, 32]
+    assert EventCodec(4).offset_bins.tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        14,
+        16,
+        20,
+        24,
+        32,
+    ]
 
 
 def test_pitches_off_the_keyboard_move_in_by_octaves() -> None:
@@ -69,7 +88,9 @@ def test_nearest_takes_the_lower_of_two() -> None:
 
 
 notes = st.lists(
-    st.tuples(st.integers(0, 24), st.sampled_from(codec.duration_bins.tolist()), st.integers(21, 108)),
+    st.tuples(
+        st.integers(0, 24), st.sampled_from(codec.duration_bins.tolist()), st.integers(21, 108)
+    ),
     min_size=1,
     max_size=60,
 )

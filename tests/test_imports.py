@@ -41,7 +41,10 @@ def test_only_io_knows_music21() -> None:
     assert found <= allowed
 
 
-@pytest.mark.parametrize("module", ["networks/generator.py", "networks/discriminator.py", "networks/events.py", "losses.py"])
+@pytest.mark.parametrize(
+    "module",
+    ["networks/generator.py", "networks/discriminator.py", "networks/events.py", "losses.py"],
+)
 def test_networks_and_losses_import_only_torch(module: str) -> None:
     outside = {i.split(".")[0] for i in imports(PACKAGE / module)}
     assert outside <= {"torch", "collections", "__future__", "gan_music"}

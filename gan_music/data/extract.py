@@ -122,9 +122,12 @@ def _read_all(
     job = partial(_read_and_store, cache=cache)
     # spawned, not forked: torch's threads do not survive a fork
     pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"))
-    with pool, tqdm(
-        total=len(missing), desc="reading", unit="file", disable=not sys.stderr.isatty()
-    ) as bar:
+    with (
+        pool,
+        tqdm(
+            total=len(missing), desc="reading", unit="file", disable=not sys.stderr.isatty()
+        ) as bar,
+    ):
         jobs = {pool.submit(job, sources[number], key): number for number, key in missing}
         for done in as_completed(jobs):
             bar.update()

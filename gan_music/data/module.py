@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -109,12 +110,8 @@ class MusicDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        sampler = WindowSampler(
-            len(self.train_windows), seed=self.seed, transpose=self.transpose
-        )
-        return self._loader(
-            self.train_windows, sampler, drop_last=len(sampler) >= self.batch_size
-        )
+        sampler = WindowSampler(len(self.train_windows), seed=self.seed, transpose=self.transpose)
+        return self._loader(self.train_windows, sampler, drop_last=len(sampler) >= self.batch_size)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         sampler = WindowSampler(len(self.val_windows), seed=0, transpose=0)
@@ -138,5 +135,5 @@ class MusicDataModule(LightningDataModule):
         )
 
 
-def _identity(batch: Tensor) -> Tensor:
+def _identity(batch: Any) -> Any:
     return batch

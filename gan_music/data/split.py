@@ -11,6 +11,8 @@ from gan_music.notes import Piece
 
 
 class Split(NamedTuple):
+    """The three sides, each ordered by name."""
+
     train: list[Piece]
     val: list[Piece]
     test: list[Piece]
@@ -28,8 +30,8 @@ def split_pieces(pieces: Sequence[Piece], *, val_rate: float, test_rate: float) 
     """
     if len(pieces) < 3:
         raise UserError(
-            f"{len(pieces)} pieces cannot be split into train, val and test: at least 3 are needed, "
-            "each in a file of its own."
+            f"{len(pieces)} pieces cannot be split into train, val and test: at least 3 are "
+            "needed, each in a file of its own."
         )
     ordered = sorted(pieces, key=lambda p: (_position(p.name), p.name))
     positions = [_position(p.name) for p in ordered]

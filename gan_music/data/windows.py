@@ -33,7 +33,9 @@ class WindowDataset(Dataset[Tensor]):
         first = [codec.first_offsets(i) for i in ids]
         self.first_offset = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *first]))
         begins = np.cumsum([0, *map(len, ids)])[:-1]
-        starts = [b + np.arange(0, len(i) - length + 1, stride) for b, i in zip(begins, ids)]
+        starts = [
+            b + np.arange(0, len(i) - length + 1, stride) for b, i in zip(begins, ids, strict=True)
+        ]
         self.starts = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *starts]))
 
     def __len__(self) -> int:

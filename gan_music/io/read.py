@@ -7,8 +7,8 @@ Conventions
 - Chords become notes with one onset; ties are merged; rests, unpitched percussion and chord symbols
   are left out; transposing instruments sound as they sound.
 - Repeats are read once, as written.
-- A MIDI file is read by music21's event reader and note pairing, not by ``converter.parse``: that one
-  goes on to guess measures, voices and ties, which merges notes that end almost together into one
+- A MIDI file is read by music21's event reader and note pairing, not by ``converter.parse``, which
+  goes on to guess measures, voices and ties, merges notes that end almost together into one
   chord and moves every bar after an over-full one. Nothing of it is needed for notes.
 """
 
@@ -81,7 +81,9 @@ def _read_midi(path: Path, grid: int, name: str) -> list[Piece]:
             if event.channel != _PERCUSSION_CHANNEL:
                 ticks = file.ticksPerQuarterNote
                 velocity = max(1, min(127, event.velocity))
-                notes.append((Fraction(on, ticks), Fraction(off - on, ticks), event.pitch, velocity))
+                notes.append(
+                    (Fraction(on, ticks), Fraction(off - on, ticks), event.pitch, velocity)
+                )
     tempo = min(tempos, key=lambda t: t[0])[1] if tempos else DEFAULT_TEMPO
     return [_piece(notes, grid, tempo, name)]
 
@@ -103,9 +105,7 @@ def _score_to_piece(score: Any, grid: int, name: str) -> Piece:
     return _piece(notes, grid, _tempo(score), name)
 
 
-def _piece(
-    notes: list[tuple[Any, Any, int, int]], grid: int, tempo: float, name: str
-) -> Piece:
+def _piece(notes: list[tuple[Any, Any, int, int]], grid: int, tempo: float, name: str) -> Piece:
     """A piece of notes as (onset, length, pitch, velocity), in quarters."""
     return Piece.from_arrays(
         [_steps(onset, grid) for onset, *_ in notes],

@@ -24,9 +24,7 @@ def distinct_ngrams(pieces: Sequence[Piece], n: int = 4) -> float:
     "distinct-n" (Li et al. 2016, section 5). It falls with the number of notes: compare equal
     counts. NaN without an n-gram.
     """
-    grams = [
-        np.lib.stride_tricks.sliding_window_view(p.pitch, n) for p in pieces if len(p) >= n
-    ]
+    grams = [np.lib.stride_tricks.sliding_window_view(p.pitch, n) for p in pieces if len(p) >= n]
     if not grams:
         return float("nan")
     everything = np.concatenate(grams)
@@ -47,7 +45,7 @@ def scale_consistency(pieces: Sequence[Piece]) -> float:
 
 
 def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
-    """All values of ``pitch``, ``duration`` or ``offset``; the first note of a piece has no offset."""
+    """All values of ``pitch``, ``duration`` or ``offset``; a piece's first note has no offset."""
     if name == "offset":
         columns = [np.diff(p.onset) for p in pieces]
     else:
@@ -82,9 +80,7 @@ def describe(pieces: Sequence[Piece]) -> dict[str, float]:
 def compare(pieces: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, float]:
     """How far the histograms lie from a reference's; ``distance`` is their mean, 0 best."""
     distances = {
-        f"distance_{name}": histogram_distance(
-            attribute(pieces, name), attribute(reference, name)
-        )
+        f"distance_{name}": histogram_distance(attribute(pieces, name), attribute(reference, name))
         for name in ("pitch", "duration", "offset")
     }
     return {"distance": float(np.mean(list(distances.values()))), **distances}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,11 +57,8 @@ class LSTMGenerator(nn.Module):
             )
             for i, n in enumerate(space.sizes)
         )
-        # what a head is told of the choices before its own, as a linear map of one-hot vectors so
-        # that a gradient can pass
-        self.chain = nn.ModuleList(
-            nn.Linear(n, embedding_size, bias=False) for n in space.sizes[:-1]
-        )
+        # what a head is told of the choices before its own
+        self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in space.sizes[:-1])
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Global noise, standard normal ``[n, Z]``."""
@@ -86,28 +81,22 @@ class LSTMGenerator(nn.Module):
 
     def logits(self, events: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         """Logits of every event given those before it: ids ``[B, T, 3]`` -> three ``[B, T, n]``."""
-        previous = F.pad(events[:, :-1], (0, 0, 1, 0))  # a row of zeros first; replaced below
+        nothing = events.new_tensor(self.space.sizes).expand(len(events), 1, 3)
+        previous = torch.cat([nothing, events[:, :-1]], 1)
         embedded = [e(previous[..., i]) for i, e in enumerate(self.embed)]
-        for i, e in enumerate(self.embed):
-            embedded[i] = torch.cat(
-                [e.weight[-1].expand(len(events), 1, -1), embedded[i][:, 1:]], 1
-            )
         position = F.pad(self.space.positions(events)[:, :-1], (1, 0))
         hidden, _ = self._run(embedded, position, z, self.initial_state(z))
-        parts = [F.one_hot(events[..., i], n).to(hidden.dtype) for i, n in enumerate(self.space.sizes)]
         told = [hidden]
         logits = []
         for i, head in enumerate(self.heads):
             logits.append(head(torch.cat(told, -1)))
             if i < len(self.chain):
-                told.append(self.chain[i](parts[i]))
+                told.append(self.chain[i](events[..., i]))
         return tuple(logits)
 
     @torch.no_grad()
-    def rollout(
-        self, z: Tensor, gumbel: Tensor, *, temperature: float = 1.0
-    ) -> Tensor:
-        """Choose events one by one: ``z`` ``[B, Z]``, ``gumbel`` ``[B, T, V]`` -> ids ``[B, T, 3]``.
+    def rollout(self, z: Tensor, gumbel: Tensor, *, temperature: float = 1.0) -> Tensor:
+        """Choose events one by one: ``z [B, Z]``, ``gumbel [B, T, V]`` -> ids ``[B, T, 3]``.
 
         Each choice is the largest of logits / temperature + Gumbel noise, which is a draw from
         their softmax (Gumbel 1954; Maddison et al. 2014).
@@ -126,13 +115,11 @@ class LSTMGenerator(nn.Module):
                 choice = (head(torch.cat(told, -1)) / temperature + noise[i]).argmax(-1)
                 previous[i] = events[:, t, i] = choice
                 if i < len(self.chain):
-                    told.append(self.chain[i].weight.T[choice].to(hidden.dtype))
+                    told.append(self.chain[i](choice))
             position = (position + self.space.offset_bins[previous[0]]) % self.space.grid
         return events
 
-    def relaxed(
-        self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float
-    ) -> Tensor:
+    def relaxed(self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float) -> Tensor:
         """A rollout's events as one-hot vectors ``[B, T, V]`` that a gradient passes through.
 
         Straight-through Gumbel-softmax (Jang et al. 2017): forward the hard choice, backward the

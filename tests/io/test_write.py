@@ -51,9 +51,7 @@ def test_another_program_reads_the_same_notes(tmp_path: Path) -> None:
     write_midi(piece, tmp_path / "a.mid")
     other = muspy.read_midi(tmp_path / "a.mid")
     step = other.resolution // 24
-    found = [
-        (n.time // step, n.duration // step, n.pitch) for t in other.tracks for n in t.notes
-    ]
+    found = [(n.time // step, n.duration // step, n.pitch) for t in other.tracks for n in t.notes]
     assert sorted(found) == sorted(piece.notes())
     assert other.tempos[0].qpm == pytest.approx(piece.tempo)
 

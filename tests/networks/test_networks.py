@@ -70,7 +70,7 @@ def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones() -> None:
     b[:, 5:] = (b[:, 5:] + 1) % 20
     for i, (x, y) in enumerate(zip(generator.logits(a, z), generator.logits(b, z), strict=True)):
         assert torch.equal(x[:, :5], y[:, :5])
-        # the first head at 5 has seen only what lies before; later heads see the choices before them
+        # the first head at 5 has seen only what lies before; later heads see its choice
         assert torch.equal(x[:, 5], y[:, 5]) == (i == 0)
 
 
