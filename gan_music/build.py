@@ -12,11 +12,20 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints import Checkpoint
-from gan_music.config import MODELS, DataConfig, SequenceGANConfig, TrainConfig, checked
+from gan_music.config import (
+    DataConfig,
+    PaperConfig,
+    SequenceGANConfig,
+    TrainConfig,
+    checked,
+)
 from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
-from gan_music.gan import SequenceGAN, Training
+from gan_music.models.base import MusicGAN
+from gan_music.models.paper import PaperGAN
+from gan_music.models.sequence_gan import SequenceGAN, Training
+from gan_music.triples import TripleCodec
 
 
 def user_path(path: str | None) -> Path | None:
@@ -27,29 +36,41 @@ def user_path(path: str | None) -> Path | None:
     return Path(base, os.path.expanduser(path))
 
 
-def build_data(config: DataConfig, seed: int) -> MusicDataModule:
+def build_codec(config: TrainConfig) -> EventCodec | TripleCodec:
+    """What this model's notes become."""
+    if isinstance(config.model, PaperConfig):
+        return TripleCodec(config.data.grid, use_offsets=config.model.use_offsets)
+    return EventCodec(config.data.grid)
+
+
+def build_data(
+    config: DataConfig, codec: EventCodec | TripleCodec, *, seed: int
+) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
     values = dataclasses.asdict(config)
+    del values["grid"]
     values["root"] = user_path(config.root)
     values["cache_dir"] = user_path(config.cache_dir)
-    return MusicDataModule(**values, seed=seed)
+    return MusicDataModule(codec, **values, seed=seed)
 
 
 def build_model(
-    config: SequenceGANConfig, codec: EventCodec, run: dict[str, Any] | None = None
-) -> SequenceGAN:
+    config: Any, codec_state: dict[str, Any], run: dict[str, Any] | None = None
+) -> MusicGAN:
     """A fresh model: initial weights are drawn from torch's global random state."""
     values = dataclasses.asdict(config)
     del values["name"]
+    values["betas"] = tuple(values["betas"])
+    if isinstance(config, PaperConfig):
+        del values["use_offsets"]  # it went into the codec
+        return PaperGAN(codec_state=codec_state, config=run, **values)
+    assert isinstance(config, SequenceGANConfig)
     names = {f.name for f in dataclasses.fields(Training)}
-    training = {k: values.pop(k) for k in list(values) if k in names}
-    training["betas"] = tuple(training["betas"])
-    return SequenceGAN(
-        codec_state=codec.state(), training=Training(**training), config=run, **values
-    )
+    training = Training(**{k: values.pop(k) for k in list(values) if k in names})
+    return SequenceGAN(codec_state=codec_state, training=training, config=run, **values)
 
 
-def restore_model(checkpoint: Checkpoint, path: Path) -> SequenceGAN:
+def restore_model(checkpoint: Checkpoint, path: Path) -> MusicGAN:
     """The model of a checkpoint, with its weights.
 
     Raises
@@ -58,13 +79,10 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> SequenceGAN:
         If the weights do not fit the settings beside them.
     """
     config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
-    assert type(config.model) in MODELS.values()
     try:
         # the weights that are drawn here are thrown away: leave the random state alone
         with torch.random.fork_rng(devices=[]):
-            model = build_model(
-                config.model, EventCodec.from_state(checkpoint.codec), checkpoint.config
-            )
+            model = build_model(config.model, checkpoint.codec, checkpoint.config)
         model.load_state_dict(checkpoint.state_dict)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gan_music.gan import SequenceGAN
 from gan_music.metrics.basic import compare, describe
+from gan_music.models.base import MusicGAN
 from gan_music.notes import Piece
-from gan_music.sampling import sample
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +29,8 @@ class SampleQuality(Callback):
         self.n_windows, self.window, self.seed = n_windows, window, seed
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, SequenceGAN)
-        pieces = sample(
-            pl_module.sampler,
-            pl_module.codec,
+        assert isinstance(pl_module, MusicGAN)
+        pieces = pl_module.sample(
             n_pieces=self.n_windows,
             n_notes=self.window,
             seed=self.seed,
@@ -50,7 +47,8 @@ class EpochLine(Callback):
         self._start = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        figures = trainer.callback_metrics
+        assert isinstance(pl_module, MusicGAN)
+        figures, phase = trainer.callback_metrics, pl_module.phase
         words = [
             f"{label} {float(figures[key]):.3f}"
             for label, key in (
@@ -67,7 +65,7 @@ class EpochLine(Callback):
             "epoch %d/%d%s: %s (%.0f s)",
             trainer.current_epoch + 1,
             trainer.max_epochs,
-            " (warm start)" if pl_module.warm else "",
+            f" ({phase})" if phase else "",
             ", ".join(words),
             time.monotonic() - self._start,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gan_music.errors import UserError
-from gan_music.gan import SCHEMA_VERSION
+from gan_music.models.base import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)

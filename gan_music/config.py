@@ -37,6 +37,11 @@ def bounded(low: float | None = None, high: float | None = None, **options: Any)
     return field(metadata={"low": low, "high": high}, **options)
 
 
+def chosen(*choices: str) -> Any:
+    """A field whose text is one of these."""
+    return field(metadata={"choices": choices})
+
+
 @dataclass
 class DataConfig:
     """What is read, how it is cut, how it is split; explained in conf/data."""
@@ -44,6 +49,7 @@ class DataConfig:
     root: str | None
     query: str
     cache_dir: str | None
+    reader: str = chosen("music21", "published")
     grid: int = bounded(1, 960)
     window: int = bounded(1, 65536)
     stride: int = bounded(1)
@@ -80,16 +86,30 @@ class SequenceGANConfig:
     ema_decay: float = bounded(0, 0.999999)
 
 
+@dataclass
+class PaperConfig:
+    """Networks and training of the paper's GAN; explained in conf/model/paper.yaml."""
+
+    name: str
+    use_offsets: bool
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    noise_size: int = bounded(1, 65536)
+    lr_g: float = bounded(0)
+    lr_d: float = bounded(0)
+    betas: list[float] = bounded(0, 0.999999)
+
+
 # model.name -> its schema
-MODELS: dict[str, type] = {"sequence_gan": SequenceGANConfig}
+MODELS: dict[str, type] = {"sequence_gan": SequenceGANConfig, "paper": PaperConfig}
 
 
 @dataclass
 class TrainerConfig:
     """The machine and the length of a run; explained in conf/trainer."""
 
-    accelerator: str
-    precision: str
+    accelerator: str = chosen("auto", "cpu", "gpu")
+    precision: str = chosen("32-true", "bf16-mixed")
     devices: int = bounded(1)
     max_epochs: int = bounded(1)
     patience: int | None = bounded(1)
@@ -249,6 +269,9 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
             or (high is not None and value > high)
         ):
             raise UserError(f"{key}={value} must be {_range(low, high)}.")
+    choices = bounds.get("choices")
+    if choices and value not in choices:
+        raise UserError(f"{key}={value} does not exist: choose one of {', '.join(choices)}.")
     return value
 
 

@@ -13,8 +13,9 @@ def main() -> None:
 
 def _extract(config: ExtractConfig) -> None:
     from gan_music.build import build_data
+    from gan_music.events import EventCodec
 
-    data = build_data(config.data, seed=0)
+    data = build_data(config.data, EventCodec(config.data.grid), seed=0)
     result = data.extract()
     print(result.summary())
     rejects = data.cache.root / "rejects.csv"

@@ -18,15 +18,12 @@ def _generate(config: GenerateConfig) -> None:
     from gan_music.build import restore_model, user_path
     from gan_music.checkpoints import load_checkpoint
     from gan_music.run import write_pieces
-    from gan_music.sampling import sample
 
     path, out = user_path(config.checkpoint), user_path(config.out)
     assert path is not None
     assert out is not None
     model = restore_model(load_checkpoint(path), path)
-    pieces = sample(
-        model.sampler,
-        model.codec,
+    pieces = model.sample(
         n_pieces=config.n_pieces,
         n_notes=config.n_notes,
         seed=config.seed,
@@ -35,6 +32,8 @@ def _generate(config: GenerateConfig) -> None:
     )
     write_pieces(pieces, out)
     print(f"{len(pieces)} pieces of {config.n_notes} notes in {config.out}")
+    if model.n_clipped:
+        print(f"{model.n_clipped} values that no MIDI file can hold were clipped")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Notes on disk: one .npz of plain arrays for each file that was read.
 
-An entry's key is a hash of the file's bytes, its kind, the grid and the extractor's version, so a
-changed file, setting or program never meets an old entry. Entries are written to a temporary file
-and renamed: jobs that share the cache see whole entries or none. Nothing in it is a pickle.
+An entry's key is a hash of the file's bytes, its kind, the grid, the reader and the extractor's
+version, so a changed file, setting or program never meets an old entry. Entries are written to a
+temporary file and renamed: jobs that share the cache see whole entries or none. Nothing in it is a
+pickle.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ _ARRAYS = ("onset", "duration", "pitch", "velocity")
 class NoteCache:
     """Pieces by key, below a folder that is made when the first is stored."""
 
-    def __init__(self, root: Path, grid: int) -> None:
+    def __init__(self, root: Path, grid: int, reader: str = "music21") -> None:
         self.root = root
         self.grid = grid
+        self.reader = reader
 
     def key(self, path: Path) -> str:
         """The key of a file as it is now."""
         digest = hashlib.sha256(path.read_bytes())
-        digest.update(f"|{path.suffix.lower()}|{self.grid}|{EXTRACTOR_VERSION}".encode())
+        digest.update(
+            f"|{path.suffix.lower()}|{self.grid}|{self.reader}|{EXTRACTOR_VERSION}".encode()
+        )
         digest.update(f"|{version('music21')}".encode())
         return digest.hexdigest()
 

@@ -136,7 +136,7 @@ def _read_all(
 
 def _read_and_store(source: Source, key: str, cache: NoteCache) -> list[Piece] | str:
     try:
-        pieces = read(source.path, grid=cache.grid, name=source.name)
+        pieces = read(source.path, grid=cache.grid, name=source.name, reader=cache.reader)
     except ReadError as error:
         return str(error)
     cache.store(key, pieces)

@@ -16,10 +16,11 @@ from gan_music.data.cache import NoteCache
 from gan_music.data.extract import Extraction, extract
 from gan_music.data.sources import find_sources
 from gan_music.data.split import Split, split_pieces
-from gan_music.data.windows import WindowDataset, WindowSampler
+from gan_music.data.windows import NoteDataset, WindowDataset, WindowSampler
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.notes import Piece
+from gan_music.triples import TripleCodec
 
 log = logging.getLogger(__name__)
 
@@ -30,25 +31,28 @@ def default_cache_dir() -> Path:
 
 
 class MusicDataModule(LightningDataModule):
-    """Windows of events from a folder or from music21's corpus.
+    """Windows of events, or single notes, from a folder or from music21's corpus.
 
     ``prepare_data`` fills the cache; ``setup`` reads it, splits by piece and cuts windows.
 
     Parameters
     ----------
+    codec : what notes become. Events come in windows, int64 ``[B, T, 3]``; triples one by one,
+        float ``[B, 3]``. Its grid is the one that files are read on.
     root : a folder to read recursively; None reads ``query`` from music21's corpus.
-    grid : steps a quarter note.
+    reader : a key of ``io.read.READERS``.
     window, stride : notes in a window, and notes from one window's start to the next one's.
     transpose : training windows are transposed by up to so many semitones, drawn anew each epoch.
     """
 
     def __init__(
         self,
+        codec: EventCodec | TripleCodec,
         *,
         root: Path | None,
         query: str,
         cache_dir: Path | None,
-        grid: int,
+        reader: str,
         window: int,
         stride: int,
         batch_size: int,
@@ -61,8 +65,8 @@ class MusicDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.root, self.query = root, query
-        self.cache = NoteCache(cache_dir or default_cache_dir(), grid)
-        self.codec = EventCodec(grid)
+        self.cache = NoteCache(cache_dir or default_cache_dir(), codec.grid, reader)
+        self.codec = codec
         self.window, self.stride, self.batch_size = window, stride, batch_size
         self.val_rate, self.test_rate = val_rate, test_rate
         self.transpose, self.min_notes, self.n_workers = transpose, min_notes, n_workers
@@ -91,47 +95,44 @@ class MusicDataModule(LightningDataModule):
         pieces = split_pieces(
             self.extraction.pieces, val_rate=self.val_rate, test_rate=self.test_rate
         )
-        self.train_windows = self._windows(pieces.train, self.stride)
-        self.val_windows = self._windows(pieces.val, self.window)
-        for side, windows in (("train", self.train_windows), ("val", self.val_windows)):
-            if not len(windows):
+        self.train_items = self._items(pieces.train, self.stride)
+        self.val_items = self._items(pieces.val, self.window)
+        for side, items in (("train", self.train_items), ("val", self.val_items)):
+            if not len(items):
                 raise UserError(
                     f"no piece of the {side} split has data.window={self.window} notes: "
                     "choose a smaller window or longer pieces."
                 )
         self.pieces = pieces
         log.info(
-            "split by piece: %d train, %d val, %d test; %d training windows of %d notes "
-            "(%d training pieces are shorter and left out)",
+            "split by piece: %d train, %d val, %d test; %s",
             *map(len, pieces),
-            len(self.train_windows),
-            self.window,
-            self.train_windows.n_short,
+            self.train_items.describe(),
         )
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        sampler = WindowSampler(len(self.train_windows), seed=self.seed, transpose=self.transpose)
-        return self._loader(self.train_windows, sampler, drop_last=len(sampler) >= self.batch_size)
+        sampler = WindowSampler(len(self.train_items), seed=self.seed, transpose=self.transpose)
+        return self._loader(self.train_items, sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
-        sampler = WindowSampler(len(self.val_windows), seed=0, transpose=0)
-        return self._loader(self.val_windows, sampler, drop_last=False)
+        return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0, transpose=0))
 
-    def _windows(self, pieces: list[Piece], stride: int) -> WindowDataset:
+    def _items(self, pieces: list[Piece], stride: int) -> WindowDataset | NoteDataset:
+        if isinstance(self.codec, TripleCodec):
+            return NoteDataset(pieces, self.codec)
         return WindowDataset(pieces, self.codec, length=self.window, stride=stride)
 
     def _loader(
-        self, windows: WindowDataset, sampler: WindowSampler, *, drop_last: bool
+        self, items: WindowDataset | NoteDataset, sampler: WindowSampler
     ) -> DataLoader[Tensor]:
         # batches are cut from memory in microseconds: worker processes would only cost
         return DataLoader(
-            windows,
+            items,
             batch_size=self.batch_size,
             sampler=sampler,
             collate_fn=_identity,
             # otherwise each epoch's iterator would draw from the global random state
             generator=torch.Generator(),
-            drop_last=drop_last,
         )
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from gan_music.events import EventCodec
 from gan_music.notes import Piece
+from gan_music.triples import TripleCodec
 
 
 class WindowDataset(Dataset[Tensor]):
@@ -41,6 +42,11 @@ class WindowDataset(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.starts)
 
+    def describe(self) -> str:
+        """What is served, in words."""
+        short = f"; {self.n_short} pieces are shorter and left out" if self.n_short else ""
+        return f"{len(self)} training windows of {self.length} notes{short}"
+
     def __getitems__(self, items: Sequence[tuple[int, int]]) -> Tensor:
         index, shift = torch.tensor(items, dtype=torch.int64).reshape(-1, 2).T
         starts = self.starts[index]
@@ -50,6 +56,33 @@ class WindowDataset(Dataset[Tensor]):
         # a transposition off the keyboard is cut back to what fits
         low, high = -pitch.amin(1), self.n_pitches - 1 - pitch.amax(1)
         batch[..., 1] = pitch + torch.clamp(shift, low, high)[:, None]
+        return batch
+
+    def __getitem__(self, item: tuple[int, int]) -> Tensor:
+        return self.__getitems__([item])[0]
+
+
+class NoteDataset(Dataset[Tensor]):
+    """Single notes as the paper's triples; a batch is one tensor, float ``[B, 3]``.
+
+    An item is (index of a note, transposition in semitones).
+    """
+
+    def __init__(self, pieces: Sequence[Piece], codec: TripleCodec) -> None:
+        triples = [codec.encode(p) for p in pieces]
+        self.triples = torch.from_numpy(np.concatenate([np.empty((0, 3), np.float32), *triples]))
+
+    def __len__(self) -> int:
+        return len(self.triples)
+
+    def describe(self) -> str:
+        """What is served, in words."""
+        return f"{len(self)} training notes, each alone"
+
+    def __getitems__(self, items: Sequence[tuple[int, int]]) -> Tensor:
+        index, shift = torch.tensor(items, dtype=torch.int64).reshape(-1, 2).T
+        batch = self.triples[index]
+        batch[:, 0] += shift
         return batch
 
     def __getitem__(self, item: tuple[int, int]) -> Tensor:

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from gan_music.io.published import read_published
 from gan_music.notes import DEFAULT_TEMPO, DEFAULT_VELOCITY, Piece
 
 MIDI_SUFFIXES = frozenset({".mid", ".midi"})
@@ -35,8 +36,16 @@ class ReadError(ValueError):
     """The file holds no music that can be read; the message is the reason."""
 
 
-def read(path: Path, *, grid: int = 24, name: str | None = None) -> list[Piece]:
+def read(
+    path: Path, *, grid: int = 24, name: str | None = None, reader: str = "music21"
+) -> list[Piece]:
     """The pieces in a file: one, except for collections (an ABC tune book, say).
+
+    Parameters
+    ----------
+    grid : steps a quarter note.
+    name : what the piece is called; the file's name by default.
+    reader : a key of ``READERS``.
 
     Raises
     ------
@@ -44,11 +53,10 @@ def read(path: Path, *, grid: int = 24, name: str | None = None) -> list[Piece]:
         With the reason, whatever music21 raised.
     """
     name = path.name if name is None else name
-    reader = _read_midi if path.suffix.lower() in MIDI_SUFFIXES else _read_score
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pieces = reader(path, grid, name)
+            pieces = READERS[reader](path, grid, name)
     except RecursionError as error:
         raise ReadError("nested too deeply") from error
     except Exception as error:  # music21 raises whatever its parsers happen to meet
@@ -58,6 +66,15 @@ def read(path: Path, *, grid: int = 24, name: str | None = None) -> list[Piece]:
     if not pieces:
         raise ReadError("no notes in it")
     return pieces
+
+
+def _read(path: Path, grid: int, name: str) -> list[Piece]:
+    reader = _read_midi if path.suffix.lower() in MIDI_SUFFIXES else _read_score
+    return reader(path, grid, name)
+
+
+def _read_published(path: Path, grid: int, name: str) -> list[Piece]:
+    return [_piece(read_published(path), grid, DEFAULT_TEMPO, name)]
 
 
 def _read_midi(path: Path, grid: int, name: str) -> list[Piece]:
@@ -159,3 +176,10 @@ def _tempo(score: Any) -> float:
         if tempo and math.isfinite(tempo) and tempo > 0:
             return float(tempo)
     return DEFAULT_TEMPO
+
+
+# data.reader -> how a file is read: all its notes, or those that the paper's published loader keeps
+READERS: dict[str, Callable[[Path, int, str], list[Piece]]] = {
+    "music21": _read,
+    "published": _read_published,
+}

@@ -1,4 +1,4 @@
-"""The GAN as a LightningModule: both LSTM networks, manual optimization, alternating updates."""
+"""The GAN of event sequences: both LSTM networks, a warm start, alternating BCE updates."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_music import losses
 from gan_music.events import EventCodec
+from gan_music.models.base import MusicGAN, adam
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import EventSpace
 from gan_music.networks.generator import LSTMGenerator
-
-# Raise it whenever an older checkpoint would no longer load, or mean the same.
-SCHEMA_VERSION = 1
+from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.sampling import sample
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Training:
     ema_decay: float
 
 
-class SequenceGAN(LightningModule):
+class SequenceGAN(MusicGAN):
     """An LSTM generator of event sequences against an LSTM discriminator of windows.
 
     A batch is a tensor of event ids, int64 ``[B, T, 3]``. On each batch the discriminator is
@@ -51,10 +50,6 @@ class SequenceGAN(LightningModule):
     ``warm_start_epochs`` the generator learns from the likelihood alone, while the discriminator
     already learns, every ``warm_start_d_every`` batches, from what the generator writes by then.
 
-    Parameters
-    ----------
-    codec_state : what :meth:`EventCodec.state` gave; kept in checkpoints.
-    config : the whole run's settings as plain values; kept in checkpoints, not read here.
     """
 
     n_batches: Tensor
@@ -71,10 +66,8 @@ class SequenceGAN(LightningModule):
         training: Training,
         config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
+        super().__init__(config=config, codec_state=codec_state, clip_norm=training.clip_norm)
         self.codec = EventCodec.from_state(codec_state)
-        self.config = config or {}
         self.settings = training
         space = EventSpace(self.codec.sizes, self.codec.offset_bins.tolist(), self.codec.grid)
         self.generator = LSTMGenerator(
@@ -97,7 +90,6 @@ class SequenceGAN(LightningModule):
         )
         # Lightning's global_step counts optimizer steps; schedules here count batches.
         self.register_buffer("n_batches", torch.tensor(0))
-        self._restored_rng: Tensor | None = None
 
     @property
     def sampler(self) -> LSTMGenerator:
@@ -111,21 +103,39 @@ class SequenceGAN(LightningModule):
         """Whether this is the warm start."""
         return self.current_epoch < self.settings.warm_start_epochs
 
+    @property
+    def phase(self) -> str:
+        return "warm start" if self.warm else ""
+
+    def sample(
+        self,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        seed: int,
+        temperature: float = 1.0,
+        tempo: float = DEFAULT_TEMPO,
+    ) -> list[Piece]:
+        return sample(
+            self.sampler,
+            self.codec,
+            n_pieces=n_pieces,
+            n_notes=n_notes,
+            seed=seed,
+            temperature=temperature,
+            tempo=tempo,
+        )
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
         return [
-            torch.optim.Adam(
-                [{"params": network.parameters(), "player": player}], lr=lr, betas=s.betas
-            )
-            for player, network, lr in (
-                ("g", self.generator, s.lr_g),
-                ("d", self.discriminator, s.lr_d),
-            )
+            adam(self.generator, "g", lr=s.lr_g, betas=s.betas),
+            adam(self.discriminator, "d", lr=s.lr_d, betas=s.betas),
         ]
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         s = self.settings
-        opt_g, opt_d = self._optimizers()
+        opt_g, opt_d = self.both_optimizers()
         space, adversarial = self.generator.space, not self.warm
         number = int(self.n_batches)
         self._schedule(opt_g, number)
@@ -144,7 +154,7 @@ class SequenceGAN(LightningModule):
                 opt_d.zero_grad()
                 self.manual_backward(loss_d)
                 opt_d.step()
-            self._log(
+            self.log_train(
                 loss_d=loss_d,
                 loss_g=losses.generator_bce(score_fake),
                 score_real=score_real.sigmoid().mean(),
@@ -162,7 +172,7 @@ class SequenceGAN(LightningModule):
                 if weight > 0:
                     nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
                     loss = loss + weight * nll
-                    self._log(nll=nll)
+                    self.log_train(nll=nll)
                 opt_g.zero_grad()
                 self.manual_backward(loss)
                 opt_g.step()
@@ -176,33 +186,6 @@ class SequenceGAN(LightningModule):
         score = self.discriminator(self.sampler.space.one_hot(batch)).sigmoid().mean()
         self.log("val/nll", nll, batch_size=len(batch))
         self.log("val/score_real", score, batch_size=len(batch))
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        # here gradients are unscaled already; the trainer cannot clip under manual optimization
-        (group,) = optimizer.param_groups
-        norm = nn.utils.clip_grad_norm_(group["params"], self.settings.clip_norm)
-        self._log(**{f"grad_norm_{group['player']}": norm})
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["gan_music"] = {
-            "schema": SCHEMA_VERSION,
-            "config": self.config,
-            "codec": self.codec.state(),
-            "rng": torch.get_rng_state(),
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._restored_rng = checkpoint["gan_music"]["rng"]
-
-    def on_train_epoch_start(self) -> None:
-        # as late as can be: whatever was drawn while the run was set up does not count
-        if self._restored_rng is not None:
-            torch.set_rng_state(self._restored_rng.cpu())
-            self._restored_rng = None
-
-    def _optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
-        opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
-        return opt_g, opt_d
 
     def _schedule(self, opt_g: LightningOptimizer, count: int) -> None:
         """The generator's learning rate: linear warm-up, cosine over the warm start, then constant.
@@ -219,7 +202,4 @@ class SequenceGAN(LightningModule):
         lr *= min(1.0, (count + 1) / max(1, s.warmup_batches))
         for group in opt_g.param_groups:
             group["lr"] = lr
-        self._log(lr_g=torch.tensor(lr))
-
-    def _log(self, **values: Tensor) -> None:
-        self.log_dict({f"train/{name}": v.detach().float() for name, v in values.items()})
+        self.log_train(lr_g=torch.tensor(lr))

@@ -1,0 +1,107 @@
+"""What every GAN here shares: checkpoints that are enough by themselves, clipping, logging."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+
+from gan_music.notes import DEFAULT_TEMPO, Piece
+
+# Raise it whenever an older checkpoint would no longer load, or mean the same.
+SCHEMA_VERSION = 1
+
+
+class MusicGAN(LightningModule):
+    """Two players, ``g`` and ``d``, updated by hand in turn.
+
+    Parameters
+    ----------
+    config : the whole run's settings as plain values; kept in checkpoints, not read here.
+    codec_state : what the codec's ``state`` gave; kept in checkpoints.
+    clip_norm : each player's gradient is scaled down to this norm; None leaves it.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None,
+        codec_state: dict[str, Any],
+        clip_norm: float | None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config = config or {}
+        self.codec_state = codec_state
+        self.clip_norm = clip_norm
+        self.n_clipped = 0  # values of the last sample that had to be clipped to be music
+        self._restored_rng: dict[str, Any] | None = None
+
+    @abstractmethod
+    def sample(
+        self,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        seed: int,
+        temperature: float = 1.0,
+        tempo: float = DEFAULT_TEMPO,
+    ) -> list[Piece]:
+        """``n_pieces`` pieces of ``n_notes`` notes from noise alone.
+
+        The same seed gives the same pieces on the same machine, and the global random state stays
+        as it was.
+        """
+
+    @property
+    def phase(self) -> str:
+        """What this epoch is, where it is not simply adversarial."""
+        return ""
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # here gradients are unscaled already; the trainer cannot clip under manual optimization
+        (group,) = optimizer.param_groups
+        limit = float("inf") if self.clip_norm is None else self.clip_norm
+        norm = nn.utils.clip_grad_norm_(group["params"], limit)
+        self.log_train(**{f"grad_norm_{group['player']}": norm})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["gan_music"] = {
+            "schema": SCHEMA_VERSION,
+            "config": self.config,
+            "codec": self.codec_state,
+            "rng": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._restored_rng = checkpoint["gan_music"]["rng"]
+
+    def on_train_epoch_start(self) -> None:
+        # as late as can be: whatever was drawn while the run was set up does not count
+        if self._restored_rng is not None:
+            torch.set_rng_state(self._restored_rng["cpu"].cpu())
+            if len(self._restored_rng["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all([s.cpu() for s in self._restored_rng["cuda"]])
+            self._restored_rng = None
+
+    def both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
+        """The generator's and the discriminator's, as the trainer wraps them."""
+        opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
+        return opt_g, opt_d
+
+    def log_train(self, **values: Tensor) -> None:
+        """Log scalars of this batch as ``train/<name>``."""
+        self.log_dict({f"train/{name}": v.detach().float() for name, v in values.items()})
+
+
+def adam(
+    network: nn.Module, player: str, *, lr: float, betas: tuple[float, float]
+) -> torch.optim.Adam:
+    """Adam over a player's weights, in one group that carries the player's name."""
+    return torch.optim.Adam(
+        [{"params": network.parameters(), "player": player}], lr=lr, betas=betas
+    )
