@@ -121,6 +121,7 @@ class SamplesConfig:
     """What is drawn from the generator; explained in conf/train.yaml."""
 
     n_windows: int = bounded(2, 4096)
+    n_validation_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
 

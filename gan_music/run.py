@@ -25,6 +25,7 @@ from gan_music.cli import overrides
 from gan_music.config import TrainConfig, checked
 from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
+from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.metrics.basic import compare, describe
 from gan_music.notes import Piece, windows
@@ -138,7 +139,7 @@ def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Traine
     callbacks: list[Callback] = [
         SampleQuality(
             reference,
-            n_windows=config.samples.n_windows,
+            n_windows=config.samples.n_validation_windows,
             window=config.data.window,
             seed=config.seed,
         ),
@@ -215,6 +216,9 @@ def _finish(config: TrainConfig, data: MusicDataModule, folder: Path) -> dict[st
         tempo=tempo,
     )
     write_pieces(pieces, folder / "samples")
+    real = [("real music", p) for p in _excerpts(data.pieces.test, config.samples.n_notes, 2)]
+    shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
+    draw_piano_rolls(real + shown, folder / "samples.png")
     _write_text(json.dumps(_without_nan(figures), indent=2) + "\n", folder / "metrics.json")
     return figures
 
@@ -267,7 +271,7 @@ def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
         )
     rows += [
         f"best epoch {figures['best_epoch']}; all figures: {folder / 'metrics.json'}",
-        f"samples: {folder / 'samples'}",
+        f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
         f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
         "losses: tensorboard --logdir outputs",
     ]

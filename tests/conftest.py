@@ -60,6 +60,7 @@ TINY = (
     "data.batch_size=8",
     "data.min_notes=16",
     "samples.n_windows=8",
+    "samples.n_validation_windows=8",
     "samples.n_pieces=2",
     "samples.n_notes=24",
 )

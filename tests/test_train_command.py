@@ -46,6 +46,7 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
         "train.log",
         "rejects.csv",
         "metrics.json",
+        "samples.png",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "samples/sample_01.mid",
@@ -59,7 +60,7 @@ def test_the_last_lines_say_where_things_are(run: Path) -> None:
     lines = (run / "stdout").read_text().splitlines()
     assert lines[-1] == "losses: tensorboard --logdir outputs"
     assert f"checkpoints: {only_run(run)}/checkpoints (best.ckpt, last.ckpt)" in lines[-2]
-    assert f"samples: {only_run(run)}/samples" in lines[-3]
+    assert f"samples: {only_run(run)}/samples," in lines[-3]
     assert "split by piece" in (only_run(run) / "train.log").read_text()
 
 

@@ -1,0 +1,106 @@
+"""The paper's experiments as users run them, tiny."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gan_music.io.read import read
+from tests.conftest import run_command
+
+TINY = (
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "model.hidden_size=8",
+    "data.min_notes=16",
+    "samples.n_windows=4",
+    "samples.n_validation_windows=4",
+    "samples.n_pieces=2",
+    "samples.n_notes=24",
+)
+
+
+def test_the_papers_experiment(midi_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = run_command(
+        "train",
+        "experiment=paper",
+        f"data.root={midi_folder}",
+        f"hydra.run.dir={run}",
+        *TINY,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "training notes, each alone" in done.stdout
+    figures = json.loads((run / "metrics.json").read_text())
+    # an untrained network's pitches lie about 0
+    assert figures["untrained"]["n_pitches"] <= 2
+    assert figures["corpus"]["n_pitches"] > 10
+    assert figures["trained"]["n_clipped"] >= 0
+    for seed in (0, 0):
+        done = run_command(
+            "generate",
+            f"checkpoint={run / 'checkpoints' / 'best.ckpt'}",
+            "n_pieces=2",
+            "n_notes=30",
+            f"seed={seed}",
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+    (piece,) = read(tmp_path / "samples" / "sample_01.mid")
+    assert len(piece) == 30
+    # one after the other: each note begins where the last one ends
+    assert (piece.onset[1:] == (piece.onset + piece.duration)[:-1]).all()
+    resumed = run_command(
+        "train",
+        f"resume={run / 'checkpoints' / 'last.ckpt'}",
+        "trainer.max_epochs=3",
+        cwd=tmp_path,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "epoch 3/3" in resumed.stdout
+
+
+@pytest.mark.parametrize(
+    ("experiment", "differs"),
+    [
+        ("paper", {"reader": "music21", "grid": 24, "val_rate": 0.1}),
+        ("paper_as_published", {"reader": "published", "grid": 12, "val_rate": 0}),
+    ],
+)
+def test_the_papers_settings(tmp_path: Path, experiment: str, differs: dict) -> None:
+    done = run_command("train", f"experiment={experiment}", "--cfg", "job", cwd=tmp_path)
+    config = yaml.safe_load(done.stdout)
+    assert config["model"] == {
+        "name": "paper",
+        "hidden_size": 256,
+        "n_layers": 2,
+        "noise_size": 100,
+        "lr_g": 0.001,
+        "lr_d": 0.001,
+        "betas": [0.9, 0.999],
+        "use_offsets": False,
+    }
+    assert config["trainer"]["max_epochs"] == 100
+    assert config["data"]["batch_size"] == 64
+    assert config["data"]["transpose"] == 0
+    assert differs.items() <= config["data"].items()
+
+
+def test_the_published_loaders_notes_are_enough_to_train_on(
+    midi_folder: Path, tmp_path: Path
+) -> None:
+    done = run_command(
+        "train",
+        "experiment=paper_as_published",
+        f"data.root={midi_folder}",
+        *TINY,
+        "data.min_notes=1",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    n_kept = int(done.stdout.split(" training notes, each alone")[0].rsplit(" ", 1)[1])
+    assert 0 < n_kept < 0.5 * 16 * 120
