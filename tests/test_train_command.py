@@ -380,3 +380,37 @@ def test_cfg_job_prints_the_config(tmp_path: Path) -> None:
     done = run_command("train", "--cfg", "job", "model.hidden_size=7", cwd=tmp_path)
     assert yaml.safe_load(done.stdout)["model"]["hidden_size"] == 7
     assert list(tmp_path.iterdir()) == []
+
+
+def test_early_stopping_on_the_validation_distance(train: Command, tmp_path: Path) -> None:
+    # nothing is learned at a learning rate of 0, so the second epoch is no better than the first
+    done = train(
+        "model.warm_start_lr=0",
+        "model.lr_g=0",
+        "trainer.patience=1",
+        "trainer.max_epochs=5",
+        f"hydra.run.dir={tmp_path / 'r'}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epoch 2/5" in done.stdout
+    assert "epoch 3/5" not in done.stdout
+    assert (tmp_path / "r" / "metrics.json").is_file()
+
+
+def test_mixed_precision(train: Command, tmp_path: Path) -> None:
+    done = train(
+        "trainer.precision=bf16-mixed", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path / 'r'}"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there(train: Command) -> None:
+    assert_one_sentence(train("trainer=gpu"), "there is no GPU here", "trainer=cpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_run_on_a_gpu(train: Command, tmp_path: Path) -> None:
+    done = train("trainer=gpu", f"hydra.run.dir={tmp_path / 'r'}")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "r" / "metrics.json").is_file()

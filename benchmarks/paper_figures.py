@@ -1,0 +1,98 @@
+"""What a run of the paper's model shows: its loss curves, and what its generator knows.
+
+    python benchmarks/paper_figures.py RUN [PICTURE.png]
+
+Prints both losses at the end of the epochs that the paper's author logged, and how many distinct
+Prints both losses at the end of the epochs that the paper's author logged, and how many distinct
+pitches and durations 10,000 of the trained generator's notes have, beside as many notes of the
+data.
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_music.build import build_codec, build_data, restore_model
+from gan_music.checkpoints import load_checkpoint
+from gan_music.config import TrainConfig, checked
+from gan_music.metrics.basic import attribute
+from gan_music.notes import Piece
+
+N_NOTES = 10_000
+LOGGED = (1, 2, 5, 8, 10, 12)  # epochs in the log that the paper's author published
+
+
+def losses(run: Path) -> dict[str, dict[int, float]]:
+    """The last logged loss of each epoch (from 1), by player."""
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    epochs = {e.step: int(e.value) + 1 for e in events.Scalars("epoch")}
+    return {
+        player: {
+            epochs[e.step]: e.value
+            for e in events.Scalars(f"train/loss_{player}")
+            if e.step in epochs
+        }
+        for player in "dg"
+    }
+
+
+def draw(curves: dict[str, dict[int, float]], path: Path) -> None:
+    """Both losses against epochs."""
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axis = figure.subplots()
+    for player, label in (("d", "discriminator"), ("g", "generator")):
+        axis.plot(list(curves[player]), list(curves[player].values()), label=label, linewidth=1)
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("BCE of its last batch")
+    axis.legend(frameon=False)
+    axis.grid(color="#e0e0e0")
+    FigureCanvasAgg(figure).print_figure(path, format="png", dpi=100)
+
+
+def knows(pieces: list[Piece]) -> str:
+    """What a set of notes is made of."""
+    pitch, duration = attribute(pieces, "pitch"), attribute(pieces, "duration")
+    quarters = duration / pieces[0].grid
+    return (
+        f"{len(np.unique(pitch)):4} pitches ({pitch.mean():6.2f} +- {pitch.std():5.2f})  "
+        f"{len(np.unique(duration)):4} durations ({quarters.mean():.2f} +- {quarters.std():.2f} "
+        "quarters)"
+    )
+
+
+def main() -> None:
+    """Print, and draw."""
+    run = Path(sys.argv[1])
+    curves = losses(run)
+    for epoch in LOGGED:
+        if epoch in curves["d"]:
+            d, g = curves["d"][epoch], curves["g"][epoch]
+            print(f"epoch {epoch:3}: discriminator {d:.4f}, generator {g:.4f}")
+    if len(sys.argv) > 2:
+        draw(curves, Path(sys.argv[2]))
+    config = checked(
+        TrainConfig, OmegaConf.create(load_checkpoint(run / "checkpoints" / "last.ckpt").config)
+    )
+    data = build_data(config.data, build_codec(config), seed=0)
+    pieces = data.extract().pieces
+    path = run / "checkpoints" / "last.ckpt"
+    model = restore_model(load_checkpoint(path), path)
+    drawn = model.sample(n_pieces=1, n_notes=N_NOTES, seed=0)
+    rng = np.random.default_rng(0)
+    notes = [(p, i) for p in pieces for i in range(len(p))]
+    chosen = rng.choice(len(notes), min(N_NOTES, len(notes)), replace=False)
+    real = [notes[i][0].cut(notes[i][1], notes[i][1] + 1) for i in chosen]
+    print(f"{N_NOTES} generated notes: {knows(drawn)}")
+    print(f"{len(real)} notes of the data: {knows(real)}")
+    print(f"{model.n_clipped} generated values that no MIDI file can hold were clipped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gan_music.events import EventCodec
+from gan_music.models.sequence_gan import SequenceGAN, Training
+
+
+def make_model(**changes: Any) -> SequenceGAN:
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {
+        "lr_g": 0.01,
+        "lr_d": 0.01,
+        "betas": (0.5, 0.99),
+        "n_critic": 1,
+        "label_smoothing": 0.1,
+        "clip_norm": 1.0,
+        "temperature": 1.0,
+        "likelihood_weight": 0.5,
+        "warm_start_epochs": 0,
+        "warm_start_lr": 0.01,
+        "warm_start_d_every": 3,
+        "warmup_batches": 0,
+        "ema_decay": 0.9,
+    } | changes
+    return SequenceGAN(
+        codec_state=EventCodec(24).state(),
+        hidden_size=8,
+        n_layers=1,
+        embedding_size=4,
+        noise_size=4,
+        dropout=0.0,
+        training=Training(**settings),
+    )
+
+
+class Watch(Callback):
+    """Which player moved on each batch."""
+
+    def __init__(self) -> None:
+        self.moved: list[str] = []
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
+        self.before = {n: p.detach().clone() for n, p in module.named_parameters()}
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
+        changed = {
+            n.split(".")[0]
+            for n, p in module.named_parameters()
+            if not torch.equal(p, self.before[n])
+        }
+        self.moved.append("".join(x[0] for x in ("generator", "discriminator") if x in changed))
+
+
+def fit(model: SequenceGAN, folder: Path, *, n_batches: int, epochs: int = 1) -> Watch:
+    torch.manual_seed(1)
+    windows = torch.stack([torch.randint(0, n, (4 * n_batches, 10)) for n in model.codec.sizes], -1)
+    watch = Watch()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        logger=False,
+        callbacks=[watch],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+    data: DataLoader[Tensor] = DataLoader(windows, batch_size=4)  # type: ignore[arg-type]
+    trainer.fit(model, data)
+    return watch
+
+
+def test_both_players_move_on_every_batch(tmp_path: Path) -> None:
+    assert fit(make_model(), tmp_path, n_batches=3).moved == ["gd"] * 3
+
+
+def test_n_critic_lets_the_discriminator_move_more_often(tmp_path: Path) -> None:
+    watch = fit(make_model(n_critic=3), tmp_path, n_batches=6)
+    assert watch.moved == ["gd", "d", "d", "gd", "d", "d"]
+
+
+def test_in_the_warm_start_the_discriminator_moves_now_and_then(tmp_path: Path) -> None:
+    watch = fit(make_model(warm_start_epochs=1), tmp_path, n_batches=4, epochs=2)
+    assert watch.moved == ["gd", "g", "g", "gd", *["gd"] * 4]
+
+
+def test_batches_are_counted_not_optimizer_steps(tmp_path: Path) -> None:
+    model = make_model()
+    fit(model, tmp_path, n_batches=5)
+    assert model.n_batches == 5
+    assert model.trainer.global_step == 10
+
+
+def test_the_pure_gan_never_looks_at_the_likelihood(tmp_path: Path) -> None:
+    model = make_model(likelihood_weight=0)
+    fit(model, tmp_path, n_batches=2)
+    assert "train/nll" not in model.trainer.callback_metrics
+
+
+@pytest.mark.parametrize("player", ["g", "d"])
+def test_gradients_are_clipped_for_each_player(player: str) -> None:
+    model = make_model(clip_norm=0.5)
+    opt_g, opt_d = model.configure_optimizers()
+    optimizer = opt_g if player == "g" else opt_d
+    parameters = optimizer.param_groups[0]["params"]
+    for p in parameters:
+        p.grad = torch.ones_like(p)
+    model.log_train = lambda **values: None  # type: ignore[method-assign]
+    model.on_before_optimizer_step(optimizer)
+    norm = torch.stack([p.grad.norm() for p in parameters]).norm()
+    assert norm.item() == pytest.approx(0.5, rel=1e-4)
+
+
+def test_the_averaged_weights_lag_behind(tmp_path: Path) -> None:
+    model = make_model(ema_decay=0.5)
+    start = model.generator.start.weight.detach().clone()
+    fit(model, tmp_path, n_batches=1)
+    # the first update copies
+    assert torch.equal(model.sampler.start.weight, model.generator.start.weight)
+    fit(model, tmp_path, n_batches=1)
+    assert not torch.equal(model.sampler.start.weight, model.generator.start.weight)
+    assert not torch.equal(model.sampler.start.weight, start)
+
+
+def test_the_learning_rate_of_a_warm_start(tmp_path: Path) -> None:
+    model = make_model(warm_start_epochs=1, warmup_batches=2, warm_start_lr=0.1, lr_g=0.01)
+    rates: list[float] = []
+
+    class Rates(Watch):
+        def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
+            rates.append(module.optimizers()[0].param_groups[0]["lr"])
+
+    torch.manual_seed(1)
+    windows = torch.zeros(4, 6, 3, dtype=torch.int64)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        logger=False,
+        callbacks=[Rates()],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(model, DataLoader(windows, batch_size=1))  # type: ignore[arg-type]
+    # half of the first step by the linear rise, then a cosine over four batches, then lr_g
+    assert rates[:4] == pytest.approx([0.05, 0.0853553, 0.05, 0.0146447], rel=1e-4)
+    assert rates[4:] == [0.01] * 4
+
+
+def test_samples_do_not_touch_the_global_random_state() -> None:
+    model = make_model()
+    state = torch.get_rng_state()
+    a = model.sample(n_pieces=3, n_notes=12, seed=5)
+    assert torch.equal(torch.get_rng_state(), state)
+    b = model.sample(n_pieces=3, n_notes=12, seed=5)
+    assert [p.notes() for p in a] == [p.notes() for p in b]
+    assert [len(p) for p in a] == [12, 12, 12]
