@@ -2,10 +2,9 @@
 
     python benchmarks/paper_figures.py RUN [PICTURE.png]
 
-Prints both losses at the end of the epochs that the paper's author logged, and how many distinct
-Prints both losses at the end of the epochs that the paper's author logged, and how many distinct
-pitches and durations 10,000 of the trained generator's notes have, beside as many notes of the
-data.
+Prints both losses at the ends of the epochs that the paper's author logged, and how many different
+pitches and durations 10,000 of the trained generator's notes have, beside notes of the data.
+"""
 
 from __future__ import annotations
 

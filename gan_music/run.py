@@ -147,7 +147,7 @@ def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Traine
         ModelCheckpoint(
             folder / "checkpoints",
             filename="best",
-            monitor="val/distance",
+            monitor="val/selection",
             mode="min",
             save_on_train_epoch_end=True,
             enable_version_counter=False,
@@ -161,7 +161,7 @@ def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Traine
         ),
     ]
     if config.trainer.patience is not None:
-        callbacks.append(EarlyStopping("val/distance", patience=config.trainer.patience))
+        callbacks.append(EarlyStopping("val/selection", patience=config.trainer.patience))
     interactive = sys.stderr.isatty()
     if interactive:
         callbacks.append(TQDMProgressBar())

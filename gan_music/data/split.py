@@ -21,26 +21,29 @@ class Split(NamedTuple):
 def split_pieces(pieces: Sequence[Piece], *, val_rate: float, test_rate: float) -> Split:
     """Each piece's side by a hash of its name alone, so that further files move none of them.
 
-    Where a side would stay empty, it takes the pieces whose hashes come nearest to it.
+    Where a side would stay empty, it takes the piece whose hash comes nearest to it. A rate of 0
+    holds nothing out: that side is then the training pieces themselves, and its figures are theirs.
 
     Raises
     ------
     UserError
-        With fewer than three pieces.
+        With fewer pieces than sides.
     """
-    if len(pieces) < 3:
+    n_sides = 1 + (val_rate > 0) + (test_rate > 0)
+    if len(pieces) < n_sides:
         raise UserError(
-            f"{len(pieces)} pieces cannot be split into train, val and test: at least 3 are "
-            "needed, each in a file of its own."
+            f"{len(pieces)} pieces cannot be split into train, val and test: at least {n_sides} "
+            "are needed, each in a file of its own."
         )
     ordered = sorted(pieces, key=lambda p: (_position(p.name), p.name))
     positions = [_position(p.name) for p in ordered]
-    n_test = max(1, sum(x < test_rate for x in positions))
-    n_val = max(1, sum(x < test_rate + val_rate for x in positions) - n_test)
-    n_test = min(n_test, len(ordered) - 2)
-    n_val = min(n_val, len(ordered) - 1 - n_test)
-    test, val = ordered[:n_test], ordered[n_test : n_test + n_val]
+    n_held = sum(x < test_rate + val_rate for x in positions)
+    n_test = max(test_rate > 0, sum(x < test_rate for x in positions))
+    n_test = min(n_test, len(ordered) - 1 - (val_rate > 0))
+    n_val = min(max(val_rate > 0, n_held - n_test), len(ordered) - 1 - n_test)
     train = ordered[n_test + n_val :]
+    test = ordered[:n_test] or train
+    val = ordered[n_test : n_test + n_val] or train
     return Split(*(sorted(side, key=lambda p: p.name) for side in (train, val, test)))
 
 

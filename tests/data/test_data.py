@@ -130,11 +130,22 @@ def test_further_files_move_no_piece() -> None:
 
 
 @pytest.mark.parametrize("n", [3, 4, 7])
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.9])
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.9])
 def test_every_side_gets_a_piece(n: int, rate: float) -> None:
     split = split_pieces(pieces_named([f"{i}" for i in range(n)]), val_rate=rate, test_rate=rate)
     assert min(map(len, split)) >= 1
-    assert sum(map(len, split)) == n
+    assert len({p.name for side in split for p in side}) == sum(map(len, split)) == n
+
+
+def test_a_rate_of_0_holds_nothing_out() -> None:
+    pieces = pieces_named([f"{i}" for i in range(40)])
+    split = split_pieces(pieces, val_rate=0, test_rate=0)
+    assert {p.name for p in split.train} == {p.name for p in pieces}
+    assert split.val == split.test == split.train
+    split = split_pieces(pieces, val_rate=0, test_rate=0.2)
+    assert split.val == split.train
+    assert not {p.name for p in split.train} & {p.name for p in split.test}
+    assert len(split.train) + len(split.test) == 40
 
 
 def test_two_pieces_are_too_few() -> None:
