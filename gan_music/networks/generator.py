@@ -148,7 +148,8 @@ class _Cell:
         embeddings = [cast(nn.Embedding, e) for e in generator.embed]
         embeddings.append(generator.embed_position)
         widths = [e.embedding_dim for e in embeddings]
-        *parts, beside = lstm.weight_ih_l0.split([*widths, generator.noise_size], 1)
+        weight = cast(Tensor, lstm.weight_ih_l0)
+        *parts, beside = weight.split([*widths, generator.noise_size], 1)
         self.tables = [e.weight @ w.T for e, w in zip(embeddings, parts, strict=True)]
         self.fixed = z @ beside.T + lstm.bias_ih_l0 + lstm.bias_hh_l0  # [B, 4H]
         self.recurrent = [getattr(lstm, f"weight_hh_l{i}").T for i in range(lstm.num_layers)]
