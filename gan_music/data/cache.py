@@ -1,4 +1,4 @@
-"""Notes on disk: one .npz of plain arrays for each file that was read.
+"""Notes on disk: one .npz of plain arrays for each file that was read, or was refused.
 
 An entry's key is a hash of the file's bytes, its kind, the grid, the reader and the extractor's
 version, so a changed file, setting or program never meets an old entry. Entries are written to a
@@ -44,20 +44,19 @@ class NoteCache:
         digest.update(f"|{version('music21')}".encode())
         return digest.hexdigest()
 
-    def load(self, key: str, name: str) -> list[Piece] | None:
-        """The pieces stored under a key, called ``name``; None if there are none, or damaged."""
+    def load(self, key: str, name: str) -> list[Piece] | str | None:
+        """What is stored under a key: pieces, called ``name``; the reason why there are none; or
+        None where nothing is stored, or it is damaged.
+        """
         try:
             # opened here: numpy leaves a damaged archive open
             with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as entry:
+                if "reason" in entry:
+                    return str(entry["reason"])
                 lengths, tempos = entry["lengths"], entry["tempos"]
                 bounds = np.cumsum(lengths)[:-1]
                 columns = [np.split(entry[a].astype(np.int64), bounds) for a in _ARRAYS]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
-            return None
-        names = [f"{name}#{i + 1}" for i in range(len(lengths))] if len(lengths) > 1 else [name]
-        try:
+            names = [f"{name}#{i + 1}" for i in range(len(lengths))] if len(lengths) > 1 else [name]
             return [
                 Piece.from_arrays(
                     onset, duration, pitch, velocity=velocity, grid=self.grid, tempo=tempo, name=n
@@ -66,33 +65,39 @@ class NoteCache:
                     *columns, tempos.tolist(), names, strict=True
                 )
             ]
-        except ValueError:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
             return None
 
-    def store(self, key: str, pieces: Sequence[Piece]) -> None:
-        """Keep the pieces of a file.
+    def store(self, key: str, content: Sequence[Piece] | str) -> None:
+        """Keep the pieces of a file, or the reason why it has none.
 
         Raises
         ------
         UserError
             If the folder cannot be written.
         """
+        if isinstance(content, str):
+            self._write(key, reason=np.array(content))
+            return
+        columns = {a: np.concatenate([getattr(p, a) for p in content]) for a in _ARRAYS}
+        self._write(
+            key,
+            lengths=np.array([len(p) for p in content]),
+            tempos=np.array([p.tempo for p in content]),
+            onset=columns["onset"].astype(np.uint32),
+            duration=columns["duration"].astype(np.uint32),
+            pitch=columns["pitch"].astype(np.uint8),
+            velocity=columns["velocity"].astype(np.uint8),
+        )
+
+    def _write(self, key: str, **arrays: np.ndarray) -> None:
         path = self._path(key)
-        arrays = {a: np.concatenate([getattr(p, a) for p in pieces]) for a in _ARRAYS}
         temporary = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
                 temporary = Path(file.name)
-                np.savez(
-                    file,
-                    lengths=np.array([len(p) for p in pieces]),
-                    tempos=np.array([p.tempo for p in pieces]),
-                    onset=arrays["onset"].astype(np.uint32),
-                    duration=arrays["duration"].astype(np.uint32),
-                    pitch=arrays["pitch"].astype(np.uint8),
-                    velocity=arrays["velocity"].astype(np.uint8),
-                )
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub has a keyword there
             os.replace(temporary, path)
         except OSError as error:
             if temporary is not None:

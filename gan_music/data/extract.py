@@ -76,7 +76,7 @@ def extract(
         If not one piece is left.
     """
     result = Extraction()
-    found: dict[int, list[Piece]] = {}
+    outcomes: dict[int, list[Piece] | str | None] = {}
     missing: list[tuple[int, str]] = []
     for number, source in enumerate(sources):
         try:
@@ -84,19 +84,17 @@ def extract(
         except OSError as error:
             result.rejects[source.name] = f"cannot be opened: {error.strerror}"
             continue
-        pieces = cache.load(key, source.name)
-        if pieces is None:
+        outcomes[number] = cache.load(key, source.name)
+        if outcomes[number] is None:
             missing.append((number, key))
         else:
-            found[number] = pieces
             result.n_cached += 1
-    for number, outcome in _read_all(sources, missing, cache, n_workers):
+    outcomes |= _read_all(sources, missing, cache, n_workers)
+    for number, outcome in sorted(outcomes.items()):
         if isinstance(outcome, str):
             result.rejects[sources[number].name] = outcome
-        else:
-            found[number] = outcome
-    for number in sorted(found):
-        for piece in found[number]:
+            continue
+        for piece in outcome or ():
             if len(piece) < min_notes:
                 result.rejects[piece.name] = f"fewer notes than data.min_notes={min_notes}"
             else:
@@ -135,9 +133,10 @@ def _read_all(
 
 
 def _read_and_store(source: Source, key: str, cache: NoteCache) -> list[Piece] | str:
+    pieces: list[Piece] | str
     try:
         pieces = read(source.path, grid=cache.grid, name=source.name, reader=cache.reader)
     except ReadError as error:
-        return str(error)
+        pieces = str(error)
     cache.store(key, pieces)
     return pieces
