@@ -19,7 +19,6 @@ from omegaconf.errors import (
     ConfigKeyError,
     InterpolationResolutionError,
     MissingMandatoryValue,
-    OmegaConfBaseException,
 )
 
 from gan_music.errors import UserError
@@ -284,21 +283,3 @@ def _range(low: float | None, high: float | None) -> str:
 
 def _types(schema: type) -> dict[str, Any]:
     return typing.get_type_hints(schema)
-
-
-__all__ = [
-    "MODELS",
-    "DataConfig",
-    "ExtractConfig",
-    "GenerateConfig",
-    "OmegaConfBaseException",
-    "SamplesConfig",
-    "SequenceGANConfig",
-    "TrainConfig",
-    "TrainerConfig",
-    "checked",
-    "conf_dir",
-    "first_line",
-    "known_keys",
-    "unknown_key",
-]
