@@ -60,6 +60,8 @@ def build_model(
     """A fresh model: initial weights are drawn from torch's global random state."""
     values = dataclasses.asdict(config)
     del values["name"]
+    if len(values["betas"]) != 2:
+        raise UserError(f"model.betas={values['betas']} must be two numbers, as in [0.5,0.99].")
     values["betas"] = tuple(values["betas"])
     if isinstance(config, PaperConfig):
         del values["use_offsets"]  # it went into the codec
