@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
@@ -76,7 +77,10 @@ def train(config: TrainConfig) -> float:
         trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
         folder,
     )
-    trainer.fit(model, datamodule=data, ckpt_path=resume)
+    # oneDNN has no LSTM in bfloat16 on processors without the instructions; torch's own has
+    on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
+    with torch.backends.mkldnn.flags(enabled=not (on_cpu and "bf16" in config.trainer.precision)):
+        trainer.fit(model, datamodule=data, ckpt_path=resume)
     figures = _finish(config, data, folder)
     _log_hyperparameters(trainer, plain, figures)
     log.info("%s", _closing_lines(folder, figures))
@@ -128,6 +132,7 @@ def _quiet() -> None:
         ".*does not have many workers.*",
         ".*exists and is not empty.*",
         ".*LeafSpec.*",
+        ".*TF32 acceleration on top of oneDNN.*",
         ".*number of training batches.*smaller than the logging interval.*",
     ):
         warnings.filterwarnings("ignore", text)

@@ -385,7 +385,7 @@ def test_cfg_job_prints_the_config(tmp_path: Path) -> None:
 def test_early_stopping_on_the_validation_distance(train: Command, tmp_path: Path) -> None:
     # nothing is learned at a learning rate of 0, so the second epoch is no better than the first
     done = train(
-        "model.warm_start_lr=0",
+        "model.warm_start_epochs=0",
         "model.lr_g=0",
         "trainer.patience=1",
         "trainer.max_epochs=5",
