@@ -62,11 +62,24 @@ class MusicGAN(LightningModule):
         """What this epoch is, where it is not simply adversarial."""
         return ""
 
+    @property
+    def log_due(self) -> bool:
+        """Whether what is logged on this batch will be seen: the trainer keeps every n-th, and an
+        epoch's last.
+        """
+        number = self.trainer.fit_loop.total_batch_idx + 1
+        return self.trainer.is_last_batch or number % self.trainer.log_every_n_steps == 0
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # here gradients are unscaled already; the trainer cannot clip under manual optimization
         (group,) = optimizer.param_groups
-        limit = float("inf") if self.clip_norm is None else self.clip_norm
-        norm = nn.utils.clip_grad_norm_(group["params"], limit)
+        if self.clip_norm is not None:
+            norm = nn.utils.clip_grad_norm_(group["params"], self.clip_norm)
+        elif self.log_due:
+            gradients = [p.grad for p in group["params"] if p.grad is not None]
+            norm = nn.utils.get_total_norm(gradients)
+        else:
+            return
         self.log_train(**{f"grad_norm_{group['player']}": norm})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -68,13 +68,14 @@ class PaperGAN(MusicGAN):
             self.manual_backward(loss_g)
             opt_g.step()
 
-        self.log_train(
-            loss_d=loss_d,
-            loss_g=loss_g,
-            score_real=score_real.sigmoid().mean(),
-            score_fake=score_fake.sigmoid().mean(),
-            accuracy_d=losses.accuracy(score_real, score_fake),
-        )
+        if self.log_due:
+            self.log_train(
+                loss_d=loss_d,
+                loss_g=loss_g,
+                score_real=score_real.sigmoid().mean(),
+                score_fake=score_fake.sigmoid().mean(),
+                accuracy_d=losses.accuracy(score_real, score_fake),
+            )
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """What the discriminator makes of held-out notes."""

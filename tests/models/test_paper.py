@@ -129,6 +129,7 @@ def test_the_losses_are_those_of_the_plain_loop(tmp_path: Path, precision: str) 
         accelerator="cpu",
         precision=precision,  # type: ignore[arg-type]
         max_epochs=1,
+        log_every_n_steps=1,
         logger=False,
         callbacks=[Seed(), losses],
         enable_checkpointing=False,
