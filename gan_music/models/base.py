@@ -68,7 +68,8 @@ class MusicGAN(LightningModule):
         epoch's last.
         """
         number = self.trainer.fit_loop.total_batch_idx + 1
-        return self.trainer.is_last_batch or number % self.trainer.log_every_n_steps == 0
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set later on
+        return self.trainer.is_last_batch or number % every == 0
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # here gradients are unscaled already; the trainer cannot clip under manual optimization
