@@ -80,7 +80,17 @@ def train(config: TrainConfig) -> float:
     # oneDNN has no LSTM in bfloat16 on processors without the instructions; torch's own has
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
     with torch.backends.mkldnn.flags(enabled=not (on_cpu and "bf16" in config.trainer.precision)):
-        trainer.fit(model, datamodule=data, ckpt_path=resume)
+        try:
+            trainer.fit(model, datamodule=data, ckpt_path=resume)
+        except SystemExit as error:  # what the trainer makes of Ctrl-C
+            last = folder / "checkpoints" / "last.ckpt"
+            log.warning(
+                "interrupted; %s",
+                f"go on by: python -m gan_music.train resume={last}"
+                if last.exists()
+                else "no epoch was finished, so there is nothing to go on from",
+            )
+            raise KeyboardInterrupt from error
     figures = _finish(config, data, folder)
     _log_hyperparameters(trainer, plain, figures)
     log.info("%s", _closing_lines(folder, figures))

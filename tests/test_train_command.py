@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -414,3 +418,26 @@ def test_a_run_on_a_gpu(train: Command, tmp_path: Path) -> None:
     done = train("trainer=gpu", f"hydra.run.dir={tmp_path / 'r'}")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "r" / "metrics.json").is_file()
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, midi_folder: Path) -> None:
+    command = [sys.executable, "-m", "gan_music.train", "data=midi", f"data.root={midi_folder}"]
+    command += [*TINY, "trainer.max_epochs=10000", f"hydra.run.dir={tmp_path / 'r'}"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 2/"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert f"resume={tmp_path / 'r' / 'checkpoints' / 'last.ckpt'}" in rest
+    assert not (tmp_path / "r" / "metrics.json").exists()
