@@ -55,9 +55,7 @@ def train(config: TrainConfig) -> float:
         )
     _check_devices(config)
     _quiet()
-    (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
     plain = dataclasses.asdict(config)
-    _write_config(plain, folder / "config.yaml")
 
     seed_everything(config.seed, verbose=False)
     data = build_data(config.data, build_codec(config), seed=config.seed)
@@ -66,6 +64,9 @@ def train(config: TrainConfig) -> float:
     assert data.extraction is not None
     assert data.pieces is not None
     log.info("read %s", data.extraction.summary())
+    # only now is this a run: without music, the folder can be named again
+    (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
+    _write_config(plain, folder / "config.yaml")
     data.extraction.write_rejects(folder / "rejects.csv")
     model = build_model(config.model, data.codec.state(), plain)
     trainer = _trainer(config, data, folder)

@@ -263,6 +263,15 @@ def test_folders_without_music(tmp_path: Path) -> None:
     assert_one_sentence(run_command("train", "data.root=broken", cwd=tmp_path), "page.mid")
 
 
+def test_a_folder_can_be_named_again_after_a_run_without_music(
+    train: Command, tmp_path: Path
+) -> None:
+    folder = f"hydra.run.dir={tmp_path / 'r'}"
+    assert_one_sentence(train("data.root=nowhere", folder), "nowhere does not exist")
+    done = train("trainer.max_epochs=1", folder)
+    assert done.returncode == 0, done.stderr
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = run_command("train", "data.root=nowhere", "debug=true", cwd=tmp_path)
     assert done.returncode == 1
