@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -26,6 +25,7 @@ from gan_music.cli import overrides
 from gan_music.config import TrainConfig, checked
 from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
+from gan_music.files import replacing
 from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.metrics.basic import compare, describe
@@ -223,7 +223,9 @@ def _finish(config: TrainConfig, data: MusicDataModule, folder: Path) -> dict[st
         figures[name] = describe(drawn) | compare(drawn, test) | {"n_clipped": network.n_clipped}
         if name == "trained":
             figures["val_distance"] = compare(drawn, val)["distance"]
-    figures["corpus"] = describe(corpus) | compare(corpus, test)
+    # how far other real music is: test windows would be compared with a set that they belong to
+    other = _excerpts(data.pieces.val, window, config.samples.n_windows)
+    figures["corpus"] = describe(corpus) | compare(other, test)
     tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
     pieces = model.sample(
         n_pieces=config.samples.n_pieces,
@@ -235,7 +237,8 @@ def _finish(config: TrainConfig, data: MusicDataModule, folder: Path) -> dict[st
     real = [("real music", p) for p in _excerpts(data.pieces.test, config.samples.n_notes, 2)]
     shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
     draw_piano_rolls(real + shown, folder / "samples.png")
-    _write_text(json.dumps(_without_nan(figures), indent=2) + "\n", folder / "metrics.json")
+    with replacing(folder / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     return figures
 
 
@@ -300,16 +303,8 @@ def _write_config(plain: dict[str, Any], path: Path) -> None:
         f"--config-dir {path.parent} --config-name config\n"
         "defaults: [run_folder, _self_]\n" + OmegaConf.to_yaml(OmegaConf.create(plain))
     )
-    _write_text(text, path)
-
-
-def _write_text(text: str, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:

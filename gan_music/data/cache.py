@@ -9,8 +9,6 @@ pickle.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -19,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.errors import UserError
+from gan_music.files import replacing
 from gan_music.notes import Piece
 
 # Raise it whenever the same bytes would be read as other notes.
@@ -92,16 +91,11 @@ class NoteCache:
 
     def _write(self, key: str, **arrays: np.ndarray) -> None:
         path = self._path(key)
-        temporary = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-                temporary = Path(file.name)
+            with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub has a keyword there
-            os.replace(temporary, path)
         except OSError as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
             raise UserError(
                 f"data.cache_dir={self.root} cannot be written ({error.strerror}): "
                 "name a folder that can."

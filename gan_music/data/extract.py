@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 import os
 import sys
 from collections import Counter
@@ -19,10 +18,9 @@ from tqdm import tqdm
 from gan_music.data.cache import NoteCache
 from gan_music.data.sources import Source
 from gan_music.errors import UserError
+from gan_music.files import replacing
 from gan_music.io.read import ReadError, read
 from gan_music.notes import Piece
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,7 +48,10 @@ class Extraction:
 
     def write_rejects(self, path: Path) -> None:
         """A table of (file, reason), one line a refused file."""
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(("file", "reason"))
             writer.writerows(self.rejects.items())

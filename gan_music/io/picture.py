@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from gan_music.files import replacing
 from gan_music.notes import Piece
 
 _OCTAVES = np.arange(12, 128, 12)
@@ -47,9 +47,5 @@ def draw_piano_rolls(pieces: Sequence[tuple[str, Piece]], path: Path, *, beats: 
     axes[0].set_xlim(0, beats)
     axes[0].set_ylim(pitches.min() - 2, pitches.max() + 2)
     axes[-1].set_xlabel("quarter notes", fontsize=8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, format="png", dpi=100)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

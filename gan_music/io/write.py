@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import symusic
 
+from gan_music.files import replacing
 from gan_music.notes import Piece
 
 _TICKS_PER_STEP = 20  # 24 steps a quarter give the usual 480 ticks
@@ -34,12 +34,8 @@ def write_midi(piece: Piece, path: Path) -> None:
                 )
             )
         score.tracks.append(track)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(score.dumps_midi())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def layer(piece: Piece) -> np.ndarray:

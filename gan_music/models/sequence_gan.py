@@ -49,7 +49,6 @@ class SequenceGAN(MusicGAN):
     ``likelihood_weight`` times the likelihood of the real windows. In the first
     ``warm_start_epochs`` the generator learns from the likelihood alone, while the discriminator
     already learns, every ``warm_start_d_every`` batches, from what the generator writes by then.
-
     """
 
     n_batches: Tensor
@@ -156,18 +155,21 @@ class SequenceGAN(MusicGAN):
                 opt_d.step()
             self.log_train(
                 loss_d=loss_d,
-                loss_g=losses.generator_bce(score_fake),
                 score_real=score_real.sigmoid().mean(),
                 score_fake=score_fake.sigmoid().mean(),
                 accuracy_d=losses.accuracy(score_real, score_fake),
             )
+            if not adversarial:
+                self.log_train(loss_g=losses.generator_bce(score_fake))
 
         if not adversarial or number % s.n_critic == 0:
             with self.toggled_optimizer(opt_g):
                 loss = torch.zeros((), device=self.device)
                 if adversarial:
                     relaxed = self.generator.relaxed(fake, z, gumbel, temperature=s.temperature)
-                    loss = loss + losses.generator_bce(self.discriminator(relaxed))
+                    loss_g = losses.generator_bce(self.discriminator(relaxed))
+                    loss = loss + loss_g
+                    self.log_train(loss_g=loss_g)
                 weight = s.likelihood_weight if adversarial else 1.0
                 if weight > 0:
                     nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
