@@ -7,12 +7,15 @@ Conventions
 - ``pitch`` is a MIDI note number, 0 to 127 (60 is middle C); ``velocity`` is 1 to 127.
 - Chords are notes with the same onset; tied notes are one note.
 - Notes are ordered by (onset, pitch, duration). Two voices in unison are two notes.
+- A meter is (start, numerator, denominator): its bars begin at ``start`` and follow each other until
+  the next meter. The first start is 0, or below it where the piece begins in the middle of a bar.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +24,20 @@ IntArray = NDArray[np.int64]
 
 DEFAULT_TEMPO = 120.0
 DEFAULT_VELOCITY = 80
+COMMON_TIME = (0, 4, 4)
+
+
+class Rounding(NamedTuple):
+    """How far notes lay from the grid that they were rounded to, in quarters.
+
+    ``off_grid_rate`` is the share of onsets that lay further off than 1/192 quarter, which is what
+    tick counts that are no multiple of the grid may cause.
+    """
+
+    onset_mean: float = 0.0
+    onset_largest: float = 0.0
+    duration_mean: float = 0.0
+    off_grid_rate: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +51,10 @@ class Piece:
     onset, duration : int64 ``[N]``, in steps.
     pitch, velocity : int64 ``[N]``, MIDI numbers.
     grid : steps a quarter note.
+    meters : int64 ``[M, 3]``, starts in steps, ascending; without any, four crotchets a bar.
     tempo : quarter notes a minute.
     name : where it came from; shown to people, never used as a path.
+    rounding : what the grid cost when the piece was read.
     """
 
     onset: IntArray
@@ -43,8 +62,10 @@ class Piece:
     pitch: IntArray
     velocity: IntArray
     grid: int
+    meters: IntArray
     tempo: float = DEFAULT_TEMPO
     name: str = ""
+    rounding: Rounding = Rounding()
 
     @classmethod
     def from_arrays(
@@ -55,8 +76,10 @@ class Piece:
         *,
         grid: int,
         velocity: ArrayLike | None = None,
+        meters: ArrayLike = (COMMON_TIME,),
         tempo: float = DEFAULT_TEMPO,
         name: str = "",
+        rounding: Rounding = Rounding(),
     ) -> Piece:
         """A piece of these notes, sorted.
 
@@ -88,9 +111,17 @@ class Piece:
             if wrong.any():
                 value = int(column[wrong.argmax()])
                 raise ValueError(f"notes of {name!r}: {what} {value} at note {wrong.argmax()}")
+        meters = np.asarray(meters, dtype=np.int64)
+        if meters.ndim != 2 or meters.shape[1:] != (3,) or not len(meters):
+            raise ValueError(f"notes of {name!r}: meters of shape {meters.shape}, not [M, 3]")
+        starts = meters[:, 0]
+        if starts[0] > 0 or (np.diff(starts) <= 0).any() or (meters[:, 1:] < 1).any():
+            raise ValueError(f"notes of {name!r}: meters {meters.tolist()}")
         order = np.lexsort((columns[1], columns[2], columns[0]))
         onset, duration, pitch, velocity = (c[order] for c in columns)
-        return cls(onset, duration, pitch, velocity, grid, float(tempo), name)
+        return cls(
+            onset, duration, pitch, velocity, grid, meters, float(tempo), name, Rounding(*rounding)
+        )
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -105,17 +136,34 @@ class Piece:
         """Whether both hold the same (onset, duration, pitch) on the same grid."""
         return self.grid == other.grid and self.notes() == other.notes()
 
+    def bars(self, steps: IntArray | None = None) -> tuple[IntArray, IntArray]:
+        """The bar's number, from 0, and the position in it, in steps, of each note's onset.
+
+        ``steps`` asks for other times than the onsets. A bar that is no whole number of steps long
+        is not rounded: only the positions in it are, downwards.
+        """
+        steps = self.onset if steps is None else steps
+        start, numerator, denominator = self.meters.T
+        # exact in units of 1/denominator step
+        length = 4 * self.grid * numerator
+        n_bars = -(-np.diff(start) * denominator[:-1] // length[:-1])  # the last may be cut short
+        first_bar = np.concatenate([[0], np.cumsum(n_bars)])
+        meter = np.maximum(0, np.searchsorted(start, steps, side="right") - 1)
+        units = (steps - start[meter]) * denominator[meter]
+        return (
+            first_bar[meter] + units // length[meter],
+            units % length[meter] // denominator[meter],
+        )
+
     def cut(self, start: int, stop: int) -> Piece:
         """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""
         s = slice(start, stop)
-        return Piece(
-            self.onset[s],
-            self.duration[s],
-            self.pitch[s],
-            self.velocity[s],
-            self.grid,
-            self.tempo,
-            self.name,
+        return replace(
+            self,
+            onset=self.onset[s],
+            duration=self.duration[s],
+            pitch=self.pitch[s],
+            velocity=self.velocity[s],
         )
 
 

@@ -41,3 +41,38 @@ def test_windows_do_not_overlap_and_are_spread_over_all_pieces() -> None:
     assert [w.pitch.tolist() for w in windows([long, short], 4, 99)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert [w.pitch.tolist() for w in windows([long, short], 3, 2)] == [[0, 1, 2], [50, 51, 52]]
     assert windows([short], 4, 5) == []
+
+
+def test_bars_follow_the_meters_through_a_pickup_and_a_change() -> None:
+    # a pickup of one quarter before 3/4, then 6/8 after two whole bars
+    piece = Piece.from_arrays(
+        [0, 24, 48, 96, 167, 168, 204, 240],
+        [1] * 8,
+        [60] * 8,
+        grid=24,
+        meters=[(-48, 3, 4), (168, 6, 8)],
+    )
+    number, position = piece.bars()
+    assert number.tolist() == [0, 1, 1, 2, 2, 3, 3, 4]
+    assert position.tolist() == [48, 0, 24, 0, 71, 0, 36, 0]
+
+
+def test_a_bar_that_is_cut_short_counts_as_a_bar() -> None:
+    piece = Piece.from_arrays(
+        [0, 95, 100, 196], [1] * 4, [60] * 4, grid=24, meters=[(0, 4, 4), (100, 4, 4)]
+    )
+    assert [x.tolist() for x in piece.bars()] == [[0, 0, 2, 3], [0, 95, 0, 0]]
+
+
+def test_bars_of_no_whole_number_of_steps_do_not_drift() -> None:
+    # 3/16 on a grid of 2: a bar is one step and a half
+    piece = Piece.from_arrays(range(7), [1] * 7, [60] * 7, grid=2, meters=[(0, 3, 16)])
+    assert piece.bars()[0].tolist() == [0, 0, 1, 2, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "meters", [[], [(1, 4, 4)], [(0, 4, 4), (0, 3, 4)], [(0, 0, 4)], [(0, 4, 0)], [(0, 4)]]
+)
+def test_impossible_meters_are_refused(meters: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ValueError, match="meters"):
+        Piece.from_arrays([0], [1], [60], grid=24, meters=meters)
