@@ -7,8 +7,8 @@ Conventions
 - ``pitch`` is a MIDI note number, 0 to 127 (60 is middle C); ``velocity`` is 1 to 127.
 - Chords are notes with the same onset; tied notes are one note.
 - Notes are ordered by (onset, pitch, duration). Two voices in unison are two notes.
-- A meter is (start, numerator, denominator): its bars begin at ``start`` and follow each other until
-  the next meter. The first start is 0, or below it where the piece begins in the middle of a bar.
+- A meter is (start, numerator, denominator): its bars begin at ``start`` and follow each other
+  until the next meter. The first start is 0, or below it where a piece begins within a bar.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Rounding(NamedTuple):
     off_grid_rate: float = 0.0
 
 
+EXACT = Rounding()
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """The notes of one piece, as parallel arrays of equal length in canonical order.
@@ -65,7 +68,7 @@ class Piece:
     meters: IntArray
     tempo: float = DEFAULT_TEMPO
     name: str = ""
-    rounding: Rounding = Rounding()
+    rounding: Rounding = EXACT
 
     @classmethod
     def from_arrays(
@@ -79,7 +82,7 @@ class Piece:
         meters: ArrayLike = (COMMON_TIME,),
         tempo: float = DEFAULT_TEMPO,
         name: str = "",
-        rounding: Rounding = Rounding(),
+        rounding: Rounding = EXACT,
     ) -> Piece:
         """A piece of these notes, sorted.
 
