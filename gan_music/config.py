@@ -48,7 +48,7 @@ class DataConfig:
     root: str | None
     query: str
     cache_dir: str | None
-    reader: str = chosen("music21", "published")
+    reader: str = chosen("auto", "fast", "music21", "published")
     grid: int = bounded(1, 960)
     window: int = bounded(1, 65536)
     stride: int = bounded(1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,25 @@ class Rounding(NamedTuple):
 
 
 EXACT = Rounding()
+
+
+def rounding(
+    onset: NDArray[Any],
+    onset_step: IntArray,
+    duration: NDArray[Any],
+    duration_step: IntArray,
+    grid: int,
+) -> Rounding:
+    """What rounding notes ``[N]`` cost, from their times in steps before and after it."""
+    if not len(onset):
+        return EXACT
+    moved = np.abs(onset - onset_step) / grid
+    return Rounding(
+        float(moved.mean()),
+        float(moved.max()),
+        float(np.abs(duration - duration_step).mean()) / grid,
+        float((moved > 1 / 192 + 1e-9).mean()),
+    )
 
 
 @dataclass(frozen=True, eq=False)

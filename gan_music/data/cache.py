@@ -1,16 +1,17 @@
 """Notes on disk: one .npz of plain arrays for each file that was read, or was refused.
 
-An entry's key is a hash of the file's bytes, its kind, the grid, the reader and the extractor's
-version, so a changed file, setting or program never meets an old entry. Entries are written to a
-temporary file and renamed: jobs that share the cache see whole entries or none. Nothing in it is a
-pickle.
+An entry's key is a hash of the file's bytes, its kind, the grid, the reader with its library's
+version, and the extractor's version, so a changed file, setting or program never meets an old
+entry. Entries are written to a temporary file and renamed: jobs that share the cache see whole
+entries or none, whatever kills whom. An entry that does not read back in full (its checksums are
+zip's) counts as missing. Nothing in it is a pickle.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache as memoised
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,29 +19,27 @@ import numpy as np
 
 from gan_music.errors import UserError
 from gan_music.files import replacing
-from gan_music.notes import Piece
+from gan_music.io.read import resolve
+from gan_music.notes import Piece, Rounding
 
 # Raise it whenever the same bytes would be read as other notes.
-EXTRACTOR_VERSION = 1
-
-_ARRAYS = ("onset", "duration", "pitch", "velocity")
+EXTRACTOR_VERSION = 2
 
 
 class NoteCache:
     """Pieces by key, below a folder that is made when the first is stored."""
 
-    def __init__(self, root: Path, grid: int, reader: str = "music21") -> None:
+    def __init__(self, root: Path, grid: int, reader: str = "auto") -> None:
         self.root = root
         self.grid = grid
         self.reader = reader
 
     def key(self, path: Path) -> str:
         """The key of a file as it is now."""
-        digest = hashlib.sha256(path.read_bytes())
-        digest.update(
-            f"|{path.suffix.lower()}|{self.grid}|{self.reader}|{EXTRACTOR_VERSION}".encode()
-        )
-        digest.update(f"|{version('music21')}".encode())
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+        reader = resolve(self.reader, path)
+        digest.update(f"|{path.suffix.lower()}|{self.grid}|{_reader_version(reader)}".encode())
         return digest.hexdigest()
 
     def load(self, key: str, name: str) -> list[Piece] | str | None:
@@ -52,19 +51,8 @@ class NoteCache:
             with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
                     return str(entry["reason"])
-                lengths, tempos = entry["lengths"], entry["tempos"]
-                bounds = np.cumsum(lengths)[:-1]
-                columns = [np.split(entry[a].astype(np.int64), bounds) for a in _ARRAYS]
-            names = [f"{name}#{i + 1}" for i in range(len(lengths))] if len(lengths) > 1 else [name]
-            return [
-                Piece.from_arrays(
-                    onset, duration, pitch, velocity=velocity, grid=self.grid, tempo=tempo, name=n
-                )
-                for onset, duration, pitch, velocity, tempo, n in zip(
-                    *columns, tempos.tolist(), names, strict=True
-                )
-            ]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+                return self._pieces(entry["notes"], entry["pieces"], entry["meters"], name)
+        except Exception:  # not there, or whatever a damaged archive makes zipfile and numpy raise
             return None
 
     def store(self, key: str, content: Sequence[Piece] | str) -> None:
@@ -78,16 +66,64 @@ class NoteCache:
         if isinstance(content, str):
             self._write(key, reason=np.array(content))
             return
-        columns = {a: np.concatenate([getattr(p, a) for p in content]) for a in _ARRAYS}
+        notes = [(p.onset, p.duration, p.pitch, p.velocity) for p in content]
         self._write(
             key,
-            lengths=np.array([len(p) for p in content]),
-            tempos=np.array([p.tempo for p in content]),
-            onset=columns["onset"].astype(np.uint32),
-            duration=columns["duration"].astype(np.uint32),
-            pitch=columns["pitch"].astype(np.uint8),
-            velocity=columns["velocity"].astype(np.uint8),
+            # [4, N]; onsets and durations are bounded by the readers
+            notes=np.concatenate(notes, 1).astype(np.uint32),
+            # a row a piece: how many notes and meters, tempo, rounding
+            pieces=np.array([(len(p), len(p.meters), p.tempo, *p.rounding) for p in content]),
+            meters=np.concatenate([p.meters for p in content]),
         )
+
+    def size(self) -> tuple[int, int]:
+        """How many entries there are, of all settings and versions, and their bytes."""
+        sizes = [path.stat().st_size for path in self._entries()]
+        return len(sizes), sum(sizes)
+
+    def clear(self) -> None:
+        """Remove all entries, of all settings and versions, and nothing else that lies there.
+
+        Raises
+        ------
+        UserError
+            If one cannot be removed.
+        """
+        try:
+            for path in self._entries():
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"data.cache_dir={self.root} cannot be cleared ({error.strerror}): "
+                "remove it by hand."
+            ) from error
+
+    def _pieces(
+        self, notes: np.ndarray, pieces: np.ndarray, meters: np.ndarray, name: str
+    ) -> list[Piece]:
+        n_notes, n_meters = pieces[:, :2].astype(np.int64).T
+        names = [f"{name}#{i + 1}" for i in range(len(pieces))] if len(pieces) > 1 else [name]
+        columns = np.split(notes, np.cumsum(n_notes)[:-1], axis=1)
+        return [
+            Piece.from_arrays(
+                onset,
+                duration,
+                pitch,
+                velocity=velocity,
+                grid=self.grid,
+                meters=meter,
+                tempo=row[2],
+                name=n,
+                rounding=Rounding(*row[3:]),
+            )
+            for (onset, duration, pitch, velocity), meter, row, n in zip(
+                columns,
+                np.split(meters, np.cumsum(n_meters)[:-1]),
+                pieces.tolist(),
+                names,
+                strict=True,
+            )
+        ]
 
     def _write(self, key: str, **arrays: np.ndarray) -> None:
         path = self._path(key)
@@ -103,3 +139,14 @@ class NoteCache:
 
     def _path(self, key: str) -> Path:
         return self.root / key[:2] / f"{key}.npz"
+
+    def _entries(self) -> Iterator[Path]:
+        """Entries, and what a writer that was killed left of one."""
+        for pattern in ("[0-9a-f][0-9a-f]/*.npz", "[0-9a-f][0-9a-f]/.*.npz.*.tmp"):
+            yield from self.root.glob(pattern)
+
+
+@memoised
+def _reader_version(reader: str) -> str:
+    library = "symusic" if reader == "fast" else "music21"
+    return f"{reader}|{EXTRACTOR_VERSION}|{version(library)}"

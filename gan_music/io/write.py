@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,10 @@ def write_midi(piece: Piece, path: Path) -> None:
     """
     score = symusic.Score(piece.grid * _TICKS_PER_STEP)
     score.tempos.append(symusic.Tempo(0, qpm=piece.tempo))
+    for start, numerator, denominator in _meters(piece):
+        score.time_signatures.append(
+            symusic.TimeSignature(start * _TICKS_PER_STEP, numerator, denominator)
+        )
     layers = layer(piece)
     for number in range(int(layers.max(initial=0)) + 1):
         track = symusic.Track(name="Piano" if number == 0 else f"Piano {number + 1}", program=0)
@@ -36,6 +42,25 @@ def write_midi(piece: Piece, path: Path) -> None:
         score.tracks.append(track)
     with replacing(path) as temporary:
         temporary.write_bytes(score.dumps_midi())
+
+
+def _meters(piece: Piece) -> list[tuple[int, int, int]]:
+    """A piece's meters as MIDI can have them, in steps.
+
+    No bar can begin before the file does: a pickup is a short bar with a meter of its own.
+    """
+    meters: list[tuple[int, int, int]] = []
+    for start, numerator, denominator in piece.meters.tolist():
+        if start < 0:
+            bar = Fraction(4 * piece.grid * numerator, denominator)
+            first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
+            if first > 0:
+                pickup = first / piece.grid / 4
+                meters.append((0, pickup.numerator, pickup.denominator))
+            start = math.floor(first)
+        meters.append((start, numerator, denominator))
+    # a numerator is a byte, and a denominator a power of two
+    return [m for m in meters if m[1] < 256 and m[2] <= 64 and m[2] & (m[2] - 1) == 0]
 
 
 def layer(piece: Piece) -> np.ndarray:

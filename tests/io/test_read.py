@@ -43,6 +43,27 @@ def test_compressed_musicxml(tmp_path: Path) -> None:
     assert piece.tempo == 90
 
 
+def test_bars_of_scores(tmp_path: Path) -> None:
+    path = tmp_path / "a.musicxml"
+    path.write_text(scores.MUSICXML)
+    assert read(path)[0].meters.tolist() == [[0, 4, 4], [96, 3, 4]]
+    path = tmp_path / "a.abc"
+    path.write_text(scores.ABC.replace("C2 z2", "A2|C2 z2"))  # a pickup of a quarter
+    assert read(path)[0].meters.tolist() == [[-72, 4, 4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "meters"),
+    [
+        ("bach/bwv66.6", [[-72, 4, 4]]),
+        ("bach/bwv269", [[-48, 3, 4]]),
+        ("palestrina/Agnus_01", [[0, 4, 2]]),
+    ],
+)
+def test_bars_of_the_corpus(name: str, meters: list) -> None:
+    assert read(Path(corpus.getWork(name)))[0].meters.tolist() == meters
+
+
 def test_midi_is_read_note_by_note(tmp_path: Path) -> None:
     tempo = bytes.fromhex("00ff510309 27c0".replace(" ", ""))  # 600,000 microseconds a quarter
     meter = bytes.fromhex("00ff580403021808")

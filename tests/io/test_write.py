@@ -46,6 +46,15 @@ def test_scores_survive_as_midi(tmp_path: Path, source: str) -> None:
     assert read(tmp_path / "a.mid")[0].same_notes(piece)
 
 
+def test_meters_read_back_and_a_pickup_is_a_short_bar(tmp_path: Path) -> None:
+    meters = [(-72, 4, 4), (120, 6, 8)]
+    piece = Piece.from_arrays([0, 24, 120], [1] * 3, [60] * 3, grid=24, meters=meters)
+    write_midi(piece, tmp_path / "a.mid")
+    (again,) = read(tmp_path / "a.mid")
+    assert again.meters.tolist() == [[0, 1, 4], [24, 4, 4], [120, 6, 8]]
+    assert again.bars()[0].tolist() == piece.bars()[0].tolist() == [0, 1, 2]
+
+
 def test_another_program_reads_the_same_notes(tmp_path: Path) -> None:
     piece = make_piece(3)
     write_midi(piece, tmp_path / "a.mid")

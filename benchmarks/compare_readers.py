@@ -1,0 +1,105 @@
+"""Whether the two MIDI readers agree, note by note, and why not where they do not.
+
+    python benchmarks/compare_readers.py DIR [GRID]
+
+Reads every MIDI file below a folder with ``data.reader=fast`` and ``data.reader=music21``, and
+prints the share of notes that agree in (onset, duration, pitch) on the grid, each difference by its
+cause (explained in gan_music/io/midi.py), and an example of each.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from gan_music.data.sources import Source, find_sources
+from gan_music.io.midi import music21_events, symusic_events
+from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
+
+AGAIN = "struck again while it sounds: music21 ends both notes at the first note-off"
+ONCE = "struck again, released once: music21 ends both notes there, fast has the first alone"
+OTHER = "another cause"
+
+
+def compare(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]]:
+    """Notes of the fast reader, of music21, of both alike; and (cause, example) of differences."""
+    found: dict[str, Counter[tuple[int, int, int]]] = {}
+    refused: dict[str, str] = {}
+    for reader in ("fast", "music21"):
+        try:
+            found[reader] = Counter(read(path, grid=grid, reader=reader)[0].notes())
+        except ReadError as error:
+            found[reader], refused[reader] = Counter(), str(error)
+    n_fast, n_music21 = found["fast"].total(), found["music21"].total()
+    n_both = (found["fast"] & found["music21"]).total()
+    if len(refused) == 2:
+        return 0, 0, 0, [("refused by both", f"fast: {refused['fast']}")]
+    if refused:
+        ((reader, reason),) = refused.items()
+        return n_fast, n_music21, n_both, [(f"refused by {reader} alone", reason)]
+    return n_fast, n_music21, n_both, list(_causes(path))
+
+
+def _causes(path: Path) -> Iterator[tuple[str, str]]:
+    """One (cause, example) for each note that music21 has otherwise, before any rounding."""
+    fast = _ends(symusic_events(path.read_bytes()).notes)
+    music21 = _ends(music21_events(path).notes)
+    for (onset, pitch), ends in music21.items():
+        own = fast.get((onset, pitch), Counter())
+        for end in (ends - own).elements():
+            example = f"pitch {pitch} at tick {onset}: music21 ends it at {end}, fast at " + (
+                ", ".join(map(str, own)) or "no time"
+            )
+            earlier = any(
+                p == pitch and o <= onset and end in e for (o, p), e in fast.items() if p == pitch
+            )
+            if not earlier:
+                yield OTHER, example
+            else:
+                yield (AGAIN if own.total() >= ends.total() else ONCE), example
+    for (onset, pitch), ends in fast.items():
+        if ends.total() > music21.get((onset, pitch), Counter()).total():
+            yield OTHER, f"pitch {pitch} at tick {onset}: music21 lacks it"
+
+
+def _ends(notes: np.ndarray) -> dict[tuple[int, int], Counter[int]]:
+    """(onset, pitch) -> how many notes end at which tick."""
+    ends: dict[tuple[int, int], Counter[int]] = {}
+    for onset, length, pitch, _ in notes.tolist():
+        ends.setdefault((onset, pitch), Counter())[onset + length] += 1
+    return ends
+
+
+def main() -> None:
+    """The command."""
+    if len(sys.argv) not in (2, 3):
+        raise SystemExit(__doc__)
+    grid = int(sys.argv[2]) if len(sys.argv) == 3 else 24
+    sources: list[Source] = [
+        s for s in find_sources(Path(sys.argv[1]), "") if s.path.suffix.lower() in MIDI_SUFFIXES
+    ]
+    n_fast = n_music21 = n_both = 0
+    causes: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        results = pool.map(compare, [s.path for s in sources], [grid] * len(sources))
+        for source, (fast, music21, both, differences) in zip(sources, results, strict=True):
+            n_fast, n_music21, n_both = n_fast + fast, n_music21 + music21, n_both + both
+            for cause, example in differences:
+                causes[cause] += 1
+                examples.setdefault(cause, f"{source.name}: {example}")
+    print(f"{len(sources)} files, grid of {grid}")
+    print(f"notes: fast {n_fast:,}, music21 {n_music21:,}; alike in onset, duration and pitch:")
+    print(f"  {n_both:,} ({n_both / max(1, n_fast, n_music21):.4%} of the larger)")
+    for cause, count in causes.most_common():
+        print(f"  {count:>6}  {cause}\n          for instance {examples[cause]}")
+
+
+if __name__ == "__main__":
+    main()

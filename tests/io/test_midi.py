@@ -1,0 +1,238 @@
+"""The two MIDI readers: literal answers, and any events against rules written here."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_music.io import midi
+from gan_music.io.read import ReadError, read
+from gan_music.notes import Piece
+from tests.io import scores
+from tests.io.scores import END, midi_bytes
+
+READERS = ("fast", "music21")
+
+
+def event(delta: int, *data: int) -> bytes:
+    """An event after ``delta`` ticks."""
+    length = [delta & 127]
+    while delta := delta >> 7:
+        length.insert(0, delta & 127 | 128)
+    return bytes(length) + bytes(data)
+
+
+def on(delta: int, pitch: int, velocity: int = 80, channel: int = 0) -> bytes:
+    return event(delta, 0x90 | channel, pitch, velocity)
+
+
+def off(delta: int, pitch: int, channel: int = 0) -> bytes:
+    return event(delta, 0x80 | channel, pitch, 64)
+
+
+def read_bytes(data: bytes, reader: str, tmp_path: Path, grid: int = 480) -> Piece:
+    path = tmp_path / "a.mid"
+    path.write_bytes(data)
+    (piece,) = read(path, grid=grid, reader=reader)
+    return piece
+
+
+QUARTER = on(0, 60) + off(480, 60)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("tracks", "notes"),
+    [
+        pytest.param([QUARTER], [(0, 480, 60)], id="one note"),
+        pytest.param(
+            [on(0, 60) + event(480, 60, 0) + event(0, 62, 70) + event(240, 62, 0)],
+            [(0, 480, 60), (480, 240, 62)],
+            id="running status, velocity 0 ends",
+        ),
+        pytest.param([on(9, 60) + off(0, 60)], [(9, 1, 60)], id="no length"),
+        pytest.param([on(0, 60) + on(0, 64) + off(480, 60)], [(0, 480, 60)], id="never released"),
+        pytest.param(
+            [QUARTER + on(0, 36, channel=9) + off(480, 36, channel=9)],
+            [(0, 480, 60)],
+            id="percussion is left out",
+        ),
+        pytest.param(
+            [on(0, 60) + on(0, 60, channel=1) + off(240, 60) + off(240, 60, channel=1)],
+            [(0, 240, 60), (0, 480, 60)],
+            id="channels do not end each other's notes",
+        ),
+        pytest.param(
+            [on(0, 60) + off(480, 60), on(240, 60) + off(480, 60)],
+            [(0, 480, 60), (240, 480, 60)],
+            id="tracks do not end each other's notes",
+        ),
+        pytest.param(
+            [event(0, 0xC0, 5) + on(0, 60) + event(240, 0xC0, 9) + off(240, 60)],
+            [(0, 480, 60)],
+            id="a program change under a note",
+        ),
+        pytest.param(
+            [on(0, 60) + event(10, 0xF0, 3, 1, 2, 0xF7) + off(470, 60)],
+            [(0, 480, 60)],
+            id="a system message under a note",
+        ),
+        pytest.param(
+            [on(0, 60) + event(10, 0xFF, 1, 2, 65, 0xE4) + event(470, 60, 0)],
+            [(0, 480, 60)],
+            id="text under a note, and running status after it",
+        ),
+        pytest.param([on(480, 60) + on(0, 64) + off(480, 60) + off(0, 64)],
+                     [(480, 480, 60), (480, 480, 64)], id="a chord after a rest"),
+    ],
+)  # fmt: skip
+def test_both_readers_give_the_notes(
+    tracks: Sequence[bytes], notes: list, reader: str, tmp_path: Path
+) -> None:
+    data = midi_bytes(*(t + END for t in tracks))
+    assert read_bytes(data, reader, tmp_path).notes() == notes
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_format_0_and_a_track_without_an_end(reader: str, tmp_path: Path) -> None:
+    data = bytearray(midi_bytes(QUARTER))
+    data[8:10] = b"\0\0"
+    assert read_bytes(bytes(data), reader, tmp_path).notes() == [(0, 480, 60)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_meters_and_the_first_tempo(reader: str, tmp_path: Path) -> None:
+    conductor = (
+        event(0, 0xFF, 0x58, 4, 3, 2, 24, 8)
+        + event(0, 0xFF, 0x51, 3, 0x09, 0x27, 0xC0)  # 600,000 microseconds a quarter
+        + event(2880, 0xFF, 0x58, 4, 6, 3, 36, 8)
+        + event(0, 0xFF, 0x51, 3, 0x07, 0xA1, 0x20)
+    )
+    piece = read_bytes(midi_bytes(conductor + END, QUARTER + END), reader, tmp_path, grid=24)
+    assert piece.meters.tolist() == [[0, 3, 4], [144, 6, 8]]
+    assert piece.tempo == pytest.approx(100)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_before_the_first_meter_there_is_common_time_and_damaged_ones_are_ignored(
+    reader: str, tmp_path: Path
+) -> None:
+    meters = event(0, 0xFF, 0x58, 4, 0, 2, 24, 8) + event(960, 0xFF, 0x58, 4, 2, 1, 24, 8)
+    piece = read_bytes(midi_bytes(meters + END, QUARTER + END), reader, tmp_path, grid=24)
+    assert piece.meters.tolist() == [[0, 4, 4], [48, 2, 2]]
+    assert piece.tempo == 120
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_triplets_32nds_and_grace_notes_survive_the_grid(reader: str, tmp_path: Path) -> None:
+    lengths = [160] * 3 + [60] * 8 + [10, 470]  # ticks: a triplet, eight 32nds, grace and crotchet
+    track = b"".join(on(0, 60 + i) + off(length, 60 + i) for i, length in enumerate(lengths))
+    piece = read_bytes(midi_bytes(track + END), reader, tmp_path, grid=24)
+    assert piece.duration.tolist() == [8] * 3 + [3] * 8 + [1, 24]
+    assert piece.onset.tolist() == [0, 8, 16, *range(24, 48, 3), 48, 49]
+    # 470 ticks are 23.5 steps: its onset lies half a step off, and so does its length
+    assert piece.rounding.onset_largest == pytest.approx(1 / 48)
+    assert piece.rounding.onset_mean == pytest.approx(1 / 48 / 13)
+    assert piece.rounding.off_grid_rate == pytest.approx(1 / 13)
+    assert piece.rounding.duration_mean == pytest.approx(2 / 48 / 13)
+
+
+def test_a_note_struck_again_while_it_sounds_keeps_its_length(tmp_path: Path) -> None:
+    data = midi_bytes(on(0, 60) + on(230, 60) + off(10, 60) + off(240, 60) + END)
+    assert read_bytes(data, "fast", tmp_path).notes() == [(0, 240, 60), (230, 250, 60)]
+    # music21 ends both at the first note-off, so that the second is a tick long
+    assert read_bytes(data, "music21", tmp_path).notes() == [(0, 240, 60), (230, 10, 60)]
+
+
+def test_a_note_struck_twice_and_released_once(tmp_path: Path) -> None:
+    data = midi_bytes(on(0, 60) + on(240, 60) + off(240, 60) + END)
+    assert read_bytes(data, "fast", tmp_path).notes() == [(0, 480, 60)]
+    assert read_bytes(data, "music21", tmp_path).notes() == [(0, 480, 60), (240, 240, 60)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no MIDI file"),
+        (b"<html><body>404</body></html>", "no MIDI file"),
+        (midi_bytes(QUARTER + END)[:-9], "cut off"),
+        (midi_bytes(), "no tracks"),
+        (midi_bytes(END), "no notes"),
+        (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 2, 1, 480), "format 2"),
+        (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 1, 1, -6360), "frames of film"),
+        (midi_bytes(QUARTER + on(2**27, 60) + off(1, 60) + END), "lasts 279,621 quarter notes"),
+        (midi_bytes((on(2**28 - 1, 60) + off(1, 60)) * 9 + END), "lasts 5,033,164 quarter notes"),
+    ],
+)
+def test_both_readers_refuse_with_the_same_reason(
+    data: bytes, reason: str, reader: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ReadError, match=reason):
+        read_bytes(data, reader, tmp_path)
+
+
+def test_the_fast_reader_takes_midi_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.abc"
+    path.write_text(scores.ABC)
+    with pytest.raises(ReadError, match=r"data\.reader=fast"):
+        read(path, reader="fast")
+    assert len(read(path, reader="auto")[0]) == len(scores.ABC_NOTES)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 300),  # ticks since the last
+        st.integers(0, 2),  # channel
+        st.integers(60, 62),
+        st.integers(0, 127),  # velocity; 0 ends a note
+        st.booleans(),  # note-on
+    ),
+    max_size=40,
+)
+
+
+@given(tracks=st.lists(EVENTS, min_size=1, max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_any_events_pair_by_the_rules(
+    tracks: list[list[tuple[int, int, int, int, bool]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = midi_bytes(
+        *(
+            b"".join(event(dt, (0x90 if is_on else 0x80) | c, p, v) for dt, c, p, v, is_on in t)
+            + END
+            for t in tracks
+        )
+    )
+    path = tmp_path_factory.getbasetemp() / "any.mid"
+    path.write_bytes(data)
+    oldest, following = [], []
+    for track in tracks:
+        oldest += _paired(track, oldest_first=True)
+        following += _paired(track, oldest_first=False)
+    assert sorted(map(tuple, midi.symusic_events(data).notes.tolist())) == sorted(oldest)
+    assert sorted(map(tuple, midi.music21_events(path).notes.tolist())) == sorted(following)
+
+
+def _paired(
+    track: list[tuple[int, int, int, int, bool]], *, oldest_first: bool
+) -> list[tuple[int, int, int, int]]:
+    """(onset, length, pitch, velocity): a note-off ends the oldest open note, or all of them."""
+    time, notes = 0, []
+    sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for delta, channel, pitch, velocity, is_on in track:
+        time += delta
+        notes_there = sounding.setdefault((channel, pitch), [])
+        if is_on and velocity > 0:
+            notes_there.append((time, velocity))
+            continue
+        for _ in range(1 if oldest_first else len(notes_there)):
+            if notes_there:
+                onset, struck = notes_there.pop(0)
+                notes.append((onset, time - onset, pitch, struck))
+    return notes
