@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def build_codec(config: TrainConfig) -> EventCodec | TripleCodec:
     """What this model's notes become."""
     if isinstance(config.model, PaperConfig):
         return TripleCodec(config.data.grid, use_offsets=config.model.use_offsets)
-    return EventCodec(config.data.grid)
+    return EventCodec(config.data.grid, velocity=config.data.velocity)
 
 
 def build_data(
@@ -48,10 +49,22 @@ def build_data(
 ) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
     values = dataclasses.asdict(config)
-    del values["grid"]
+    del values["grid"], values["velocity"]  # they are the codec's
+    if not config.time_scales:
+        raise UserError("data.time_scales=[] holds no factor: [1.0] leaves times as they are.")
+    _check_movement(config.movement)
     values["root"] = user_path(config.root)
     values["cache_dir"] = user_path(config.cache_dir)
     return MusicDataModule(codec, **values, seed=seed)
+
+
+def _check_movement(movement: str | None) -> None:
+    try:
+        re.compile(movement or "")
+    except re.error as error:
+        raise UserError(
+            f"data.movement={movement} is no regular expression ({error}): mend it, or give null."
+        ) from error
 
 
 def build_model(

@@ -36,8 +36,8 @@ def bounded(low: float | None = None, high: float | None = None, **options: Any)
     return field(metadata={"low": low, "high": high}, **options)
 
 
-def chosen(*choices: str) -> Any:
-    """A field whose text is one of these."""
+def chosen(*choices: str | float) -> Any:
+    """A field whose value, or each value in its list, is one of these."""
     return field(metadata={"choices": choices})
 
 
@@ -48,6 +48,8 @@ class DataConfig:
     root: str | None
     query: str
     cache_dir: str | None
+    velocity: bool
+    movement: str | None
     reader: str = chosen("auto", "fast", "music21", "published")
     grid: int = bounded(1, 960)
     window: int = bounded(1, 65536)
@@ -56,6 +58,8 @@ class DataConfig:
     val_rate: float = bounded(0, 0.9)
     test_rate: float = bounded(0, 0.9)
     transpose: int = bounded(0, 12)
+    time_scales: list[float] = chosen(0.25, 0.5, 1.0, 2.0, 4.0)
+    short: str = chosen("pad", "refuse")
     min_notes: int = bounded(1)
     n_workers: int | None = bounded(1)
 
@@ -145,6 +149,7 @@ class GenerateConfig:
 
     checkpoint: str | None
     out: str
+    meter: str | None
     debug: bool
     n_pieces: int = bounded(1, 100000)
     n_notes: int = bounded(1, 65536)
@@ -271,7 +276,9 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
             raise UserError(f"{key}={value} must be {_range(low, high)}.")
     choices = bounds.get("choices")
     if choices and value not in choices:
-        raise UserError(f"{key}={value} does not exist: choose one of {', '.join(choices)}.")
+        raise UserError(
+            f"{key}={value} does not exist: choose one of {', '.join(map(str, choices))}."
+        )
     return value
 
 

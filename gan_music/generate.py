@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gan_music.cli import command
 from gan_music.config import GenerateConfig
 from gan_music.errors import UserError
@@ -29,11 +31,21 @@ def _generate(config: GenerateConfig) -> None:
         seed=config.seed,
         temperature=config.temperature,
         tempo=config.tempo,
+        meter=_meter(config.meter),
     )
     write_pieces(pieces, out)
     print(f"{len(pieces)} pieces of {config.n_notes} notes in {config.out}")
     if model.n_clipped:
         print(f"{model.n_clipped} values that no MIDI file can hold were clipped")
+
+
+def _meter(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    numbers = re.fullmatch(r"([1-9]\d?)/(1|2|4|8|16|32)", text)
+    if numbers is None:
+        raise UserError(f"meter={text} is no meter: give one such as meter=3/4.")
+    return int(numbers[1]), int(numbers[2])
 
 
 if __name__ == "__main__":

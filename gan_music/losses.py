@@ -36,7 +36,14 @@ def accuracy(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def negative_log_likelihood(logits: Sequence[Tensor], events: Tensor) -> Tensor:
-    """Nats an event: the summed cross-entropies of its categories; mean over ``B`` and ``T``."""
+    """Nats an event: the summed cross-entropies of its categories; mean over all events.
+
+    ``logits`` are one ``[B, T, n]`` a category, ``events`` ids ``[B, T, ...]`` whose first columns
+    they are for; an event of -1 is padding and does not count.
+    """
     return torch.stack(
-        [F.cross_entropy(x.flatten(0, 1), events[..., i].flatten()) for i, x in enumerate(logits)]
+        [
+            F.cross_entropy(x.flatten(0, 1), events[..., i].flatten(), ignore_index=-1)
+            for i, x in enumerate(logits)
+        ]
     ).sum()

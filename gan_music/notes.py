@@ -13,8 +13,10 @@ Conventions
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -176,6 +178,27 @@ class Piece:
             first_bar[meter] + units // length[meter],
             units % length[meter] // denominator[meter],
         )
+
+    def scaled(self, factor: float) -> Piece:
+        """All times, and the bars with them, multiplied by a power of two.
+
+        Onsets and durations go to the nearest step, halves upwards; a duration stays at least one.
+        The notes keep their order. A meter whose denominator would fall below 1 has its numerator
+        multiplied instead.
+        """
+        if factor == 1:
+            return self
+        onset, duration = (
+            np.floor(x * factor + 0.5).astype(np.int64) for x in (self.onset, self.duration)
+        )
+        meters = []
+        for start, numerator, denominator in self.meters.tolist():
+            bar = Fraction(numerator, denominator) * Fraction(factor)
+            over = Fraction(denominator) / Fraction(factor)
+            if over.denominator > 1:
+                over = Fraction(bar.denominator)
+            meters.append((math.floor(start * factor + 0.5), int(bar * over), int(over)))
+        return replace(self, onset=onset, duration=np.maximum(1, duration), meters=np.array(meters))
 
     def cut(self, start: int, stop: int) -> Piece:
         """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from gan_music.events import EventCodec
+from gan_music.events import EventCodec, meter_id
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
 
@@ -22,8 +23,11 @@ def sample(
     seed: int,
     temperature: float = 1.0,
     tempo: float = DEFAULT_TEMPO,
+    meter: tuple[int, int] | None = None,
 ) -> list[Piece]:
     """``n_pieces`` pieces of ``n_notes`` notes from noise alone.
+
+    They begin in ``meter``, or in the meters of the training pieces, where in the bar those do.
 
     The same seed gives the same pieces on the same machine, and leaves the global random state as
     it was.
@@ -36,10 +40,29 @@ def sample(
     for first in range(0, n_pieces, _BATCH):
         n = min(_BATCH, n_pieces - first)
         z = generator.noise(n, rng)
-        events = generator.rollout(z, generator.gumbel(n, n_notes, rng), temperature=temperature)
+        gumbel = generator.gumbel(n, n_notes, rng)
+        starts = draw_starts(codec, n, meter, rng)
+        events = generator.rollout(z, gumbel, starts, temperature=temperature)
         pieces += [
             codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
             for i, ids in enumerate(events.cpu().numpy())
         ]
     generator.train(training)
     return pieces
+
+
+def draw_starts(
+    codec: EventCodec, n: int, meter: tuple[int, int] | None, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Positions in the bar and meters for ``n`` pieces to begin with, ``[n]`` each.
+
+    A meter in which no training piece begins starts with the bar.
+    """
+    table = torch.from_numpy(codec.starts).to(rng.device)
+    if meter is not None:
+        wanted = meter_id(*meter)
+        table = table[table[:, 0] == wanted]
+        if not len(table):
+            table = torch.tensor([[wanted, 0, 1]], device=rng.device)
+    chosen = torch.multinomial(table[:, 2].float(), n, replacement=True, generator=rng)
+    return table[chosen, 1], table[chosen, 0]

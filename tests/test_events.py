@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.events import EventCodec, nearest
+from gan_music.events import METERS, EventCodec, meter_id, nearest
 from gan_music.notes import Piece
 
 codec = EventCodec(24)
@@ -18,7 +18,57 @@ def test_ids_of_a_piece_that_begins_after_a_beat() -> None:
     assert codec.offset_bins[ids[:, 0]].tolist() == [12, 0, 24]
     assert ids[:, 1].tolist() == [39, 43, 0]
     assert codec.duration_bins[ids[:, 2]].tolist() == [12, 24, 48]
-    assert codec.decode(ids).notes() == [(12, 12, 60), (12, 24, 64), (36, 48, 21)]
+    assert ids[:, 3].tolist() == [60, 60, 84]
+    assert {METERS[m] for m in ids[:, 4]} == {(4, 4)}
+    assert codec.decode(ids).notes() == piece.notes()
+
+
+def test_positions_and_meters_follow_the_bars() -> None:
+    # a pickup of a quarter before 3/4, then 6/8, then a meter that the table lacks
+    meters = [(-48, 3, 4), (96, 6, 8), (168, 10, 8), (288, 4, 4)]
+    piece = Piece.from_arrays(
+        [0, 24, 60, 96, 150, 168, 264, 288], [1] * 8, [60] * 8, grid=24, meters=meters
+    )
+    ids = codec.encode(piece)
+    assert ids[:, 3].tolist() == [48, 0, 36, 0, 54, 0, 96, 0]
+    names = [METERS[m] for m in ids[:, 4]]
+    assert names == [(3, 4)] * 3 + [(6, 8)] * 2 + [(5, 4)] * 2 + [(4, 4)]
+    decoded = codec.decode(ids)
+    assert decoded.onset.tolist() == (piece.onset + 48).tolist()
+    assert decoded.meters.tolist() == [[0, 3, 4], [144, 6, 8], [216, 5, 4], [336, 4, 4]]
+    assert [x.tolist() for x in decoded.bars()] == [x.tolist() for x in piece.bars()]
+
+
+@pytest.mark.parametrize(
+    ("meter", "nearest_one"),
+    [((6, 8), (6, 8)), ((7, 16), (2, 4)), ((11, 8), (6, 4)), ((8, 4), (4, 2))],
+)
+def test_a_meter_that_the_table_lacks_counts_as_its_nearest(
+    meter: tuple[int, int], nearest_one: tuple[int, int]
+) -> None:
+    assert METERS[meter_id(*meter)] == nearest_one
+
+
+def test_velocity_is_a_category_if_asked_for() -> None:
+    piece = Piece.from_arrays([0, 24, 48], [6] * 3, [60] * 3, velocity=[1, 64, 127], grid=24)
+    loud = EventCodec(24, velocity=True)
+    assert loud.names == ("offset", "pitch", "duration", "velocity")
+    assert loud.sizes == (*codec.sizes, 32)
+    assert loud.encode(piece)[:, 3].tolist() == [0, 16, 31]
+    assert loud.decode(loud.encode(piece)).velocity.tolist() == [2, 66, 126]
+    assert codec.decode(codec.encode(piece)).velocity.tolist() == [80] * 3
+
+
+def test_starts_are_those_of_the_pieces() -> None:
+    fitted = EventCodec(24)
+    waltz = Piece.from_arrays([12], [1], [60], grid=24, meters=[(-48, 3, 4)])
+    march = Piece.from_arrays([30], [1], [60], grid=24)
+    fitted.fit_starts([waltz, march, waltz])
+    # a quaver into the third beat of 3/4, and within the second of 4/4
+    assert sorted(map(tuple, fitted.starts.tolist())) == sorted(
+        [(meter_id(3, 4), 48, 2), (meter_id(4, 4), 24, 1)]
+    )
+    assert EventCodec.from_state(fitted.state()).starts.tolist() == fitted.starts.tolist()
 
 
 def test_sizes_and_bins_of_the_table() -> None:
@@ -102,6 +152,6 @@ def test_what_the_table_holds_comes_back_exactly(notes: list) -> None:
     offset, duration, pitch = zip(*notes, strict=True)
     piece = Piece.from_arrays(np.cumsum(offset), duration, pitch, grid=24)
     decoded = codec.decode(codec.encode(piece))
-    shift = piece.onset[0] - decoded.onset[0]
-    assert shift % 24 == 0
-    assert [(o + shift, d, p) for o, d, p in decoded.notes()] == piece.notes()
+    # the piece begins with the first bar that has a note
+    bar = piece.onset[0] // 96 * 96
+    assert [(o + bar, d, p) for o, d, p in decoded.notes()] == piece.notes()

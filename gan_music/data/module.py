@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,16 @@ class MusicDataModule(LightningDataModule):
 
     Parameters
     ----------
-    codec : what notes become. Events come in windows, int64 ``[B, T, 3]``; triples one by one,
-        float ``[B, 3]``. Its grid is the one that files are read on.
+    codec : what notes become. Events come in windows, int64 ``[B, T, C + 2]``; triples one by one,
+        float ``[B, 3]``. Its grid is the one that files are read on; how training pieces begin is
+        fitted into it.
     root : a folder to read recursively; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
     window, stride : notes in a window, and notes from one window's start to the next one's.
-    transpose : training windows are transposed by up to so many semitones, drawn anew each epoch.
+    transpose, time_scales : training windows are transposed by up to so many semitones, and their
+        times multiplied by one of these powers of two, drawn anew each epoch.
+    short : ``pad`` or ``refuse`` pieces that are shorter than a window.
+    movement : what of a file's name tells a movement from its work; see ``work_of``.
     """
 
     def __init__(
@@ -59,6 +64,9 @@ class MusicDataModule(LightningDataModule):
         val_rate: float,
         test_rate: float,
         transpose: int,
+        time_scales: Sequence[float],
+        short: str,
+        movement: str | None,
         min_notes: int,
         n_workers: int | None,
         seed: int,
@@ -69,7 +77,8 @@ class MusicDataModule(LightningDataModule):
         self.codec = codec
         self.window, self.stride, self.batch_size = window, stride, batch_size
         self.val_rate, self.test_rate = val_rate, test_rate
-        self.transpose, self.min_notes, self.n_workers = transpose, min_notes, n_workers
+        self.transpose, self.time_scales, self.pad_short = transpose, time_scales, short == "pad"
+        self.movement, self.min_notes, self.n_workers = movement, min_notes, n_workers
         self.seed = seed
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
@@ -93,15 +102,20 @@ class MusicDataModule(LightningDataModule):
         if self.extraction is None:
             self.extraction = self.extract()
         pieces = split_pieces(
-            self.extraction.pieces, val_rate=self.val_rate, test_rate=self.test_rate
+            self.extraction.pieces,
+            val_rate=self.val_rate,
+            test_rate=self.test_rate,
+            movement=self.movement,
         )
-        self.train_items = self._items(pieces.train, self.stride)
-        self.val_items = self._items(pieces.val, self.window)
+        if isinstance(self.codec, EventCodec):
+            self.codec.fit_starts(pieces.train)
+        self.train_items = self._items(pieces.train, self.stride, self.time_scales)
+        self.val_items = self._items(pieces.val, self.window, (1.0,))
         for side, items in (("train", self.train_items), ("val", self.val_items)):
             if not len(items):
                 raise UserError(
                     f"no piece of the {side} split has data.window={self.window} notes: "
-                    "choose a smaller window or longer pieces."
+                    "choose a smaller window, or data.short=pad."
                 )
         self.pieces = pieces
         log.info(
@@ -111,16 +125,30 @@ class MusicDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        sampler = WindowSampler(len(self.train_items), seed=self.seed, transpose=self.transpose)
+        sampler = WindowSampler(
+            len(self.train_items),
+            seed=self.seed,
+            transpose=self.transpose,
+            n_scales=len(self.time_scales),
+        )
         return self._loader(self.train_items, sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
-        return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0, transpose=0))
+        return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0))
 
-    def _items(self, pieces: list[Piece], stride: int) -> WindowDataset | NoteDataset:
+    def _items(
+        self, pieces: list[Piece], stride: int, time_scales: Sequence[float]
+    ) -> WindowDataset | NoteDataset:
         if isinstance(self.codec, TripleCodec):
             return NoteDataset(pieces, self.codec)
-        return WindowDataset(pieces, self.codec, length=self.window, stride=stride)
+        return WindowDataset(
+            pieces,
+            self.codec,
+            length=self.window,
+            stride=stride,
+            pad_short=self.pad_short,
+            time_scales=time_scales,
+        )
 
     def _loader(
         self, items: WindowDataset | NoteDataset, sampler: WindowSampler

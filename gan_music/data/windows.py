@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,62 +11,113 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from gan_music.events import EventCodec
-from gan_music.notes import Piece
+from gan_music.networks.events import PADDING
+from gan_music.notes import IntArray, Piece
 from gan_music.triples import TripleCodec
 
 
+class Item(NamedTuple):
+    """What a sampler asks for: a window, and how it is to be changed.
+
+    ``transposition`` is in semitones, ``scale`` the index of a time scale.
+    """
+
+    window: int
+    transposition: int = 0
+    scale: int = 0
+
+
 class WindowDataset(Dataset[Tensor]):
-    """Windows of ``length`` events, cut every ``stride`` events from each piece.
+    """Windows of ``length`` events, cut every ``stride`` events from each piece, and from its end.
 
-    An item is (index of a window, transposition in semitones); a batch of them is one tensor of
-    ids, int64 ``[B, T, 3]``. All events lie in one array, and a batch is one indexing into it.
+    A batch of :class:`Item` is one tensor of ids, int64 ``[B, T, C + 2]``. All events lie in one
+    array, and a batch is one indexing into it.
 
-    Pieces shorter than a window give none; ``n_short`` counts them.
+    Parameters
+    ----------
+    pad_short : a piece shorter than a window becomes one that ends in rows of -1; otherwise it
+        gives none, and ``n_short`` counts it.
+    time_scales : factors, powers of two, that all times of a window may be multiplied by; bars are
+        scaled with them.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], codec: EventCodec, *, length: int, stride: int
+        self,
+        pieces: Sequence[Piece],
+        codec: EventCodec,
+        *,
+        length: int,
+        stride: int,
+        pad_short: bool = False,
+        time_scales: Sequence[float] = (1.0,),
     ) -> None:
-        ids = [codec.encode(p) for p in pieces]
         self.length = length
         self.n_pitches = codec.n_pitches
+        self.pad_short = pad_short
         self.n_short = sum(len(p) < length for p in pieces)
-        self.events = torch.from_numpy(np.concatenate([np.empty((0, 3), np.int64), *ids]))
-        first = [codec.first_offsets(i) for i in ids]
-        self.first_offset = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *first]))
-        begins = np.cumsum([0, *map(len, ids)])[:-1]
-        starts = [
-            b + np.arange(0, len(i) - length + 1, stride) for b, i in zip(begins, ids, strict=True)
-        ]
-        self.starts = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *starts]))
+        self.n_folded = sum(map(codec.n_folded, pieces))
+        width = len(codec.sizes) + 2
+        nothing = np.full((length, width), PADDING)  # after the last piece, so that indices exist
+        encoded = [[codec.encode(p.scaled(f)) for p in pieces] for f in time_scales]
+        first = [[codec.first_offsets(i) for i in ids] for ids in encoded]
+        # [S, N, C + 2] and [S, N]: a note has the same number on every scale
+        self.events = torch.from_numpy(np.stack([np.concatenate([*e, nothing]) for e in encoded]))
+        self.first_offset = torch.from_numpy(
+            np.stack([np.concatenate([np.empty(0, np.int64), *f]) for f in first])
+        )
+        sizes = np.array([len(p) for p in pieces], dtype=np.int64)
+        starts = [_starts(n, length, stride, pad_short) for n in sizes.tolist()]
+        ends = np.cumsum(sizes)
+        begins = ends - sizes
+        empty = [np.empty(0, np.int64)]
+        self.starts = torch.from_numpy(
+            np.concatenate(empty + [b + s for b, s in zip(begins.tolist(), starts, strict=True)])
+        )
+        self.ends = torch.from_numpy(np.repeat(ends, [len(s) for s in starts]))
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def describe(self) -> str:
         """What is served, in words."""
-        short = f"; {self.n_short} pieces are shorter and left out" if self.n_short else ""
-        return f"{len(self)} training windows of {self.length} notes{short}"
+        words = f"{len(self)} training windows of {self.length} notes"
+        if self.n_short:
+            what = "padded" if self.pad_short else "left out"
+            words += f"; {self.n_short} pieces are shorter and {what}"
+        if self.n_folded:
+            words += f"; {self.n_folded} notes off the keyboard moved in by octaves"
+        return words
 
-    def __getitems__(self, items: Sequence[tuple[int, int]]) -> Tensor:
-        index, shift = torch.tensor(items, dtype=torch.int64).reshape(-1, 2).T
-        starts = self.starts[index]
-        batch = self.events[starts[:, None] + torch.arange(self.length)]
-        batch[:, 0, 0] = self.first_offset[starts]
+    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
+        index, shift, scale = torch.tensor([Item(*i) for i in items], dtype=torch.int64).T
+        starts, ends = self.starts[index], self.ends[index]
+        where = starts[:, None] + torch.arange(self.length)
+        batch = self.events[scale[:, None], where]
+        batch[:, 0, 0] = self.first_offset[scale, starts]
+        padding = where >= ends[:, None]
         pitch = batch[..., 1]
         # a transposition off the keyboard is cut back to what fits
-        low, high = -pitch.amin(1), self.n_pitches - 1 - pitch.amax(1)
+        low = -pitch.masked_fill(padding, self.n_pitches).amin(1)
+        high = self.n_pitches - 1 - pitch.masked_fill(padding, 0).amax(1)
         batch[..., 1] = pitch + torch.clamp(shift, low, high)[:, None]
-        return batch
+        return batch.masked_fill_(padding[..., None], PADDING)
 
-    def __getitem__(self, item: tuple[int, int]) -> Tensor:
+    def __getitem__(self, item: tuple[int, ...]) -> Tensor:
         return self.__getitems__([item])[0]
+
+
+def _starts(n_notes: int, length: int, stride: int, pad_short: bool) -> IntArray:
+    """Where windows begin in a piece: every ``stride`` notes, and so that the last note is seen."""
+    if n_notes < length:
+        return np.zeros(int(pad_short and n_notes > 0), dtype=np.int64)
+    last = n_notes - length
+    return np.append(np.arange(0, last, stride), last)
 
 
 class NoteDataset(Dataset[Tensor]):
     """Single notes as the paper's triples; a batch is one tensor, float ``[B, 3]``.
 
-    An item is (index of a note, transposition in semitones).
+    Of an :class:`Item` the time scale is left aside.
     """
 
     def __init__(self, pieces: Sequence[Piece], codec: TripleCodec) -> None:
@@ -79,27 +131,29 @@ class NoteDataset(Dataset[Tensor]):
         """What is served, in words."""
         return f"{len(self)} training notes, each alone"
 
-    def __getitems__(self, items: Sequence[tuple[int, int]]) -> Tensor:
-        index, shift = torch.tensor(items, dtype=torch.int64).reshape(-1, 2).T
+    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
+        index, shift, _ = torch.tensor([Item(*i) for i in items], dtype=torch.int64).T
         batch = self.triples[index]
         batch[:, 0] += shift
         return batch
 
-    def __getitem__(self, item: tuple[int, int]) -> Tensor:
+    def __getitem__(self, item: tuple[int, ...]) -> Tensor:
         return self.__getitems__([item])[0]
 
 
-class WindowSampler(Sampler[tuple[int, int]]):
-    """Every window once an epoch, shuffled, each transposed by a draw from -transpose..transpose.
+class WindowSampler(Sampler[Item]):
+    """Every window once an epoch, shuffled, each changed by a draw of its own.
 
+    It is transposed by -transpose..transpose semitones, and its time scale is one of ``n_scales``.
     Order and draws depend on the seed and the epoch alone, so a resumed run sees what the
     undisturbed one would have seen.
     """
 
-    def __init__(self, n_windows: int, *, seed: int, transpose: int) -> None:
+    def __init__(self, n_windows: int, *, seed: int, transpose: int = 0, n_scales: int = 1) -> None:
         self.n_windows = n_windows
         self.seed = seed
         self.transpose = transpose
+        self.n_scales = n_scales
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -109,8 +163,9 @@ class WindowSampler(Sampler[tuple[int, int]]):
     def __len__(self) -> int:
         return self.n_windows
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[Item]:
         rng = np.random.default_rng((self.seed, self.epoch))
         order = rng.permutation(self.n_windows)
         shifts = rng.integers(-self.transpose, self.transpose + 1, self.n_windows)
-        return zip(order.tolist(), shifts.tolist(), strict=True)
+        scales = rng.integers(0, self.n_scales, self.n_windows)
+        return map(Item, order.tolist(), shifts.tolist(), scales.tolist())

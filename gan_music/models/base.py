@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_music.notes import DEFAULT_TEMPO, Piece
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class MusicGAN(LightningModule):
@@ -50,8 +50,11 @@ class MusicGAN(LightningModule):
         seed: int,
         temperature: float = 1.0,
         tempo: float = DEFAULT_TEMPO,
+        meter: tuple[int, int] | None = None,
     ) -> list[Piece]:
         """``n_pieces`` pieces of ``n_notes`` notes from noise alone.
+
+        They begin in ``meter`` (numerator, denominator), or as the training pieces do.
 
         The same seed gives the same pieces on the same machine, and the global random state stays
         as it was.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_music import losses
+from gan_music.errors import UserError
 from gan_music.models.base import MusicGAN, adam
 from gan_music.networks.paper import PaperDiscriminator, PaperGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
@@ -91,7 +92,10 @@ class PaperGAN(MusicGAN):
         seed: int,
         temperature: float = 1.0,
         tempo: float = DEFAULT_TEMPO,
+        meter: tuple[int, int] | None = None,
     ) -> list[Piece]:
+        if meter is not None:
+            raise UserError("this model's notes lie in no bars: leave meter out.")
         """One noise a note. ``temperature`` does nothing: there is no softmax to divide.
 
         ``n_clipped`` then counts the values that no MIDI file could hold.

@@ -15,7 +15,7 @@ from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicGAN, adam
 from gan_music.networks.discriminator import LSTMDiscriminator
-from gan_music.networks.events import EventSpace
+from gan_music.networks.events import PADDING, EventSpace
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.sampling import sample
@@ -40,14 +40,26 @@ class Training:
     ema_decay: float
 
 
+def event_space(codec: EventCodec) -> EventSpace:
+    """A codec's table, as the networks take it."""
+    return EventSpace(
+        codec.sizes,
+        offset_bins=codec.offset_bins.tolist(),
+        bars=codec.bars.tolist(),
+        n_positions=codec.n_positions,
+        grid=codec.grid,
+    )
+
+
 class SequenceGAN(MusicGAN):
     """An LSTM generator of event sequences against an LSTM discriminator of windows.
 
-    A batch is a tensor of event ids, int64 ``[B, T, 3]``. On each batch the discriminator is
-    updated on real windows and on a rollout of the generator (Goodfellow et al. 2014, algorithm 1),
-    then, every ``n_critic`` batches, the generator through the straight-through estimator, plus
-    ``likelihood_weight`` times the likelihood of the real windows. In the first
-    ``warm_start_epochs`` the generator learns from the likelihood alone, while the discriminator
+    A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. On each batch the discriminator is
+    updated on real windows and on a rollout of the generator, which begins where in the bar they
+    begin and is as long (Goodfellow et al. 2014, algorithm 1), then, every ``n_critic`` batches,
+    the generator through the straight-through estimator, plus ``likelihood_weight`` times the
+    likelihood of the real windows. In the first ``warm_start_epochs`` the generator learns from the
+    likelihood alone, while the discriminator
     already learns, every ``warm_start_d_every`` batches, from what the generator writes by then.
     """
 
@@ -68,7 +80,7 @@ class SequenceGAN(MusicGAN):
         super().__init__(config=config, codec_state=codec_state, clip_norm=training.clip_norm)
         self.codec = EventCodec.from_state(codec_state)
         self.settings = training
-        space = EventSpace(self.codec.sizes, self.codec.offset_bins.tolist(), self.codec.grid)
+        space = event_space(self.codec)
         self.generator = LSTMGenerator(
             space,
             noise_size=noise_size,
@@ -114,6 +126,7 @@ class SequenceGAN(MusicGAN):
         seed: int,
         temperature: float = 1.0,
         tempo: float = DEFAULT_TEMPO,
+        meter: tuple[int, int] | None = None,
     ) -> list[Piece]:
         return sample(
             self.sampler,
@@ -123,6 +136,7 @@ class SequenceGAN(MusicGAN):
             seed=seed,
             temperature=temperature,
             tempo=tempo,
+            meter=meter,
         )
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -143,10 +157,11 @@ class SequenceGAN(MusicGAN):
         # one rollout serves both players
         if adversarial or number % s.warm_start_d_every == 0:
             gumbel = self.generator.gumbel(len(batch), batch.shape[1])
-            fake = self.generator.rollout(z, gumbel)
+            fake = self.generator.rollout(z, gumbel, space.starts(batch))
+            fake = fake.where(space.present(batch)[..., None], PADDING)
             with self.toggled_optimizer(opt_d):
-                score_real = self.discriminator(space.one_hot(batch))
-                score_fake = self.discriminator(space.one_hot(fake))
+                score_real = self.discriminator(batch)
+                score_fake = self.discriminator(fake)
                 loss_d = losses.discriminator_bce(
                     score_real, score_fake, smoothing=s.label_smoothing
                 )
@@ -167,7 +182,7 @@ class SequenceGAN(MusicGAN):
                 loss = torch.zeros((), device=self.device)
                 if adversarial:
                     relaxed = self.generator.relaxed(fake, z, gumbel, temperature=s.temperature)
-                    loss_g = losses.generator_bce(self.discriminator(relaxed))
+                    loss_g = losses.generator_bce(self.discriminator(fake, relaxed))
                     loss = loss + loss_g
                     self.log_train(loss_g=loss_g)
                 weight = s.likelihood_weight if adversarial else 1.0
@@ -185,7 +200,7 @@ class SequenceGAN(MusicGAN):
         """Held-out real windows: their likelihood, and what the discriminator makes of them."""
         z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
         nll = losses.negative_log_likelihood(self.sampler.logits(batch, z), batch)
-        score = self.discriminator(self.sampler.space.one_hot(batch)).sigmoid().mean()
+        score = self.discriminator(batch).sigmoid().mean()
         self.log("val/nll", nll, batch_size=len(batch))
         self.log("val/score_real", score, batch_size=len(batch))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gan_music.networks.events import EventSpace
+from gan_music.networks.events import BarEmbedding, EventSpace
 
 
 class LSTMDiscriminator(nn.Module):
-    """One-hot events ``[B, T, V]`` -> a logit a window ``[B]``; above 0 is "real".
+    """Events ``[B, T, C + 2]`` -> a logit a window ``[B]``; above 0 is "real".
 
     ``hidden_size`` is the width of both directions together.
 
@@ -29,10 +29,10 @@ class LSTMDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.space = space
-        self.embed = nn.Linear(space.width, 3 * embedding_size, bias=False)
-        self.embed_position = nn.Embedding(space.grid, embedding_size)
+        self.embed = nn.Linear(space.width, space.n_categories * embedding_size, bias=False)
+        self.embed_bar = BarEmbedding(space, embedding_size)
         self.lstm = nn.LSTM(
-            4 * embedding_size,
+            (space.n_categories + 1) * embedding_size,
             (hidden_size + 1) // 2,
             n_layers,
             batch_first=True,
@@ -48,19 +48,35 @@ class LSTMDiscriminator(nn.Module):
             nn.Linear(hidden_size, 1),
         )
 
-    def forward(self, events: Tensor) -> Tensor:
-        """Score windows; the position in the beat is read off the hard offsets."""
-        n_offsets = self.space.sizes[0]
-        offsets = events[..., :n_offsets].detach().argmax(-1)
-        position = self.space.offset_bins[offsets].cumsum(-1) % self.space.grid
-        embedded = torch.cat([self.embed(events), self.embed_position(position)], -1)
-        hidden, _ = self.lstm(self.dropout(embedded))  # [B, T, H]
-        hidden = self.norm(hidden)
-        mean = events.mean(1)  # [B, V]: the window's histograms
-        features = torch.cat([hidden.mean(1), hidden.amax(1), mean], -1)
-        deviation = torch.stack([_deviation(hidden.mean(1)), _deviation(mean)])
+    def forward(self, events: Tensor, relaxed: Tensor | None = None) -> Tensor:
+        """Score windows of ids; ``relaxed`` ``[B, T, V]`` stands for their one-hot vectors, so that
+        a gradient can pass. The position in the bar passes none.
+        """
+        present = self.space.present(events)
+        hot = self.space.one_hot(events) if relaxed is None else relaxed * present[..., None]
+        ids = events.clamp_min(0)
+        embedded = torch.cat([self.embed(hot), self.embed_bar(ids[..., -2], ids[..., -1])], -1)
+        hidden = self.norm(self._read(self.dropout(embedded), present))  # [B, T, H]
+        count = present.sum(1, keepdim=True)
+        mean = hot.sum(1) / count  # [B, V]: the window's histograms
+        state = (hidden * present[..., None]).sum(1) / count
+        highest = hidden.masked_fill(~present[..., None], -torch.inf).amax(1)
+        features = torch.cat([state, highest, mean], -1)
+        deviation = torch.stack([_deviation(state), _deviation(mean)])
         features = torch.cat([features, deviation.expand(len(features), -1)], -1)
         return self.head(features)[:, 0]
+
+    def _read(self, embedded: Tensor, present: Tensor) -> Tensor:
+        if present.all():
+            return self.lstm(embedded)[0]
+        # packed, so that the backward direction begins at a window's last event
+        packed = nn.utils.rnn.pack_padded_sequence(
+            embedded, present.sum(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        hidden, _ = nn.utils.rnn.pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[1]
+        )
+        return hidden
 
 
 def _deviation(x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.events import EventSpace
+from gan_music.networks.events import BarEmbedding, EventSpace
 
 State = tuple[Tensor, Tensor]
 
@@ -17,9 +17,9 @@ class LSTMGenerator(nn.Module):
     """Noise -> a sequence of events.
 
     A global noise ``z`` sets the LSTM's initial state and stands beside every input; local noise
-    (Gumbel) makes each choice. Input at a step: the last event's three embeddings, its position in
-    the beat, and ``z``. Heads are chained: offset, then pitch given the offset, then duration given
-    both.
+    (Gumbel) makes each choice. Input at a step: the last event's embeddings, its position in the
+    bar, and ``z``. Heads are chained: offset, then pitch given the offset, then duration given
+    both (then velocity given all).
 
     The same events can be had in two ways. :meth:`rollout` chooses them one by one without
     gradient; :meth:`logits` runs over a whole known sequence at once. Given the rollout's events
@@ -41,10 +41,10 @@ class LSTMGenerator(nn.Module):
         self.noise_size = noise_size
         # the last row of each table stands for "nothing yet", before the first event
         self.embed = nn.ModuleList(nn.Embedding(n + 1, embedding_size) for n in space.sizes)
-        self.embed_position = nn.Embedding(space.grid, embedding_size)
+        self.embed_bar = BarEmbedding(space, embedding_size)
         self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
         self.lstm = nn.LSTM(
-            4 * embedding_size + noise_size,
+            (space.n_categories + 1) * embedding_size + noise_size,
             hidden_size,
             n_layers,
             batch_first=True,
@@ -64,12 +64,12 @@ class LSTMGenerator(nn.Module):
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Global noise, standard normal ``[n, Z]``."""
-        device = self.embed_position.weight.device
+        device = self.start.weight.device
         return torch.randn(n, self.noise_size, generator=generator, device=device)
 
     def gumbel(self, n: int, length: int, generator: torch.Generator | None = None) -> Tensor:
         """Local noise, standard Gumbel ``[n, length, V]``."""
-        device = self.embed_position.weight.device
+        device = self.start.weight.device
         uniform = torch.rand(n, length, self.space.width, generator=generator, device=device)
         return -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
 
@@ -82,14 +82,20 @@ class LSTMGenerator(nn.Module):
         return torch.tanh(h), c
 
     def logits(self, events: Tensor, z: Tensor, *, dropout: bool = True) -> tuple[Tensor, ...]:
-        """Logits of every event given those before it: ids ``[B, T, 3]`` -> three ``[B, T, n]``."""
+        """Logits of every event given those before it: ids ``[B, T, C + 2]`` -> ``C`` times
+        ``[B, T, n]``. What they are for padding means nothing.
+        """
         drop = self.dropout if dropout else nn.Identity()
-        nothing = events.new_tensor(self.space.sizes).expand(len(events), 1, 3)
-        previous = torch.cat([nothing, events[:, :-1]], 1)
+        space, n = self.space, self.space.n_categories
+        start, meter = space.starts(events)
+        known = events.clamp_min(0)[:, :-1]
+        nothing = events.new_tensor(space.sizes).expand(len(events), 1, n)
+        previous = torch.cat([nothing, known[..., :n]], 1)
         embedded = [e(previous[..., i]) for i, e in enumerate(self.embed)]
-        position = F.pad(self.space.positions(events)[:, :-1], (1, 0))
+        position = torch.cat([start[:, None], known[..., -2]], 1)
+        meters = torch.cat([meter[:, None], known[..., -1]], 1)
         beside = z[:, None].expand(-1, events.shape[1], -1)
-        inputs = torch.cat([*embedded, self.embed_position(position), beside], -1)
+        inputs = torch.cat([*embedded, self.embed_bar(position, meters), beside], -1)
         hidden, _ = self.lstm(drop(inputs), self.initial_state(z))
         hidden = drop(hidden)
         told = [hidden]
@@ -97,29 +103,38 @@ class LSTMGenerator(nn.Module):
         for i, head in enumerate(self.heads):
             logits.append(head(torch.cat(told, -1)))
             if i < len(self.chain):
-                told.append(self.chain[i](events[..., i]))
+                told.append(self.chain[i](events[..., i].clamp_min(0)))
         return tuple(logits)
 
     @torch.no_grad()
-    def rollout(self, z: Tensor, gumbel: Tensor, *, temperature: float = 1.0) -> Tensor:
-        """Choose events one by one: ``z [B, Z]``, ``gumbel [B, T, V]`` -> ids ``[B, T, 3]``.
+    def rollout(
+        self,
+        z: Tensor,
+        gumbel: Tensor,
+        starts: tuple[Tensor, Tensor],
+        *,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Choose events one by one: ``z [B, Z]``, ``gumbel [B, T, V]`` -> ids ``[B, T, C + 2]``.
 
-        Each choice is the largest of logits / temperature + Gumbel noise, which is a draw from
-        their softmax (Gumbel 1954; Maddison et al. 2014). Without dropout.
+        ``starts`` are the position in the bar where each sequence begins, and its meter, ``[B]``
+        each. Each choice is the largest of logits / temperature + Gumbel noise, which is a draw
+        from their softmax (Gumbel 1954; Maddison et al. 2014). Without dropout.
 
         An embedding that only goes into a matrix is a row of their product: the products are made
         once, and a step is left with one matrix a layer, one for the heads' first layers, and
         their outputs.
         """
-        cell, heads = _Cell(self, z), _Heads(self)
+        position, meter = starts
+        cell, heads = _Cell(self, z, meter), _Heads(self)
         chosen = [torch.full((len(z),), n, device=z.device) for n in self.space.sizes]
-        position = torch.zeros(len(z), dtype=torch.int64, device=z.device)
-        events = torch.empty(*gumbel.shape[:2], 3, dtype=torch.int64, device=z.device)
+        shape = (*gumbel.shape[:2], self.space.n_categories + 2)
+        events = torch.empty(shape, dtype=torch.int64, device=z.device)
         for t in range(gumbel.shape[1]):
             hidden = cell.step(chosen, position)
             chosen = heads.choose(hidden, gumbel[:, t], temperature)
-            events[:, t] = torch.stack(chosen, -1)
-            position = (position + self.space.offset_bins[chosen[0]]) % self.space.grid
+            position = self.space.advance(position, chosen[0], meter)
+            events[:, t] = torch.stack([*chosen, position, meter], -1)
         return events
 
     def relaxed(self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float) -> Tensor:
@@ -143,15 +158,15 @@ class LSTMGenerator(nn.Module):
 class _Cell:
     """The generator's LSTM one step at a time, from ids; the gates in ``nn.LSTM``'s order."""
 
-    def __init__(self, generator: LSTMGenerator, z: Tensor) -> None:
+    def __init__(self, generator: LSTMGenerator, z: Tensor, meter: Tensor) -> None:
         lstm = generator.lstm
-        embeddings = [cast(nn.Embedding, e) for e in generator.embed]
-        embeddings.append(generator.embed_position)
-        widths = [e.embedding_dim for e in embeddings]
+        bar = generator.embed_bar
+        rows = [cast(Tensor, e.weight) for e in generator.embed] + [bar.positions()]
         weight = cast(Tensor, lstm.weight_ih_l0)
-        *parts, beside = weight.split([*widths, generator.noise_size], 1)
-        self.tables = [e.weight @ w.T for e, w in zip(embeddings, parts, strict=True)]
+        *parts, beside = weight.split([*(r.shape[1] for r in rows), generator.noise_size], 1)
+        self.tables = [r @ w.T for r, w in zip(rows, parts, strict=True)]
         self.fixed = z @ beside.T + lstm.bias_ih_l0 + lstm.bias_hh_l0  # [B, 4H]
+        self.fixed = self.fixed + bar.meter(meter) @ parts[-1].T  # one meter throughout
         self.recurrent = [getattr(lstm, f"weight_hh_l{i}").T for i in range(lstm.num_layers)]
         self.upward = [
             (
@@ -164,7 +179,7 @@ class _Cell:
         self.hidden, self.cell = list(hidden), list(cell)
 
     def step(self, chosen: list[Tensor], position: Tensor) -> Tensor:
-        """The last events' ids and the position after them, ``[B]`` each -> ``[B, H]``."""
+        """The last events' ids and their position in the bar, ``[B]`` each -> ``[B, H]``."""
         gates = self.fixed
         for table, ids in zip(self.tables, [*chosen, position], strict=True):
             gates = gates + table[ids]
@@ -200,7 +215,7 @@ class _Heads:
         self.out = [h[2] for h in heads]
 
     def choose(self, hidden: Tensor, gumbel: Tensor, temperature: float) -> list[Tensor]:
-        """``hidden [B, H]``, ``gumbel [B, V]`` -> ids of offset, pitch, duration, ``[B]`` each."""
+        """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``C`` times ``[B]``."""
         parts = torch.addmm(self.bias, hidden, self.weight).chunk(len(self.sizes), -1)
         noise = gumbel.split(self.sizes, -1)
         chosen: list[Tensor] = []

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from gan_music.config import conf_dir
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import extract
 from gan_music.data.module import MusicDataModule, default_cache_dir
 from gan_music.data.sources import find_sources
-from gan_music.data.split import split_pieces
+from gan_music.data.split import split_pieces, work_of
 from gan_music.data.windows import WindowDataset, WindowSampler
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
@@ -160,6 +162,50 @@ def test_a_rate_of_0_holds_nothing_out() -> None:
     assert len(split.train) + len(split.test) == 40
 
 
+@pytest.fixture(scope="module")
+def movement() -> str:
+    """The rule that comes with the package."""
+    rule: str = OmegaConf.load(conf_dir() / "data" / "base.yaml").movement
+    return rule
+
+
+@pytest.mark.parametrize(
+    ("name", "work"),
+    [
+        ("haydn_8_4.mid", "haydn_8"),
+        ("pathetique_1.mid", "pathetique"),
+        ("clementi_opus36_5_2.MID", "clementi_opus36_5"),
+        ("bach/bwv66.6.mxl", "bach/bwv66"),
+        ("haydn/opus74no1/movement3.mxl", "haydn/opus74no1"),
+        ("Mozart K331 - mvt 2.mid", "Mozart K331 -"),
+        ("sonata-iii.mid", "sonata"),
+        ("bach/bwv269.mxl", "bach/bwv269"),
+        ("bach_847.mid", "bach_847"),
+        ("song_012.mid", "song_012"),
+        ("walk07.mid", "walk07"),
+        ("elise.mid", "elise"),
+        ("book.abc#2", "book.abc#2"),
+    ],
+)
+def test_the_work_of_a_name(name: str, work: str, movement: str) -> None:
+    assert work_of(name, movement) == work
+
+
+def test_movements_fall_on_one_side(movement: str) -> None:
+    names = [f"op{i}_{m}.mid" for i in range(200) for m in range(1, 5)]
+    split = split_pieces(pieces_named(names), val_rate=0.2, test_rate=0.2, movement=movement)
+    works = [{work_of(p.name, movement) for p in side} for side in split]
+    assert sum(map(len, works)) == len(set.union(*works)) == 200
+    assert sum(map(len, split)) == 800
+    assert min(map(len, works)) > 20
+
+
+def test_movements_of_one_work_are_split_all_the_same(movement: str) -> None:
+    names = [f"sonata_{i}.mid" for i in range(1, 5)]
+    split = split_pieces(pieces_named(names), val_rate=0.1, test_rate=0.1, movement=movement)
+    assert [len(side) for side in split] == [2, 1, 1]
+
+
 def test_two_pieces_are_too_few() -> None:
     with pytest.raises(UserError, match="at least 3"):
         split_pieces(pieces_named(["a", "b"]), val_rate=0.1, test_rate=0.1)
@@ -170,7 +216,8 @@ def test_windows_begin_on_the_clock_of_their_beat() -> None:
     data = WindowDataset([piece, piece], codec, length=4, stride=2)
     assert len(data) == 4
     batch = data.__getitems__([(1, 0), (0, 0), (2, 0)])
-    assert batch.shape == (3, 4, 3)
+    assert batch.shape == (3, 4, 5)
+    assert batch[0, :, 3].tolist() == [36, 54, 72, 90]
     # note 2 lies at step 36, that is 12 after a beat
     assert batch[0, :, 0].tolist() == [12, 18, 18, 18]
     assert (batch[0, :, 1] + 21).tolist() == [62, 63, 64, 65]
@@ -183,6 +230,36 @@ def test_a_transposition_stays_on_the_keyboard() -> None:
     assert (data[0, 5][:, 1] + 21).tolist() == [108, 63]
     assert (data[0, -5][:, 1] + 21).tolist() == [100, 55]
     assert (data[0, 0][:, 1] + 21).tolist() == [105, 60]
+
+
+def test_the_last_note_of_a_piece_is_seen() -> None:
+    piece = Piece.from_arrays(np.arange(9) * 24, [6] * 9, np.arange(60, 69), grid=24)
+    data = WindowDataset([piece], codec, length=4, stride=4)
+    assert [(data[i,][:, 1] + 21).tolist() for i in range(len(data))] == [
+        [60, 61, 62, 63],
+        [64, 65, 66, 67],
+        [65, 66, 67, 68],
+    ]
+
+
+def test_short_pieces_are_padded_if_asked_for() -> None:
+    short = Piece.from_arrays([0, 24], [6, 6], [100, 60], grid=24)
+    data = WindowDataset([short, make_piece(0)], codec, length=5, stride=5, pad_short=True)
+    window = data[0, 12]
+    assert (window[:, 1] + 21).tolist() == [108, 68, 20, 20, 20]
+    assert (window[2:] == -1).all()
+    assert (data[1,] >= 0).all()
+    assert len(WindowDataset([short], codec, length=5, stride=5)) == 0
+
+
+def test_time_scales_stretch_notes_and_bars() -> None:
+    piece = Piece.from_arrays([12, 36, 60, 84], [6, 6, 12, 48], [60] * 4, grid=24)
+    data = WindowDataset([piece], codec, length=4, stride=4, time_scales=[0.5, 1.0, 2.0])
+    for scale, factor in enumerate((0.5, 1, 2)):
+        decoded = codec.decode(data[0, 0, scale].numpy())
+        assert decoded.onset.tolist() == [12 * factor, 36 * factor, 60 * factor, 84 * factor]
+        assert decoded.duration.tolist() == [6 * factor, 6 * factor, 12 * factor, 48 * factor]
+        assert decoded.meters.tolist() == [[0, 4, {0.5: 8, 1: 4, 2: 2}[factor]]]
 
 
 def test_short_pieces_are_counted() -> None:
@@ -198,8 +275,9 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
 
     assert order(0, 1) == order(0, 1)
     assert len({str(order(s, e)) for s in (0, 1) for e in (0, 1)}) == 4
-    assert sorted(i for i, _ in order(0, 0)) == list(range(50))
-    assert {t for _, t in order(0, 0)} == {-3, -2, -1, 0, 1, 2, 3}
+    assert sorted(item.window for item in order(0, 0)) == list(range(50))
+    assert {item.transposition for item in order(0, 0)} == {-3, -2, -1, 0, 1, 2, 3}
+    assert {item.scale for item in WindowSampler(50, seed=0, n_scales=3)} == {0, 1, 2}
 
 
 def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +288,7 @@ def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.Monk
     assert default_cache_dir() == Path("/home/somebody/.cache/gan_music")
 
 
-def make_module(root: Path, cache: Path, **changes: int) -> MusicDataModule:
+def make_module(root: Path, cache: Path, **changes: object) -> MusicDataModule:
     settings = {
         "root": root,
         "query": "",
@@ -222,6 +300,9 @@ def make_module(root: Path, cache: Path, **changes: int) -> MusicDataModule:
         "val_rate": 0.2,
         "test_rate": 0.2,
         "transpose": 2,
+        "time_scales": [1.0],
+        "short": "refuse",
+        "movement": None,
         "min_notes": 16,
         "n_workers": 1,
         "seed": 0,
@@ -234,11 +315,11 @@ def test_the_module_serves_windows_of_training_pieces(midi_folder: Path, tmp_pat
     module.prepare_data()
     module.setup()
     assert module.pieces is not None
-    n = sum((len(p) - 16) // 8 + 1 for p in module.pieces.train)
+    n = sum(-((len(p) - 16) // -8) + 1 for p in module.pieces.train)
     batches = list(module.train_dataloader())
     assert [len(b) for b in batches] == [4] * (n // 4) + [n % 4] * (n % 4 > 0)
-    assert all(b.shape[1:] == (16, 3) for b in batches)
-    train = {tuple(p.pitch[i : i + 16]) for p in module.pieces.train for i in range(0, len(p), 8)}
+    assert all(b.shape[1:] == (16, 5) for b in batches)
+    train = {tuple(p.pitch[i : i + 16]) for p in module.pieces.train for i in range(len(p))}
     assert all(tuple(w[:, 1].numpy() + 21) in train for b in batches for w in b)
     assert sum(len(b) for b in module.val_dataloader()) == len(module.val_items)
 

@@ -9,8 +9,9 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.events import EventCodec
+from gan_music.events import METERS, EventCodec
 from gan_music.models.sequence_gan import SequenceGAN, Training
+from gan_music.notes import Piece
 
 
 def make_model(**changes: Any) -> SequenceGAN:
@@ -61,7 +62,10 @@ class Watch(Callback):
 
 def fit(model: SequenceGAN, folder: Path, *, n_batches: int, epochs: int = 1) -> Watch:
     torch.manual_seed(1)
-    windows = torch.stack([torch.randint(0, n, (4 * n_batches, 10)) for n in model.codec.sizes], -1)
+    sizes = (*model.codec.sizes, model.codec.n_positions, len(METERS))
+    windows = torch.stack([torch.randint(0, n, (4 * n_batches, 10)) for n in sizes], -1)
+    windows[:, 0, -2] = model.codec.offset_bins[0]
+    windows[0, 6:] = -1  # padding
     watch = Watch()
     trainer = Trainer(
         accelerator="cpu",
@@ -139,7 +143,7 @@ def test_the_learning_rate_of_a_warm_start(tmp_path: Path) -> None:
             rates.append(module.optimizers()[0].param_groups[0]["lr"])
 
     torch.manual_seed(1)
-    windows = torch.zeros(4, 6, 3, dtype=torch.int64)
+    windows = torch.zeros(4, 6, 5, dtype=torch.int64)
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=2,
@@ -164,3 +168,12 @@ def test_samples_do_not_touch_the_global_random_state() -> None:
     b = model.sample(n_pieces=3, n_notes=12, seed=5)
     assert [p.notes() for p in a] == [p.notes() for p in b]
     assert [len(p) for p in a] == [12, 12, 12]
+
+
+def test_samples_begin_in_the_meter_that_is_asked_for() -> None:
+    model = make_model()
+    model.codec.fit_starts([Piece.from_arrays([0], [1], [60], grid=24, meters=[(-60, 6, 8)])])
+    for piece in model.sample(n_pieces=5, n_notes=9, seed=0):
+        assert piece.meters.tolist() == [[0, 6, 8]]
+    for piece in model.sample(n_pieces=5, n_notes=9, seed=0, meter=(3, 4)):
+        assert piece.meters.tolist() == [[0, 3, 4]]

@@ -2,18 +2,32 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from gan_music import losses
-from gan_music.events import EventCodec
+from gan_music.events import EventCodec, meter_id
+from gan_music.models.sequence_gan import event_space
 from gan_music.networks.discriminator import LSTMDiscriminator
-from gan_music.networks.events import EventSpace
+from gan_music.networks.events import PADDING, EventSpace
 from gan_music.networks.generator import LSTMGenerator
 
 codec = EventCodec(24)
 
 
-def make_space() -> EventSpace:
-    return EventSpace(codec.sizes, codec.offset_bins.tolist(), codec.grid)
+def make_space(codec: EventCodec = codec) -> EventSpace:
+    return event_space(codec)
+
+
+def any_events(*shape: int) -> Tensor:
+    """Ids below 20, in 4/4."""
+    return torch.cat(
+        [torch.randint(0, 20, (*shape, 4)), torch.full((*shape, 1), meter_id(4, 4))], -1
+    )
+
+
+def starts(n: int) -> tuple[Tensor, Tensor]:
+    """Beats of 3/4 bars."""
+    return torch.randint(0, 3, (n,)) * 24, torch.full((n,), meter_id(3, 4))
 
 
 def make_generator(**changes: float) -> LSTMGenerator:
@@ -37,15 +51,24 @@ def make_discriminator() -> LSTMDiscriminator:
 
 def test_one_hot_has_a_one_in_each_part() -> None:
     space = make_space()
-    hot = space.one_hot(torch.tensor([[[2, 3, 5]]]))
+    hot = space.one_hot(torch.tensor([[[2, 3, 5, 0, 0]]]))
     assert hot.shape == (1, 1, 42 + 88 + 29)
     assert hot[0, 0].nonzero().flatten().tolist() == [2, 42 + 3, 42 + 88 + 5]
 
 
-def test_positions_follow_the_offsets_round_the_beat() -> None:
-    ids = torch.zeros(1, 4, 3, dtype=torch.int64)
-    ids[0, :, 0] = torch.tensor([6, 12, 0, 12])  # below 25 an id is its number of steps
-    assert make_space().positions(ids).tolist() == [[6, 18, 18, 6]]
+def test_positions_follow_the_offsets_round_the_bar() -> None:
+    space = make_space()
+    meter = torch.tensor([meter_id(3, 4), meter_id(4, 4)])
+    offset = torch.tensor([24, 6])  # below 25 an id is its number of steps
+    assert space.advance(torch.tensor([60, 90]), offset, meter).tolist() == [12, 0]
+
+
+def test_where_a_window_begins() -> None:
+    # a quaver into the third beat of 3/4, and on the first of 4/4
+    events = torch.tensor([[[12, 0, 0, 60, meter_id(3, 4)]], [[0, 0, 0, 0, meter_id(4, 4)]]])
+    position, meter = make_space().starts(events)
+    assert position.tolist() == [48, 0]
+    assert meter.tolist() == [meter_id(3, 4), meter_id(4, 4)]
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
@@ -53,7 +76,9 @@ def test_positions_follow_the_offsets_round_the_beat() -> None:
 def test_both_passes_of_the_generator_agree(n_layers: int, temperature: float) -> None:
     generator = make_generator(n_layers=n_layers)
     z, gumbel = generator.noise(6), generator.gumbel(6, 20)
-    events = generator.rollout(z, gumbel, temperature=temperature)
+    begin = starts(6)
+    events = generator.rollout(z, gumbel, begin, temperature=temperature)
+    assert [x.tolist() for x in generator.space.starts(events)] == [x.tolist() for x in begin]
     noise = gumbel.split(generator.space.sizes, -1)
     for i, logits in enumerate(generator.logits(events, z)):
         score = logits / temperature + noise[i]
@@ -65,9 +90,9 @@ def test_both_passes_of_the_generator_agree(n_layers: int, temperature: float) -
 def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones() -> None:
     generator = make_generator()
     z = generator.noise(1)
-    a = torch.randint(0, 20, (1, 8, 3))
+    a = any_events(1, 8)
     b = a.clone()
-    b[:, 5:] = (b[:, 5:] + 1) % 20
+    b[:, 5:, :4] = (b[:, 5:, :4] + 1) % 20
     for i, (x, y) in enumerate(zip(generator.logits(a, z), generator.logits(b, z), strict=True)):
         assert torch.equal(x[:, :5], y[:, :5])
         # the first head at 5 has seen only what lies before; later heads see its choice
@@ -77,20 +102,63 @@ def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones() -> None:
 def test_relaxed_is_hard_forward_and_passes_a_gradient_to_every_weight() -> None:
     generator, discriminator = make_generator(), make_discriminator()
     z, gumbel = generator.noise(3), generator.gumbel(3, 12)
-    events = generator.rollout(z, gumbel)
+    events = generator.rollout(z, gumbel, starts(3))
     relaxed = generator.relaxed(events, z, gumbel, temperature=1.0)
     assert torch.allclose(relaxed, generator.space.one_hot(events), atol=1e-6)
-    losses.generator_bce(discriminator(relaxed)).backward()
+    losses.generator_bce(discriminator(events, relaxed)).backward()
     for name, parameter in generator.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_position_and_meter_are_read() -> None:
+    generator, discriminator = make_generator(), make_discriminator()
+    z, events = generator.noise(1), any_events(1, 6)
+    moved, other = events.clone(), events.clone()
+    moved[:, 2, -2] += 24  # a beat later
+    other[..., -1] = meter_id(6, 4)
+    for changed, first in ((moved, 3), (other, 0)):
+        a, b = generator.logits(events, z)[0], generator.logits(changed, z)[0]
+        assert torch.equal(a[:, :first], b[:, :first])
+        assert not torch.allclose(a[:, first], b[:, first])
+        assert not torch.allclose(discriminator(events), discriminator(changed))
+
+
+def test_padding_changes_nothing() -> None:
+    generator, discriminator = make_generator(), make_discriminator()
+    whole = any_events(2, 6)
+    padded = torch.cat([whole, torch.full((2, 3, 5), PADDING)], 1)
+    z = generator.noise(2)
+    for a, b in zip(generator.logits(whole, z), generator.logits(padded, z), strict=True):
+        assert torch.allclose(a, b[:, :6], atol=1e-6)
+    assert torch.allclose(discriminator(whole), discriminator(padded), atol=1e-5)
+    nll = losses.negative_log_likelihood
+    assert nll(generator.logits(whole, z), whole).item() == pytest.approx(
+        nll(generator.logits(padded, z), padded).item(), rel=1e-5
+    )
+
+
+def test_velocity_is_one_more_head() -> None:
+    loud = EventCodec(24, velocity=True)
+    generator = LSTMGenerator(
+        event_space(loud), noise_size=5, hidden_size=16, n_layers=1, embedding_size=4, dropout=0.0
+    )
+    z, gumbel = generator.noise(3), generator.gumbel(3, 7)
+    events = generator.rollout(z, gumbel, starts(3))
+    assert events.shape == (3, 7, 6)
+    logits = generator.logits(events, z)
+    assert [x.shape[-1] for x in logits] == list(loud.sizes)
+    scores = logits[3] + gumbel[..., -32:]
+    assert torch.equal(scores.argmax(-1), events[..., 3])
 
 
 def test_choices_follow_the_softmax_of_the_logits() -> None:
     generator = make_generator()
     z = generator.noise(1).expand(20000, -1)
     torch.manual_seed(2)
-    events = generator.rollout(z, generator.gumbel(20000, 1))
+    meter = torch.tensor([meter_id(4, 4)]).expand(20000)
+    begin = (torch.zeros(20000, dtype=torch.int64), meter)
+    events = generator.rollout(z, generator.gumbel(20000, 1), begin)
     expected = generator.logits(events[:1], z[:1])[0][0, 0].softmax(-1)
     found = torch.bincount(events[:, 0, 0], minlength=42) / 20000
     assert (found - expected).abs().max() < 0.01
@@ -98,22 +166,19 @@ def test_choices_follow_the_softmax_of_the_logits() -> None:
 
 def test_the_noise_matters_from_the_first_event_on() -> None:
     generator = make_generator()
-    events = torch.zeros(2, 3, 3, dtype=torch.int64)
+    events = torch.zeros(2, 3, 5, dtype=torch.int64)
     first, second = generator.logits(events, generator.noise(2))[0][:, 0]
     assert not torch.allclose(first, second)
 
 
 def test_the_discriminator_gives_a_logit_a_window() -> None:
     discriminator = make_discriminator()
-    events = torch.randint(0, 20, (5, 12, 3))
-    scores = discriminator(make_space().one_hot(events))
-    assert scores.shape == (5,)
-    assert torch.isfinite(discriminator(make_space().one_hot(events[:1]))).all()
+    events = any_events(5, 12)
+    assert discriminator(events).shape == (5,)
+    assert torch.isfinite(discriminator(events[:1])).all()
 
 
 def test_the_discriminator_sees_the_order_of_events() -> None:
     discriminator = make_discriminator()
-    events = torch.randint(0, 20, (4, 12, 3))
-    space = make_space()
-    a, b = discriminator(space.one_hot(events)), discriminator(space.one_hot(events.flip(1)))
-    assert not torch.allclose(a, b)
+    events = any_events(4, 12)
+    assert not torch.allclose(discriminator(events), discriminator(events.flip(1)))
