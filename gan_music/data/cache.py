@@ -36,7 +36,8 @@ class NoteCache:
 
     def key(self, path: Path) -> str:
         """The key of a file as it is now."""
-        digest = hashlib.sha256(path.read_bytes())
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
         digest.update(
             f"|{path.suffix.lower()}|{self.grid}|{self.reader}|{EXTRACTOR_VERSION}".encode()
         )

@@ -42,6 +42,7 @@ class MusicDataModule(LightningDataModule):
     root : a folder to read recursively; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
     window, stride : notes in a window, and notes from one window's start to the next one's.
+    timeout_s, memory_mb : what reading one file may take.
     transpose : training windows are transposed by up to so many semitones, drawn anew each epoch.
     """
 
@@ -50,7 +51,7 @@ class MusicDataModule(LightningDataModule):
         codec: EventCodec | TripleCodec,
         *,
         root: Path | None,
-        query: str,
+        query: str | list[str],
         cache_dir: Path | None,
         reader: str,
         window: int,
@@ -61,6 +62,8 @@ class MusicDataModule(LightningDataModule):
         transpose: int,
         min_notes: int,
         n_workers: int | None,
+        timeout_s: float,
+        memory_mb: int,
         seed: int,
     ) -> None:
         super().__init__()
@@ -70,6 +73,7 @@ class MusicDataModule(LightningDataModule):
         self.window, self.stride, self.batch_size = window, stride, batch_size
         self.val_rate, self.test_rate = val_rate, test_rate
         self.transpose, self.min_notes, self.n_workers = transpose, min_notes, n_workers
+        self.timeout_s, self.memory_mb = timeout_s, memory_mb
         self.seed = seed
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
@@ -81,6 +85,8 @@ class MusicDataModule(LightningDataModule):
             self.cache,
             min_notes=self.min_notes,
             n_workers=self.n_workers,
+            timeout_s=self.timeout_s,
+            memory_mb=self.memory_mb,
         )
 
     def prepare_data(self) -> None:

@@ -21,6 +21,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from gan_music.io.errors import ReadError as ReadError
+from gan_music.io.limits import check_content, check_pieces
 from gan_music.io.published import read_published
 from gan_music.notes import DEFAULT_TEMPO, DEFAULT_VELOCITY, Piece
 
@@ -30,10 +32,6 @@ SUFFIXES = MIDI_SUFFIXES | SCORE_SUFFIXES
 
 # Channel 10, as music21 counts from 1, is percussion by General MIDI.
 _PERCUSSION_CHANNEL = 10
-
-
-class ReadError(ValueError):
-    """The file holds no music that can be read; the message is the reason."""
 
 
 def read(
@@ -56,7 +54,11 @@ def read(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            check_content(path)
             pieces = READERS[reader](path, grid, name)
+        check_pieces(pieces)
+    except (ReadError, MemoryError):  # the one is a reason; of the other, others know the limit
+        raise
     except RecursionError as error:
         raise ReadError("nested too deeply") from error
     except Exception as error:  # music21 raises whatever its parsers happen to meet

@@ -224,6 +224,8 @@ def make_module(root: Path, cache: Path, **changes: int) -> MusicDataModule:
         "transpose": 2,
         "min_notes": 16,
         "n_workers": 1,
+        "timeout_s": 120,
+        "memory_mb": 2048,
         "seed": 0,
     } | changes
     return MusicDataModule(codec, **settings)  # type: ignore[arg-type]
