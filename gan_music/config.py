@@ -157,9 +157,11 @@ class GenerateConfig:
 
 @dataclass
 class ExtractConfig:
-    """What to read into the cache."""
+    """What to read into the cache, and how to show it; explained in conf/extract.yaml."""
 
     debug: bool
+    picture: bool
+    out: str
     data: DataConfig
 
 

@@ -46,7 +46,8 @@ def refusal_lines(rejects: Mapping[str, str]) -> list[str]:
 def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) -> str:
     """What was read: a line for each quantity, then one for each reason of refusal.
 
-    The hours are those of the pieces at the tempo that each has at its beginning.
+    Tempos are in quarter notes a minute; the hours are counted at the tempo that each piece begins
+    with.
     """
     rows = [("files", f"{n_files:,}"), ("pieces", f"{len(pieces):,}")]
     if pieces:
@@ -56,7 +57,7 @@ def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) 
             ("notes", f"{sum(map(len, pieces)):,}"),
             ("folders", f"{len(folders):,}"),
             ("hours of music", f"{sum(map(minutes, pieces)) / 60:.1f}"),
-            ("median tempo", f"{np.median(tempos):.0f} quarter notes a minute"),
+            ("median tempo", f"{np.median(tempos):.0f}"),
         ]
     rows.append(("refused", f"{len(rejects):,}"))
     return "\n".join([f"{what:16}{value:>10}" for what, value in rows] + refusal_lines(rejects))
