@@ -46,7 +46,7 @@ class DataConfig:
     """What is read, how it is cut, how it is split; explained in conf/data."""
 
     root: str | None
-    query: str
+    query: str | list[str]
     cache_dir: str | None
     velocity: bool
     movement: str | None
@@ -62,6 +62,8 @@ class DataConfig:
     short: str = chosen("pad", "refuse")
     min_notes: int = bounded(1)
     n_workers: int | None = bounded(1)
+    timeout_s: float = bounded(0.1, 86400)
+    memory_mb: int = bounded(64, 2**30)
 
 
 @dataclass
@@ -160,9 +162,12 @@ class GenerateConfig:
 
 @dataclass
 class ExtractConfig:
-    """What to read into the cache."""
+    """What to read into the cache, and how to show it; explained in conf/extract.yaml."""
 
     debug: bool
+    picture: bool
+    clear: bool
+    out: str
     data: DataConfig
 
 
@@ -253,7 +258,10 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if value is None and type(None) in kinds:
         return None
-    kind = next(k for k in kinds if k is not type(None))
+    kinds = tuple(k for k in kinds if k is not type(None))
+    lists = [k for k in kinds if typing.get_origin(k) is list]
+    one = [k for k in kinds if k not in lists]
+    kind = lists[0] if lists and (isinstance(value, list) or not one) else one[0]
     if typing.get_origin(kind) is list:
         if not isinstance(value, list):
             raise UserError(f"{key}={value} must be a list, as in {key}=[0.5,0.99].")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
-from tqdm import tqdm
-
+from gan_music.data import report
 from gan_music.data.cache import NoteCache
+from gan_music.data.pool import Failure, Pool
 from gan_music.data.sources import Source
 from gan_music.errors import UserError
-from gan_music.files import replacing
+from gan_music.io.limits import check_file
 from gan_music.io.read import ReadError, read
 from gan_music.notes import Piece
 
@@ -29,6 +25,7 @@ class Extraction:
 
     pieces: list[Piece] = field(default_factory=list)
     rejects: dict[str, str] = field(default_factory=dict)
+    n_files: int = 0
     n_cached: int = 0
 
     @property
@@ -37,24 +34,32 @@ class Extraction:
 
     def summary(self) -> str:
         """One sentence, and a line for each reason of refusal with its count and an example."""
-        lines = [
+        line = (
             f"{len(self.pieces)} pieces with {self.n_notes:,} notes "
             f"({self.n_cached} files from the cache); {len(self.rejects)} files refused"
-        ]
-        examples = {reason: name for name, reason in self.rejects.items()}
-        for reason, count in Counter(self.rejects.values()).most_common():
-            lines.append(f"  refused {count}: {reason} (for instance {examples[reason]})")
-        return "\n".join(lines)
+        )
+        return "\n".join([line, *report.refusal_lines(self.rejects)])
+
+    def table(self) -> str:
+        """A line for each quantity, and one for each reason of refusal."""
+        return report.table(self.pieces, self.rejects, n_files=self.n_files)
 
     def write_rejects(self, path: Path) -> None:
         """A table of (file, reason), one line a refused file."""
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(("file", "reason"))
-            writer.writerows(self.rejects.items())
+        report.write_rejects(self.rejects, path)
+
+
+class NothingReadError(UserError):
+    """Not one piece could be used; ``extraction`` has the reasons."""
+
+    def __init__(self, extraction: Extraction) -> None:
+        reasons = report.refusals(extraction.rejects)[:3]
+        super().__init__(
+            f"none of {extraction.n_files} files could be used: "
+            + "; ".join(f"{reason} ({n}, for instance {name})" for reason, n, name in reasons)
+            + ". Name a folder with whole MIDI files or scores."
+        )
+        self.extraction = extraction
 
 
 def extract(
@@ -63,81 +68,101 @@ def extract(
     *,
     min_notes: int,
     n_workers: int | None = None,
+    timeout_s: float = 120.0,
+    memory_mb: int = 2048,
 ) -> Extraction:
     """Read every source, from the cache where it is there, and fill the cache with the rest.
+
+    Every source gives pieces or is refused with a reason, whatever reading it does to the process
+    that reads it. What fell to a limit is not kept in the cache: another time it may be read.
 
     Parameters
     ----------
     min_notes : a piece with fewer is refused.
     n_workers : processes that read; None takes one for each processor.
+    timeout_s, memory_mb : limits for each file, as in :class:`gan_music.data.pool.Pool`.
 
     Raises
     ------
-    UserError
+    NothingReadError
         If not one piece is left.
+    UserError
+        If the cache cannot be written.
     """
-    result = Extraction()
-    outcomes: dict[int, list[Piece] | str | None] = {}
+    result = Extraction(n_files=len(sources))
+    outcomes: dict[int, list[Piece] | str] = {}
     missing: list[tuple[int, str]] = []
     for number, source in enumerate(sources):
         try:
-            key = cache.key(source.path)
-        except OSError as error:
-            result.rejects[source.name] = f"cannot be opened: {error.strerror}"
+            key = _key(source, cache)
+        except ReadError as error:
+            outcomes[number] = str(error)
             continue
-        outcomes[number] = cache.load(key, source.name)
-        if outcomes[number] is None:
+        cached = cache.load(key, source.name)
+        if cached is None:
             missing.append((number, key))
         else:
+            outcomes[number] = cached
             result.n_cached += 1
-    outcomes |= _read_all(sources, missing, cache, n_workers)
-    for number, outcome in sorted(outcomes.items()):
+    n_workers = n_workers or os.cpu_count() or 1
+    pool = Pool(
+        partial(_read_and_store, cache=cache),
+        n_workers=n_workers,
+        timeout_s=timeout_s,
+        memory_mb=memory_mb,
+    )
+    outcomes |= _read_all(sources, missing, pool)
+    for number, source in enumerate(sources):
+        outcome = outcomes[number]
         if isinstance(outcome, str):
-            result.rejects[sources[number].name] = outcome
+            result.rejects[source.name] = report.one_line(outcome)
             continue
-        for piece in outcome or ():
+        for piece in outcome:
             if len(piece) < min_notes:
                 result.rejects[piece.name] = f"fewer notes than data.min_notes={min_notes}"
             else:
                 result.pieces.append(piece)
     if not result.pieces:
-        raise UserError(
-            f"none of {len(sources)} files could be used; for instance "
-            + "; ".join(f"{name}: {reason}" for name, reason in list(result.rejects.items())[:3])
-            + ". Name a folder with whole MIDI files or scores."
-        )
+        raise NothingReadError(result)
     return result
+
+
+def _key(source: Source, cache: NoteCache) -> str:
+    if source.problem:
+        raise ReadError(source.problem)
+    check_file(source.path)
+    try:
+        return cache.key(source.path)
+    except OSError as error:
+        raise ReadError(f"cannot be opened: {error.strerror}") from error
 
 
 def _read_all(
     sources: Sequence[Source],
     missing: Sequence[tuple[int, str]],
-    cache: NoteCache,
-    n_workers: int | None,
+    pool: Pool[tuple[Source, str], list[Piece] | str],
 ) -> Iterator[tuple[int, list[Piece] | str]]:
-    if not missing:
-        return
-    n_workers = min(n_workers or os.cpu_count() or 1, len(missing))
-    job = partial(_read_and_store, cache=cache)
-    # spawned, not forked: torch's threads do not survive a fork
-    pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"))
-    with (
-        pool,
-        tqdm(
-            total=len(missing), desc="reading", unit="file", disable=not sys.stderr.isatty()
-        ) as bar,
-    ):
-        jobs = {pool.submit(job, sources[number], key): number for number, key in missing}
-        for done in as_completed(jobs):
-            bar.update()
-            yield jobs[done], done.result()
+    from tqdm import tqdm  # here, since the processes that read import this module and need none
+
+    done = pool.run([(sources[number], key) for number, key in missing])
+    hidden = not missing or not sys.stderr.isatty()
+    for i, outcome in tqdm(done, "reading", len(missing), unit="file", disable=hidden):
+        yield missing[i][0], outcome.reason if isinstance(outcome, Failure) else outcome
 
 
-def _read_and_store(source: Source, key: str, cache: NoteCache) -> list[Piece] | str:
-    pieces: list[Piece] | str
+def _read_and_store(item: tuple[Source, str], cache: NoteCache) -> list[Piece] | str:
+    source, key = item
     try:
-        pieces = read(source.path, grid=cache.grid, name=source.name, reader=cache.reader)
-    except ReadError as error:
-        pieces = str(error)
-    cache.store(key, pieces)
-    return pieces
+        content: list[Piece] | str
+        try:
+            content = read(source.path, grid=cache.grid, name=source.name, reader=cache.reader)
+        except ReadError as error:
+            content = str(error)
+            if isinstance(error.__cause__, OSError):
+                return content  # not the bytes that the key stands for are to blame
+        cache.store(key, content)
+        return content
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # values that no reader ought to yield
+        return f"{type(error).__name__}: {error}"

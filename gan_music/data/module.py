@@ -44,6 +44,7 @@ class MusicDataModule(LightningDataModule):
     root : a folder to read recursively; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
     window, stride : notes in a window, and notes from one window's start to the next one's.
+    timeout_s, memory_mb : what reading one file may take.
     transpose, time_scales : training windows are transposed by up to so many semitones, and their
         times multiplied by one of these powers of two, drawn anew each epoch.
     short : ``pad`` or ``refuse`` pieces that are shorter than a window.
@@ -55,7 +56,7 @@ class MusicDataModule(LightningDataModule):
         codec: EventCodec | TripleCodec,
         *,
         root: Path | None,
-        query: str,
+        query: str | list[str],
         cache_dir: Path | None,
         reader: str,
         window: int,
@@ -69,6 +70,8 @@ class MusicDataModule(LightningDataModule):
         movement: str | None,
         min_notes: int,
         n_workers: int | None,
+        timeout_s: float,
+        memory_mb: int,
         seed: int,
     ) -> None:
         super().__init__()
@@ -79,6 +82,7 @@ class MusicDataModule(LightningDataModule):
         self.val_rate, self.test_rate = val_rate, test_rate
         self.transpose, self.time_scales, self.pad_short = transpose, time_scales, short == "pad"
         self.movement, self.min_notes, self.n_workers = movement, min_notes, n_workers
+        self.timeout_s, self.memory_mb = timeout_s, memory_mb
         self.seed = seed
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
@@ -90,6 +94,8 @@ class MusicDataModule(LightningDataModule):
             self.cache,
             min_notes=self.min_notes,
             n_workers=self.n_workers,
+            timeout_s=self.timeout_s,
+            memory_mb=self.memory_mb,
         )
 
     def prepare_data(self) -> None:

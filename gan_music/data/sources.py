@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from gan_music.errors import UserError
 from gan_music.io.read import SUFFIXES
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Source:
-    """A file, and the name it goes by: its path relative to the root, with forward slashes."""
+    """A file, and the name it goes by: its path relative to the root, with forward slashes.
+
+    In the name, backslashes and characters that cannot be printed or written as UTF-8 are escaped.
+    ``problem`` says why it cannot be read, where that is known already.
+    """
 
     path: Path
     name: str
+    problem: str = ""
 
 
-def find_sources(root: Path | None, query: str) -> list[Source]:
+def find_sources(root: Path | None, query: str | Sequence[str]) -> list[Source]:
     """The music files below ``root``, or, without one, of a part of music21's corpus.
+
+    Folders that links lead to are read too, each folder once. A folder that cannot be listed is a
+    source with a problem.
+
+    Parameters
+    ----------
+    query : a folder of the corpus, or the beginning of a path in it (``bach/bwv66``), or several.
 
     Raises
     ------
     UserError
-        If the folder does not exist or holds no file of a known kind.
+        If the folder does not exist or holds no file of a known kind; if a query matches nothing.
     """
-    return _in_folder(root) if root is not None else _in_corpus(query)
+    if root is not None:
+        return _in_folder(root)
+    return _in_corpus([query] if isinstance(query, str) else list(query))
+
+
+def printable(name: str) -> str:
+    """A file's name with backslashes, controls and bytes that are no UTF-8 escaped.
+
+    Two names never become one.
+    """
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if c == "\\" or unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"
+        else c
+        for c in name
+    )
 
 
 def _in_folder(root: Path) -> list[Source]:
@@ -34,33 +68,81 @@ def _in_folder(root: Path) -> list[Source]:
         what = "is a file" if root.exists() else "does not exist"
         raise UserError(f"data.root={root} {what}: name a folder of MIDI files or scores.")
     sources = []
-    # os.walk does not follow links to folders, so a loop of links ends
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        for file in sorted(files):
-            path = Path(folder, file)
-            if path.suffix.lower() in SUFFIXES:
-                sources.append(Source(path, path.relative_to(root).as_posix()))
+    others: Counter[str] = Counter()
+    for path, problem in _files(root):
+        if problem or path.suffix.lower() in SUFFIXES:
+            sources.append(Source(path, printable(path.relative_to(root).as_posix()), problem))
+        else:
+            others[printable(path.suffix.lower()) or "no suffix"] += 1
     if not sources:
         raise UserError(
             f"data.root={root} holds no music: put files there that end in "
             f"{', '.join(sorted(SUFFIXES))}."
         )
+    if others:
+        kinds = ", ".join(f"{suffix} {n}" for suffix, n in others.most_common(8))
+        log.info("left alone %d files of other kinds: %s", others.total(), kinds)
     return sources
 
 
-def _in_corpus(query: str) -> list[Source]:
-    from music21 import common, corpus
+def _files(root: Path) -> Iterator[tuple[Path, str]]:
+    """(path, "") of every file below, in order, and (path, problem) of folders that stay closed."""
+    closed: list[tuple[Path, str]] = []
 
-    base = common.getCorpusFilePath()
-    sources = [
-        Source(path, path.relative_to(base).as_posix())
-        for path in map(Path, corpus.getComposer(query))
-        if path.suffix.lower() in SUFFIXES
-    ]
+    def note(error: OSError) -> None:
+        closed.append((Path(error.filename), f"a folder that cannot be listed: {error.strerror}"))
+
+    seen = set()
+    inside = os.path.realpath(root)
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=note):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        # what lies inside is found under its own name
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if not os.path.islink(path := os.path.join(folder, name))
+            or os.path.commonpath([inside, os.path.realpath(path)]) != inside
+        ]
+        for name in sorted(files):
+            yield Path(folder, name), ""
+    yield from closed
+
+
+def _in_corpus(queries: Sequence[str]) -> list[Source]:
+    base = _corpus()
+    sources: dict[str, Source] = {}
+    for query in queries:
+        wanted = query.strip("/").lower()
+        found = [
+            Source(path, name)
+            for path in base.rglob("*")
+            if path.suffix.lower() in SUFFIXES
+            and wanted
+            and (name := path.relative_to(base).as_posix()).lower().startswith(wanted)
+            # a folder's name is whole: bach is not bachelor
+            and (not (base / query).is_dir() or name.lower().startswith(wanted + "/"))
+        ]
+        if not found:
+            raise UserError(
+                f"data.query={query} matches nothing in music21's corpus: "
+                "python -m gan_music.extract --help names what there is."
+            )
+        sources |= {source.name: source for source in found}
     if not sources:
+        raise UserError("data.query=[] asks for nothing: name a part of the corpus, as in bach.")
+    return [sources[name] for name in sorted(sources)]
+
+
+def _corpus() -> Path:
+    """Where it lies; music21 itself takes half a second to import, and is not needed for that."""
+    spec = find_spec("music21")
+    base = Path(spec.origin or "").parent / "corpus" if spec else Path()
+    if not spec or not base.is_dir():
         raise UserError(
-            f"data.query={query} matches nothing in music21's corpus: try bach, palestrina, "
-            "haydn, mozart, beethoven or ryansMammoth."
+            "music21 was installed without its corpus: name a folder of music, data.root=DIR."
         )
-    return sorted(sources, key=lambda s: s.name)
+    return base

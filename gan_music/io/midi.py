@@ -30,12 +30,11 @@ import numpy as np
 import symusic
 
 from gan_music.io.errors import ReadError
+from gan_music.io.limits import MAX_QUARTERS
 from gan_music.notes import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece, rounding
 
 # Channel 10, as music21 counts from 1, is percussion by General MIDI.
 _PERCUSSION_CHANNEL = 10
-# About 14 hours at 120 quarters a minute: only a damaged delta time makes a piece so long.
-_MOST_QUARTERS = 100_000
 _TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
 
 
@@ -118,9 +117,6 @@ def _piece(events: MidiEvents, grid: int, name: str) -> Piece:
     """Rounded to the grid, halves upwards; a duration is at least one step."""
     ticks = events.ticks
     onset, length, pitch, velocity = events.notes.T
-    end = int((onset + length).max(initial=0)) // ticks
-    if end > _MOST_QUARTERS:
-        raise ReadError(f"lasts {end:,} quarter notes, more than {_MOST_QUARTERS:,}")
     onsets, durations = _steps(onset, ticks, grid), _steps(length, ticks, grid)
     return Piece.from_arrays(
         onsets,
@@ -152,7 +148,7 @@ def _meters(
     for time, numerator, denominator in sorted(meters, key=lambda m: m[0]):
         if numerator > 0 and denominator <= 64:  # others are damage
             start = (2 * time * grid + ticks) // (2 * ticks)
-            if start <= _MOST_QUARTERS * grid:
+            if start <= MAX_QUARTERS * grid:
                 starts[start] = (numerator, denominator)
     return [(start, *meter) for start, meter in sorted(starts.items())]
 

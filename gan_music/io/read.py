@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gan_music.io import midi, published, score
 from gan_music.io.errors import ReadError
+from gan_music.io.limits import check_content, check_pieces
 from gan_music.notes import Piece
 
 __all__ = ["READERS", "SUFFIXES", "ReadError", "read", "resolve"]
@@ -49,8 +50,10 @@ def read(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            check_content(path)
             pieces = READERS[resolve(reader, path)](path, grid, name)
-    except ReadError:
+        check_pieces(pieces)
+    except (ReadError, MemoryError):  # the one is a reason; of the other, others know the limit
         raise
     except RecursionError as error:
         raise ReadError("nested too deeply") from error

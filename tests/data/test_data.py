@@ -305,6 +305,8 @@ def make_module(root: Path, cache: Path, **changes: object) -> MusicDataModule:
         "movement": None,
         "min_notes": 16,
         "n_workers": 1,
+        "timeout_s": 120,
+        "memory_mb": 2048,
         "seed": 0,
     } | changes
     return MusicDataModule(codec, **settings)  # type: ignore[arg-type]

@@ -159,15 +159,21 @@ def test_a_note_struck_twice_and_released_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no MIDI file"),
+        (b"", "is empty"),
         (b"<html><body>404</body></html>", "no MIDI file"),
         (midi_bytes(QUARTER + END)[:-9], "cut off"),
         (midi_bytes(), "no tracks"),
         (midi_bytes(END), "no notes"),
         (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 2, 1, 480), "format 2"),
         (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 1, 1, -6360), "frames of film"),
-        (midi_bytes(QUARTER + on(2**27, 60) + off(1, 60) + END), "lasts 279,621 quarter notes"),
-        (midi_bytes((on(2**28 - 1, 60) + off(1, 60)) * 9 + END), "lasts 5,033,164 quarter notes"),
+        (
+            midi_bytes(QUARTER + on(2**27, 60) + off(1, 60) + END),
+            "longer than 100,000 quarter notes",
+        ),
+        (
+            midi_bytes((on(2**28 - 1, 60) + off(1, 60)) * 9 + END),
+            "longer than 100,000 quarter notes",
+        ),
     ],
 )
 def test_both_readers_refuse_with_the_same_reason(

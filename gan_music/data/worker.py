@@ -1,0 +1,72 @@
+"""A process that does jobs for :mod:`gan_music.data.pool`; it is started, never imported, there.
+
+``python -m gan_music.data.worker FD``: FD is a socket. The first message is (job, timeout_s,
+memory_mb), each further one a list of items; each item is answered by one message (kind, value).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+READY = "ready"
+DONE = "done"
+RAISED = "raised"
+OUT_OF_MEMORY = "out of memory"
+
+
+def main() -> None:
+    """Answer items until the other end is closed."""
+    connection = Connection(int(sys.argv[1]))
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone, or has what it wants
+        # unpickling the job imports what it needs, before the limits count
+        job, timeout_s, memory_mb = connection.recv()
+        # by default an alarm ends the process, which no code in C can put off
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        _limit_memory(memory_mb)
+        connection.send((READY, None))
+        while True:
+            for item in connection.recv():
+                signal.setitimer(signal.ITIMER_REAL, timeout_s)
+                try:
+                    answer = (DONE, job(item))
+                except MemoryError:
+                    answer = (OUT_OF_MEMORY, None)
+                except Exception as error:
+                    answer = (RAISED, _picklable(error))
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                connection.send(answer)
+                if answer[0] == OUT_OF_MEMORY:
+                    return  # what is left of the memory may be in pieces
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Limit the address space to what is taken now and so much more; Linux only."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            taken = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = taken + megabytes * 2**20
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _picklable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+if __name__ == "__main__":
+    main()

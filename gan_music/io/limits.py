@@ -1,0 +1,115 @@
+"""Files that would cost more than music can: refused before they are read, or once they have been.
+
+The time and the memory that reading may take are limited elsewhere (``data.timeout_s`` and
+``data.memory_mb``); what is known of the file itself is refused here, at once and with a sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+from xml.parsers import expat
+
+from gan_music.io.errors import ReadError
+from gan_music.notes import Piece
+
+# The largest MIDI files and scores have a few MB; a whole opera in MusicXML has 50.
+MAX_MB = 64
+# Wagner's Ring lasts about 60,000 quarter notes.
+MAX_QUARTERS = 100_000
+
+_XML_SUFFIXES = (".xml", ".musicxml")
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file, or is empty, or too large; nothing is opened.
+
+    Raises
+    ------
+    ReadError
+        With the reason.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ReadError(f"cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        # a named pipe would be waited for until somebody writes into it
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
+        raise ReadError(f"is no file but {kind}")
+    if not status.st_size:
+        raise ReadError("is empty")
+    if status.st_size > MAX_MB * 2**20:
+        raise ReadError(f"is larger than {MAX_MB} MB")
+
+
+def check_content(path: Path) -> None:
+    """Refuse XML that declares entities, and archives that unpack to more than a file may have.
+
+    Entities can make gigabytes of a few lines, and no notation program writes them. Only what comes
+    before the root element is looked at, since nothing can be declared later.
+
+    Raises
+    ------
+    ReadError
+        With the reason.
+    """
+    check_file(path)
+    suffix = path.suffix.lower()
+    if suffix == ".mxl":
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+            _check_archive(archive)
+            return
+    if suffix in (".mxl", *_XML_SUFFIXES):
+        with path.open("rb") as stream:
+            _check_entities(stream)
+
+
+def check_pieces(pieces: Sequence[Piece]) -> None:
+    """Refuse music longer than any: a damaged time would make millions of measures of it.
+
+    Raises
+    ------
+    ReadError
+        With the reason.
+    """
+    for piece in pieces:
+        if len(piece) and (piece.onset + piece.duration).max() > MAX_QUARTERS * piece.grid:
+            raise ReadError(f"is longer than {MAX_QUARTERS:,} quarter notes")
+
+
+def _check_archive(archive: zipfile.ZipFile) -> None:
+    members = archive.infolist()
+    # zipfile never yields more of a member than its header says
+    if sum(member.file_size for member in members) > MAX_MB * 2**20:
+        raise ReadError(f"unpacks to more than {MAX_MB} MB")
+    for member in members:
+        # the others unpack without bound, and MusicXML's standard knows only this one
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ReadError("is packed by another method than deflate")
+        if member.filename.lower().endswith(_XML_SUFFIXES):
+            with archive.open(member) as stream:
+                _check_entities(stream)
+
+
+def _check_entities(stream: IO[bytes]) -> None:
+    def refuse(*_: object) -> None:
+        raise ReadError("declares XML entities")
+
+    def stop(*_: object) -> None:
+        raise _RootReachedError
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = stop
+    # XML that is broken is the reader's to refuse
+    with contextlib.suppress(_RootReachedError, expat.ExpatError):
+        parser.ParseFile(stream)
+
+
+class _RootReachedError(Exception):
+    """The root element begins."""
