@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+MIDI ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help train test check format clean
+.PHONY: help train test check bench format clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -21,6 +22,10 @@ check: $(VENV)/.installed-test ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own files
+	$(BIN)/python benchmarks/reading.py $(MIDI)
+	$(BIN)/python benchmarks/paper_step.py
 
 format: $(VENV)/.installed-test ## format the code, and mend what lint can
 	$(BIN)/ruff check --fix .

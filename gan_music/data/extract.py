@@ -106,7 +106,7 @@ def extract(
             result.n_cached += 1
     n_workers = n_workers or os.cpu_count() or 1
     pool = Pool(
-        partial(_read_and_store, cache=cache),
+        partial(read_and_store, cache=cache),
         n_workers=n_workers,
         timeout_s=timeout_s,
         memory_mb=memory_mb,
@@ -150,7 +150,8 @@ def _read_all(
         yield missing[i][0], outcome.reason if isinstance(outcome, Failure) else outcome
 
 
-def _read_and_store(item: tuple[Source, str], cache: NoteCache) -> list[Piece] | str:
+def read_and_store(item: tuple[Source, str], cache: NoteCache) -> list[Piece] | str:
+    """What a worker does with a source and its key: the pieces, or why there are none."""
     source, key = item
     try:
         content: list[Piece] | str

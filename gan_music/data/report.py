@@ -58,10 +58,10 @@ def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) 
             ("folders", f"{len(folders):,}"),
             ("hours of music", f"{sum(map(minutes, pieces)) / 60:.1f}"),
             ("median tempo", f"{np.median(tempos):.0f}"),
-            ("grid", _rounding(pieces)),
         ]
     rows.append(("refused", f"{len(rejects):,}"))
-    return "\n".join([f"{what:16}{value:>10}" for what, value in rows] + refusal_lines(rejects))
+    lines = [f"{what:16}{value:>10}" for what, value in rows] + refusal_lines(rejects)
+    return "\n".join(lines + ([_rounding(pieces)] if pieces else []))
 
 
 def minutes(piece: Piece) -> float:
@@ -91,7 +91,7 @@ def _rounding(pieces: Sequence[Piece]) -> str:
     cost = np.array([p.rounding for p in pieces])
     onset, _, duration, off = (cost * n_notes[:, None]).sum(0) / n_notes.sum()
     return (
-        f"{pieces[0].grid} steps a quarter; {off:.1%} of onsets lie off it by more than 1/192; "
-        f"onsets moved by {onset:.4f} quarters in the mean, {cost[:, 1].max():.4f} at most, "
-        f"durations by {duration:.4f}"
+        f"the grid of {pieces[0].grid} steps a quarter moved onsets by {onset:.4f} quarters in the "
+        f"mean and {cost[:, 1].max():.4f} at most, {off:.1%} of them by more than 1/192; durations "
+        f"by {duration:.4f} in the mean"
     )

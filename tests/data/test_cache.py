@@ -1,0 +1,133 @@
+"""The cache, damaged, shared and killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_music.data.cache import NoteCache
+from gan_music.data.extract import extract
+from gan_music.data.sources import find_sources
+from gan_music.notes import Piece, Rounding
+from tests.conftest import make_piece
+
+KEY = "ab" * 32
+
+
+def test_everything_of_a_piece_comes_back(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path, 24)
+    first = Piece.from_arrays(
+        [0, 30],
+        [5, 2**20],
+        [0, 127],
+        velocity=[1, 127],
+        grid=24,
+        meters=[(-24, 3, 4), (48, 6, 8)],
+        tempo=93.5,
+        rounding=Rounding(0.01, 0.02, 0.03, 0.5),
+    )
+    cache.store(KEY, [first, make_piece(0)])
+    again, other = cache.load(KEY, "x")  # type: ignore[misc]
+    assert isinstance(again, Piece)
+    assert (again.notes(), again.velocity.tolist()) == (first.notes(), [1, 127])
+    assert again.meters.tolist() == first.meters.tolist()
+    assert (again.tempo, again.rounding, again.name) == (93.5, first.rounding, "x#1")
+    assert isinstance(other, Piece)
+    assert other.same_notes(make_piece(0))
+
+
+def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path, 24)
+    piece = make_piece(3)
+    cache.store(KEY, [piece])
+    (entry,) = tmp_path.rglob("*.npz")
+    whole = entry.read_bytes()
+    rng = random.Random(0)
+    for _ in range(400):
+        damaged = bytearray(whole)
+        if rng.random() < 0.3:
+            del damaged[rng.randrange(len(damaged)) :]
+        else:
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        entry.write_bytes(damaged)
+        found = cache.load(KEY, piece.name)
+        # a bit that means nothing (a date in the archive, say) may be another
+        if found is not None:
+            assert isinstance(found, list)
+            assert found[0].same_notes(piece)
+            assert found[0].velocity.tolist() == piece.velocity.tolist()
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path, 24)
+    (tmp_path / "ab").mkdir()
+    with (tmp_path / "ab" / f"{KEY}.npz").open("wb") as file:
+        np.savez(file, reason=np.array([{"a": 1}], dtype=object))  # type: ignore[arg-type]
+    assert cache.load(KEY, "x") is None
+
+
+def test_its_size_and_how_it_is_emptied(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path / "cache", 24)
+    assert cache.size() == (0, 0)
+    cache.store(KEY, [make_piece(0)])
+    cache.store("cd" * 32, "no notes in it")
+    (tmp_path / "cache" / "ab" / f".{KEY}.npz.0123.tmp").write_bytes(
+        b"x" * 10
+    )  # of a killed writer
+    (tmp_path / "cache" / "mine.txt").write_text("not of the cache")
+    n_entries, n_bytes = cache.size()
+    assert n_entries == 3
+    assert n_bytes > 1000
+    cache.clear()
+    assert cache.size() == (0, 0)
+    assert (tmp_path / "cache" / "mine.txt").exists()
+
+
+FILL = """
+import sys
+from pathlib import Path
+from gan_music.data.cache import NoteCache
+from gan_music.data.extract import extract
+from gan_music.data.sources import find_sources
+sources, cache = find_sources(Path(sys.argv[1]), ""), NoteCache(Path(sys.argv[2]), 24)
+result = extract(sources, cache, min_notes=1, n_workers=1)
+print(len(result.pieces), result.n_notes)
+"""
+
+
+def filling(music: Path, cache: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", FILL, str(music), str(cache)], text=True, stdout=subprocess.PIPE
+    )
+
+
+def test_four_processes_fill_it_at_once(tmp_path: Path, midi_folder: Path) -> None:
+    processes = [filling(midi_folder, tmp_path / "a") for _ in range(4)]
+    outputs = {p.communicate(timeout=120)[0] for p in processes}
+    alone = extract(find_sources(midi_folder, ""), NoteCache(tmp_path / "b", 24), min_notes=1)
+    assert outputs == {f"16 {alone.n_notes}\n"}
+    cache = NoteCache(tmp_path / "a", 24)
+    assert cache.size()[0] == 16
+    assert extract(find_sources(midi_folder, ""), cache, min_notes=1).n_cached == 16
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6, 0.9])
+def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds: float) -> None:
+    process = filling(midi_folder, tmp_path)
+    while process.poll() is None and not list(tmp_path.rglob("*.npz")):
+        time.sleep(0.01)
+    time.sleep(seconds / 20)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    cache = NoteCache(tmp_path, 24)
+    entries = list(tmp_path.rglob("*.npz"))
+    assert entries
+    assert all(cache.load(e.stem, "x") is not None for e in entries)
+    assert len(extract(find_sources(midi_folder, ""), cache, min_notes=1).pieces) == 16
