@@ -209,7 +209,7 @@ def repack(content: bytes, rng: np.random.Generator) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", method, compresslevel=level) as archive:
         for name in names:
-            archive.writestr(name, inside)
+            archive.writestr(zipfile.ZipInfo(name), inside, method, level)  # no date of today
     return packed.getvalue()
 
 

@@ -27,25 +27,26 @@ def fuzz() -> ModuleType:
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, COMMAND, "240", "--keep", tmp_path / "files"],
+        [sys.executable, COMMAND, "160", "--keep", tmp_path / "files"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(list((tmp_path / "files").iterdir())) == 240
+    assert len(list((tmp_path / "files").iterdir())) == 160
     for reader in READERS.keys() - {"published"}:
         assert f"{reader}: " in done.stdout
     assert done.stdout.count("failures: 0") == len(READERS) - 1
 
 
 def test_a_seed_makes_the_same_files(tmp_path: Path, fuzz: ModuleType) -> None:
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+    made = []
+    for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        fuzz.write_files(tmp_path / name, 40, seed)
-    a, b, c = ([(p.name, p.read_bytes()) for p in sorted((tmp_path / n).iterdir())] for n in "abc")
-    assert a == b
-    assert a != c
+        fuzz.write_files(tmp_path / name, 60, seed=1)
+        made.append([(p.name, p.read_bytes()) for p in sorted((tmp_path / name).iterdir())])
+    assert len(made[0]) == 60
+    assert made[0] == made[1]
 
 
 def test_every_mutation_changes_what_it_is_given(fuzz: ModuleType, tmp_path: Path) -> None:
