@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import io
+import re
 import sys
 import tempfile
 import time
@@ -138,6 +139,12 @@ def wrong_length(content: bytes, rng: np.random.Generator) -> bytes:
     return content[:at] + length.to_bytes(4, "big") + content[at + 4 :] if at > 3 else content
 
 
+def mend_lengths(content: bytes) -> bytes:
+    """Every track as long as it says, so that what is in it is read, however damaged."""
+    head, *tracks = content.split(b"MTrk")
+    return head + b"".join(b"MTrk" + len(t[4:]).to_bytes(4, "big") + t[4:] for t in tracks)
+
+
 def many_at_once(content: bytes, rng: np.random.Generator) -> bytes:
     """Thousands of notes at one onset."""
     n = int(rng.integers(1000, 20_000))
@@ -176,6 +183,16 @@ def entities(content: bytes, rng: np.random.Generator) -> bytes:
         + b"<score-partwise"
         + rest.replace(b"<part-name>", b"<part-name>&e9;")
     )
+
+
+def other_elements(content: bytes, rng: np.random.Generator) -> bytes:
+    """Elements without children go, come twice, or stand where others stood: XML stays XML."""
+    leaves = list(re.finditer(rb"<(\w+)[^<>]*>[^<>]*</\1>|<\w[^<>]*/>", content))
+    for leaf in sorted(rng.choice(len(leaves), min(len(leaves), 4), replace=False))[::-1]:
+        other = leaves[int(rng.integers(len(leaves)))].group()
+        new = [b"", leaves[leaf].group() * 2, other, other * 50][int(rng.integers(4))]
+        content = content[: leaves[leaf].start()] + new + content[leaves[leaf].end() :]
+    return content
 
 
 def other_encoding(content: bytes, rng: np.random.Generator) -> bytes:
@@ -244,6 +261,7 @@ MIDI: dict[str, Mutation] = ANY | {
 }
 TEXT: dict[str, Mutation] = ANY | {"numbers": other_numbers, "encoding": other_encoding}
 XML: dict[str, Mutation] = TEXT | {
+    "elements": other_elements,
     "nest": nest,
     "entities": entities,
     "tags": insert(b"<note>", b"</part>", b"<grace/>", b'<tie type="stop"/>', b"<backup/>", b"<"),
@@ -277,6 +295,8 @@ def write_files(folder: Path, n: int, seed: int) -> None:
             known = MUTATIONS[suffix]
             names.append(list(known)[int(rng.integers(len(known)))])
             content = known[names[-1]](content, rng)
+        if suffix == ".mid" and rng.random() < 0.6:
+            content = mend_lengths(content)
         path = folder / f"{number:05d}_{'_'.join(names)}{suffix}"
         path.write_bytes(content)
 
@@ -341,7 +361,7 @@ def main() -> None:
         folder = arguments.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         write_files(folder, arguments.n, arguments.seed)
-        for reader in READERS.keys() - {"published"}:
+        for reader in (r for r in READERS if r != "published"):
             result, wrong, seconds = run_reader(folder, reader)
             print(report(reader, result, wrong, seconds), flush=True)
             failed |= bool(wrong)
