@@ -63,7 +63,7 @@ class DataConfig:
     min_notes: int = bounded(1)
     n_workers: int | None = bounded(1)
     timeout_s: float = bounded(0.1, 86400)
-    memory_mb: int = bounded(64, 2**30)
+    memory_mb: int = bounded(128, 2**30)
 
 
 @dataclass
@@ -273,7 +273,7 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
         value = str(value)  # a folder called 2024, say
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        raise UserError(f"{key}={value} must be {words[kind]}.")
+        raise UserError(f"{key}={value} must be {words[kind]}{' or a list' if lists else ''}.")
     if kind in (int, float):
         low, high = bounds.get("low"), bounds.get("high")
         if (

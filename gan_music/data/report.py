@@ -13,7 +13,7 @@ from gan_music.files import replacing
 from gan_music.notes import Piece
 
 # What differs between two refusals for one reason: quoted text, bytes, numbers.
-_PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|-?\d[\d,.]*""")
+_PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
 _N_REASONS = 12
 
 

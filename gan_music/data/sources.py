@@ -114,27 +114,25 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
 
 def _in_corpus(queries: Sequence[str]) -> list[Source]:
     base = _corpus()
-    sources: dict[str, Source] = {}
+    files = {
+        path.relative_to(base).as_posix(): path
+        for path in base.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+    }
+    chosen: set[str] = set()
     for query in queries:
-        wanted = query.strip("/").lower()
-        found = [
-            Source(path, name)
-            for path in base.rglob("*")
-            if path.suffix.lower() in SUFFIXES
-            and wanted
-            and (name := path.relative_to(base).as_posix()).lower().startswith(wanted)
-            # a folder's name is whole: bach is not bachelor
-            and (not (base / query).is_dir() or name.lower().startswith(wanted + "/"))
-        ]
+        start = query.strip("/").lower()
+        start += "" if "/" in start else "/"  # a folder's name is whole, that of what is in it not
+        found = {name for name in files if name.lower().startswith(start)}
         if not found:
             raise UserError(
                 f"data.query={query} matches nothing in music21's corpus: "
                 "python -m gan_music.extract --help names what there is."
             )
-        sources |= {source.name: source for source in found}
-    if not sources:
+        chosen |= found
+    if not chosen:
         raise UserError("data.query=[] asks for nothing: name a part of the corpus, as in bach.")
-    return [sources[name] for name in sorted(sources)]
+    return [Source(files[name], name) for name in sorted(chosen)]
 
 
 def _corpus() -> Path:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -331,16 +330,3 @@ def test_a_window_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> No
     module.prepare_data()
     with pytest.raises(UserError, match=r"data\.window=5000"):
         module.setup()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can write anywhere")
-def test_a_cache_that_cannot_be_written(tmp_path: Path, midi_folder: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="cannot be written"):
-        extract(find_sources(midi_folder, ""), NoteCache(tmp_path / "c", 24), min_notes=1)
-
-
-def test_a_cache_below_a_file(tmp_path: Path, midi_folder: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written"):
-        extract(find_sources(midi_folder, ""), NoteCache(tmp_path / "file", 24), min_notes=1)

@@ -1,0 +1,286 @@
+"""Folders full of what is not music, or too much of it: what is read, what is refused, and why."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from gan_music.data.cache import NoteCache
+from gan_music.data.extract import Extraction, NothingReadError, extract
+from gan_music.data.sources import find_sources
+from gan_music.errors import UserError
+from gan_music.io.write import write_midi
+from tests.conftest import make_piece, run_command
+from tests.io import scores
+
+
+def run(root: Path, cache: Path | None = None, **options: float) -> Extraction:
+    """Extract a folder with one process, and check that nothing is lost in silence."""
+    sources = find_sources(root, "")
+    with tempfile.TemporaryDirectory() as folder:
+        result = extract(
+            sources,
+            NoteCache(cache or Path(folder), 24, "music21"),
+            min_notes=1,
+            n_workers=1,
+            **options,  # type: ignore[arg-type]
+        )
+    assert {p.name for p in result.pieces} | result.rejects.keys() == {s.name for s in sources}
+    return result
+
+
+def many_notes(n: int) -> bytes:
+    """Notes one after another, of which music21 reads 10,000 to 20,000 a second."""
+    pairs = (b"\x00\x90" + bytes([i % 128, 64, 16, 0x80, i % 128, 0]) for i in range(n))
+    return scores.midi_bytes(b"".join(pairs) + scores.END)
+
+
+def test_a_folder_of_everything(tmp_path: Path) -> None:
+    root = tmp_path / "music"
+    (root / "folder.mid").mkdir(parents=True)
+    for name in (
+        "a.mid",
+        "folder.mid/inside.mid",
+        "comma, \"quotes\" and 'more'.mid",
+        "two\nlines.mid",
+        "\x1b[31mred.mid",
+        "ünïcödé 音楽.mid",
+        "back\\slash.MID",
+    ):
+        write_midi(make_piece(0), root / name)
+    bad = os.fsencode(root) + b"/caf\xe9"
+    shutil.copy(root / "a.mid", bad + b".mid")
+    with open(bad + b"2.mid", "wb") as file:
+        file.write(b"<html>")
+    (root / "html\n.mid").write_text("<html>")
+    (root / "empty.mid").touch()
+    (root / "text.xml").write_text("no XML")
+    (root / "unknown.txt").write_text("not looked at")
+    os.mkfifo(root / "pipe.mid")
+    (root / "zero.mid").symlink_to("/dev/zero")
+    (root / "here.mid").symlink_to(root / "there.mid")
+    (root / "there.mid").symlink_to(root / "here.mid")
+    (root / "gone.mid").symlink_to(root / "nowhere.mid")
+    result = run(root)
+    assert {p.name for p in result.pieces} == {
+        "a.mid",
+        "folder.mid/inside.mid",
+        "comma, \"quotes\" and 'more'.mid",
+        r"two\nlines.mid",
+        r"\x1b[31mred.mid",
+        "ünïcödé 音楽.mid",
+        r"back\\slash.MID",
+        r"caf\udce9.mid",
+    }
+    assert result.rejects["empty.mid"] == "is empty"
+    assert result.rejects["pipe.mid"] == "is no file but a pipe, a socket or a device"
+    assert result.rejects["here.mid"] == "cannot be opened: Too many levels of symbolic links"
+    assert result.rejects["gone.mid"] == "cannot be opened: No such file or directory"
+    assert "MidiException" in result.rejects[r"caf\udce92.mid"]
+
+    result.write_rejects(tmp_path / "rejects.csv")
+    text = (tmp_path / "rejects.csv").read_text(encoding="utf-8")
+    assert len(text.splitlines()) == 1 + len(result.rejects) == 10
+    header, *rows = csv.reader(text.splitlines())
+    assert header == ["file", "reason"]
+    assert dict(rows) == result.rejects  # type: ignore[arg-type]
+    result.summary().encode()
+    result.table().encode()
+
+
+def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
+    root, cache = tmp_path / "music", tmp_path / "cache"
+    root.mkdir()
+    write_midi(make_piece(0), root / "a.mid")
+    (root / "b.mid").write_bytes(many_notes(400_000))
+    write_midi(make_piece(1), root / "c.mid")
+    result = run(root, cache, timeout_s=4)
+    assert [p.name for p in result.pieces] == ["a.mid", "c.mid"]
+    assert result.rejects == {"b.mid": "takes longer to read than data.timeout_s=4"}
+    # another time it may be read
+    assert len(list(cache.rglob("*.npz"))) == 2
+    assert not list(cache.rglob("*.tmp"))
+
+
+def test_a_file_that_takes_too_much_memory(tmp_path: Path) -> None:
+    write_midi(make_piece(0), tmp_path / "a.mid")
+    text = b"\x00\xff\x01" + bytes.fromhex("8f808000") + bytes(30 * 2**20)
+    (tmp_path / "b.mid").write_bytes(scores.midi_bytes(text + scores.END))
+    write_midi(make_piece(1), tmp_path / "c.mid")
+    result = run(tmp_path, memory_mb=128)
+    assert [p.name for p in result.pieces] == ["a.mid", "c.mid"]
+    assert result.rejects == {"b.mid": "takes more memory than data.memory_mb=128"}
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    for i in range(7):
+        (tmp_path / f"{i}.mid").write_text(f"<html>{i * 1000}")
+    with pytest.raises(NothingReadError, match=r"none of 7 files.*\(7, for instance 0\.mid\)") as e:
+        run(tmp_path)
+    assert len(e.value.extraction.rejects) == 7
+
+
+def without_privileges(folder: Path, code: str) -> str:
+    """What Python code prints, run by somebody who is held to the permissions of files.
+
+    Root, who is not, gives up the right to override them, for good.
+    """
+    prelude = (
+        "import ctypes, os, sys\n"
+        "for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH\n"
+        "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP\n"
+        "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])\n"
+    )
+    imports = (
+        "from pathlib import Path\n"
+        "from gan_music.data.cache import NoteCache\n"
+        "from gan_music.data.extract import extract\n"
+        "from gan_music.data.sources import find_sources\n"
+        "from gan_music.errors import UserError\n"
+    )
+    first = prelude if os.geteuid() == 0 else imports + code
+    done = subprocess.run(
+        [sys.executable, "-c", first, imports + code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux where root runs it")
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    for name in ("a.mid", "b.mid", "closed/c.mid", "unlisted/d.mid"):
+        (music / name).parent.mkdir(parents=True, exist_ok=True)
+        write_midi(make_piece(0), music / name)
+    (music / "b.mid").chmod(0)
+    (music / "closed").chmod(0o400)  # can be listed, but not entered
+    (music / "unlisted").chmod(0)
+    out = without_privileges(
+        tmp_path,
+        "r = extract(find_sources(Path('music'), ''), NoteCache(Path('cache'), 24), min_notes=1)\n"
+        "print([p.name for p in r.pieces], *sorted(r.rejects.items()), sep='\\n')",
+    )
+    for name in ("closed", "unlisted"):
+        (music / name).chmod(0o700)
+    assert out.splitlines() == [
+        "['a.mid']",
+        "('b.mid', 'cannot be opened: Permission denied')",
+        "('closed/c.mid', 'cannot be opened: Permission denied')",
+        "('unlisted', 'a folder that cannot be listed: Permission denied')",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux where root runs it")
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    write_midi(make_piece(0), tmp_path / "a.mid")
+    (tmp_path / "kept").mkdir(mode=0o555)
+    out = without_privileges(
+        tmp_path,
+        "try:\n"
+        "    extract(find_sources(Path('.'), ''), NoteCache(Path('kept/c'), 24), min_notes=1)\n"
+        "except UserError as error:\n"
+        "    print(error)",
+    )
+    assert out.startswith("data.cache_dir=kept/c cannot be written (Permission denied)")
+
+
+def test_a_cache_below_a_file(tmp_path: Path, midi_folder: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        run(midi_folder, tmp_path / "file")
+
+
+def group_members(group: int) -> list[int]:
+    """Processes of a group, by what the kernel says; those that wait to be collected left out."""
+    members = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            members.append(int(stat.parent.name))
+    return members
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    for i in range(4):
+        (tmp_path / "music" / f"{i}.mid").write_bytes(many_notes(500_000 + i))
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gan_music.extract", "data=midi", "data.root=music"),
+            *("data.cache_dir=kept", "data.n_workers=2", "data.reader=music21"),
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(group_members(process.pid)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        assert len(group_members(process.pid)) == 3
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait() == 130
+    assert output == ""
+    assert group_members(process.pid) == []
+
+
+def test_extract_shows_what_was_read(tmp_path: Path, midi_folder: Path) -> None:
+    (tmp_path / "music").mkdir()
+    shutil.copytree(midi_folder, tmp_path / "music" / "a")
+    (tmp_path / "music" / "page.mid").write_text("<html>")
+    done = run_command(
+        "extract",
+        "data=midi",
+        "data.root=music",
+        "data.cache_dir=kept",
+        "picture=true",
+        "out=shown",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = dict(line.rsplit(None, 1) for line in done.stdout.splitlines()[:7])
+    assert {key.strip(): value for key, value in rows.items()} == {
+        "files": "17",
+        "pieces": "16",
+        "notes": f"{16 * 120:,}",
+        "folders": "2",
+        "hours of music": "0.2",
+        "median tempo": "120",
+        "refused": "1",
+    }
+    assert "(page.mid)" in done.stdout.splitlines()[7]
+    assert "page.mid" in (tmp_path / "kept" / "rejects.csv").read_text()
+    assert (tmp_path / "shown" / "data.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_extract_shows_why_nothing_was_read(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "page.mid").write_text("<html>")
+    done = run_command(
+        "extract", "data=midi", "data.root=music", "data.cache_dir=kept", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "refused                  1" in done.stdout
+    assert done.stderr.startswith("error: none of 1 files could be used")
+    assert len((tmp_path / "kept" / "rejects.csv").read_text().splitlines()) == 2

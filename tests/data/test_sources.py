@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from gan_music.config import DataConfig, checked, conf_dir
+from gan_music.data.sources import find_sources, printable
+from gan_music.errors import UserError
+from gan_music.io.read import SUFFIXES
+from tests.conftest import run_command
+
+
+def names(root: Path) -> list[str]:
+    return [s.name for s in find_sources(root, "")]
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    touch(root / "z" / "a.mid")
+    touch(outside / "b.mid")
+    (root / "again").symlink_to(root / "z")  # found under its own name
+    (root / "loop").symlink_to(root)
+    (root / "up").symlink_to(tmp_path)  # holds root and outside
+    (outside / "back").symlink_to(root)
+    (root / "x.mid").symlink_to(root / "z" / "a.mid")
+    assert names(root) == ["x.mid", "up/outside/b.mid", "z/a.mid"]
+
+
+def test_files_of_other_kinds_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.mid", "a.pdf", "b.PDF", "README", "c.txt"):
+        touch(tmp_path / name)
+    with caplog.at_level(logging.INFO, logger="gan_music"):
+        assert names(tmp_path) == ["a.mid"]
+    assert "left alone 4 files of other kinds: .pdf 2" in caplog.text
+
+
+def test_names_are_printable() -> None:
+    assert printable("Für Elise, op. 1/“a” 音\u3000楽.mid") == "Für Elise, op. 1/“a” 音\u3000楽.mid"
+    assert printable("a\nb\udcff\\c\u202e.mid") == r"a\nb\udcff\\c\u202e.mid"
+
+
+odd = st.text(st.characters(codec=None) | st.sampled_from("\\nrtx0a\n\r\t\x00\udcff"), max_size=8)
+
+
+@given(odd, odd)
+def test_names_stay_apart_and_can_be_written(a: str, b: str) -> None:
+    printable(a).encode()
+    assert len(printable(a).splitlines()) <= 1
+    assert (printable(a) == printable(b)) == (a == b)
+
+
+def test_parts_of_the_corpus() -> None:
+    def query(*parts: str) -> list[str]:
+        return [s.name for s in find_sources(None, list(parts))]
+
+    assert len(query("haydn")) == 9
+    assert query("bach/bwv66") == ["bach/bwv66.6.mxl"]
+    assert query("HAYDN") == query("haydn") == query("haydn/")
+    both = query("weber", "haydn", "haydn/opus74no1")
+    assert len(both) == len(query("weber")) + 9
+    assert both == sorted(both)
+    assert find_sources(None, "haydn") == find_sources(None, ["haydn"])
+    assert not [n for n in query("schumann_clara") if "robert" in n]
+
+
+@pytest.mark.parametrize("wrong", ["nobody", "", "/", "../..", "bac"])
+def test_queries_that_match_nothing(wrong: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"data.query={wrong} matches nothing")):
+        find_sources(None, ["bach", wrong])
+
+
+def test_an_empty_list_of_queries() -> None:
+    with pytest.raises(UserError, match="asks for nothing"):
+        find_sources(None, [])
+
+
+def test_the_corpus_has_what_help_says() -> None:
+    text = yaml.safe_load((conf_dir() / "corpus_help.yaml").read_text())["hydra"]["help"]["footer"]
+    named = {n: int(k) for n, k in re.findall(r"([\w-]+) (\d+)(?:,|$)", text, re.MULTILINE)}
+    assert len(named) > 30
+    assert {name: len(find_sources(None, name)) for name in named} == named
+    for example in re.findall(r"(\w+/\w+)", text):
+        assert find_sources(None, example)
+    base = find_sources(None, "bach")[0].path.parents[1]
+    holding = {p.relative_to(base).parts[0] for p in base.rglob("*") if p.suffix in SUFFIXES}
+    assert named.keys() == holding
+
+
+def test_help_names_them(tmp_path: Path) -> None:
+    for command in ("train", "extract"):
+        assert "ryansMammoth 1059," in run_command(command, "--help", cwd=tmp_path).stdout
+
+
+def checked_query(value: object) -> object:
+    """What the schema makes of data.query=value."""
+    config = OmegaConf.load(conf_dir() / "data" / "base.yaml")
+    return checked(DataConfig, OmegaConf.merge(config, {"root": None, "query": value})).query
+
+
+def test_a_query_is_a_text_or_a_list() -> None:
+    assert checked_query("bach") == "bach"
+    assert checked_query(1850) == "1850"
+    assert checked_query(["bach", "weber"]) == ["bach", "weber"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (True, "query=True must be a text or a list"),
+        (["bach", True], "query=True must be a text."),
+        ({"a": 1}, "must be a text or a list"),
+        (None, "query=None must be a text or a list"),
+    ],
+)
+def test_a_query_that_is_none(value: object, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        checked_query(value)
+
+
+def test_a_list_on_the_command_line(tmp_path: Path) -> None:
+    done = run_command("extract", "data.query=[weber,nobody]", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: data.query=nobody matches nothing in music21's corpus")
+    assert len(done.stderr.splitlines()) == 1
