@@ -22,7 +22,7 @@ from gan_music.notes import IntArray, Piece
 
 
 def onset_errors(piece: Piece, decoded: IntArray, longest: int) -> IntArray:
-    """Steps by which each decoded onset is off, int64 ``[N]``, within stretches between long rests."""
+    """Steps by which each decoded onset is off, int64 ``[N]``, between long rests."""
     moved = piece.onset - decoded
     stretch = np.concatenate([[0], np.cumsum(np.diff(piece.onset) > longest)])
     # a stretch lies where most of its notes do

@@ -13,26 +13,14 @@ from gan_music.notes import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece
 
 # In 1/24 quarter. Offsets: every step up to a quarter, so that hardly an onset is moved, then the
 # values that music uses; a rest beyond the largest is shortened to it.
-_OFFSETS_24 = (*range(25), 27, 30, 33, 36, 39, 42, 45, 48, 54, 60, 66, 72, 84, 96, 120, 144, 192)
+_OFFSETS_24 = (
+    *range(25),
+    *(27, 30, 32, 33, 36, 39, 40, 42, 45, 48),
+    *(54, 60, 66, 72, 84, 96, 108, 120, 144, 192),
+)
 _DURATIONS_24 = (
     *range(1, 13),
-    15,
-    16,
-    18,
-    21,
-    23,
-    24,
-    30,
-    36,
-    42,
-    48,
-    60,
-    72,
-    84,
-    96,
-    120,
-    144,
-    192,
+    *(15, 16, 18, 21, 23, 24, 30, 36, 42, 48, 60, 72, 84, 96, 120, 144, 192),
 )
 
 

@@ -52,8 +52,8 @@ def make_discriminator() -> LSTMDiscriminator:
 def test_one_hot_has_a_one_in_each_part() -> None:
     space = make_space()
     hot = space.one_hot(torch.tensor([[[2, 3, 5, 0, 0]]]))
-    assert hot.shape == (1, 1, 42 + 88 + 29)
-    assert hot[0, 0].nonzero().flatten().tolist() == [2, 42 + 3, 42 + 88 + 5]
+    assert hot.shape == (1, 1, 45 + 88 + 29)
+    assert hot[0, 0].nonzero().flatten().tolist() == [2, 45 + 3, 45 + 88 + 5]
 
 
 def test_positions_follow_the_offsets_round_the_bar() -> None:
@@ -160,7 +160,7 @@ def test_choices_follow_the_softmax_of_the_logits() -> None:
     begin = (torch.zeros(20000, dtype=torch.int64), meter)
     events = generator.rollout(z, generator.gumbel(20000, 1), begin)
     expected = generator.logits(events[:1], z[:1])[0][0, 0].softmax(-1)
-    found = torch.bincount(events[:, 0, 0], minlength=42) / 20000
+    found = torch.bincount(events[:, 0, 0], minlength=45) / 20000
     assert (found - expected).abs().max() < 0.01
 
 
