@@ -92,6 +92,6 @@ def _rounding(pieces: Sequence[Piece]) -> str:
     onset, _, duration, off = (cost * n_notes[:, None]).sum(0) / n_notes.sum()
     return (
         f"the grid of {pieces[0].grid} steps a quarter moved onsets by {onset:.4f} quarters in the "
-        f"mean and {cost[:, 1].max():.4f} at most, {off:.1%} of them by more than 1/192; durations "
+        f"mean, {cost[:, 1].max():.4f} at most,\n  {off:.1%} of them by more than 1/192; durations "
         f"by {duration:.4f} in the mean"
     )
