@@ -60,7 +60,8 @@ def test_the_table() -> None:
         "refused                  1",
         "  refused 1: is empty (d.mid)",
         # means over the notes, and the largest of all
-        "the grid of 12 steps a quarter moved onsets by 0.0583 quarters in the mean, 0.3600 at most,",
+        "the grid of 12 steps a quarter moved onsets by 0.0583 quarters in the mean, "
+        "0.3600 at most,",
         "  29.2% of them by more than 1/192; durations by 0.1167 in the mean",
     ]
 
