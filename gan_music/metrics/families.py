@@ -11,7 +11,7 @@ from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, Measure
 from gan_music.metrics.diversity import distinct, self_bleu, spread, support
 from gan_music.metrics.excerpts import digest, stack_windows
 from gan_music.metrics.features import as_matrix, window_features
-from gan_music.metrics.harmony import all_moves, harmony, move_likelihood
+from gan_music.metrics.harmony import Sound, chord_moves, harmony, move_likelihood
 from gan_music.metrics.manifold import manifold, standardise
 from gan_music.metrics.mgeval import mgeval
 from gan_music.metrics.originality import longest_matches, nearest_distances, originality
@@ -23,7 +23,7 @@ from gan_music.metrics.sides import (
     Sides,
     by_halves,
     by_piece,
-    one_each,
+    columns,
 )
 from gan_music.metrics.structure import structure
 from gan_music.metrics.tonality import tonality
@@ -117,7 +117,9 @@ def _like_reference(name: str) -> str:
 def _each(function: Callable[[Piece], dict[str, float]]) -> Callable[[Sides], Family]:
     def family(sides: Sides) -> Family:
         return by_piece(
-            [one_each(side.pieces, function) for side in sides.all], _like_reference, sides
+            [columns([function(p) for p in side.pieces]) for side in sides.all],
+            _like_reference,
+            sides,
         )
 
     return family
@@ -129,20 +131,25 @@ rhythmic = _each(rhythm)
 
 def harmonic(sides: Sides) -> Family:
     """Harmony of each piece, and the likelihood of chord moves under the reference's bigram."""
-    return _each(harmony)(sides) | by_halves(
-        lambda side: _moves(side.pieces, sides.reference.pieces), _like_reference, sides
-    )
+    figures, moves = [], []
+    for side in sides.all:
+        sounds = [Sound(p) for p in side.pieces]
+        rows = [harmony(p, s) for p, s in zip(side.pieces, sounds, strict=True)]
+        figures.append(columns(rows))
+        moves.append(np.array([chord_moves(s) for s in sounds]))
+    learned_from = moves[1]
 
-
-def _moves(candidate: Sequence[Piece], reference: Sequence[Piece]) -> Measure:
-    ours, theirs = all_moves(candidate), all_moves(reference)
-
-    def measure(chosen: IntArray, learned: IntArray) -> dict[str, float]:
-        return {
-            "chord_move_likelihood": move_likelihood(ours[chosen].sum(0), theirs[learned].sum(0))
+    def likelihood(side: Side) -> Measure:
+        own = moves[sides.all.index(side)]
+        return lambda ours, theirs: {
+            "chord_move_likelihood": move_likelihood(
+                own[ours].sum(0), learned_from[theirs].sum(0)
+            )
         }
 
-    return measure
+    return by_piece(figures, _like_reference, sides) | by_halves(
+        likelihood, _like_reference, sides
+    )
 
 
 def diverse(sides: Sides) -> Family:

@@ -6,8 +6,6 @@ there, is its *chroma*. A chord is named by the template that fits the chroma be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,9 +51,9 @@ _TONAL_SPACE = np.array(
 )
 
 
-def harmony(piece: Piece) -> dict[str, float]:
-    """Every figure of this module that needs no reference."""
-    sound = Sound(piece)
+def harmony(piece: Piece, sound: Sound | None = None) -> dict[str, float]:
+    """Every figure of this module that needs no reference; ``sound`` if it is known already."""
+    sound = sound or Sound(piece)
     return {
         "recognised_chord_rate": recognised_chord_rate(sound),
         "dissonance_rate": dissonance_rate(piece),
@@ -182,25 +180,18 @@ def _tonal_distance(a: NDArray, b: NDArray) -> FloatArray:
 N_QUALITIES = len(QUALITIES)
 
 
-def chord_moves(piece: Piece) -> IntArray:
+def chord_moves(sound: Sound) -> IntArray:
     """How often each chord follows each, ``[N_QUALITIES, 12 * N_QUALITIES]``, in any key.
 
     A move leads from a quality to an interval of roots and a quality, between half bars that
     follow each other and have a recognised chord both.
     """
-    sound = Sound(piece)
     moves = np.zeros((N_QUALITIES, 12 * N_QUALITIES), np.int64)
     before, after = sound.chord[:-1], sound.chord[1:]
     known = (np.diff(sound.segment) == 1) & (before != NO_CHORD) & (after != NO_CHORD)
     before, after = before[known], after[known]
     np.add.at(moves, (before // 12, after // 12 * 12 + (after - before) % 12), 1)
     return moves
-
-
-def all_moves(pieces: Sequence[Piece]) -> IntArray:
-    """:func:`chord_moves` of each piece, ``[N, N_QUALITIES, 12 * N_QUALITIES]``."""
-    empty = np.zeros((0, N_QUALITIES, 12 * N_QUALITIES), np.int64)
-    return np.concatenate([empty, *(chord_moves(p)[None] for p in pieces)])
 
 
 def move_likelihood(moves: NDArray, learned: NDArray, smoothing: float = 0.1) -> float:

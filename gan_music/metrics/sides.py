@@ -50,7 +50,7 @@ class Figure:
     one_note: float = NAN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Side:
     """One set: its pieces, their windows, and the windows as standardised points ``[W, F]``."""
 
@@ -150,11 +150,8 @@ def by_piece(
     }
 
 
-def one_each(
-    pieces: Sequence[Piece], figures: Callable[[Piece], dict[str, float]]
-) -> dict[str, FloatArray]:
-    """A function of one piece over all: each figure ``[N]``."""
-    rows = [figures(p) for p in pieces]
+def columns(rows: Sequence[dict[str, float]]) -> dict[str, FloatArray]:
+    """The figures of each piece as one array a figure ``[N]``."""
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
