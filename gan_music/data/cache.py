@@ -9,6 +9,7 @@ pickle.
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -24,6 +25,11 @@ from gan_music.notes import Piece
 EXTRACTOR_VERSION = 1
 
 _ARRAYS = ("onset", "duration", "pitch", "velocity")
+
+
+def default_cache_dir() -> Path:
+    """``gan_music`` under ``$XDG_CACHE_HOME``, or ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_music"
 
 
 class NoteCache:

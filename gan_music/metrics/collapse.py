@@ -81,7 +81,7 @@ def verdict(figures: dict[str, float], reference: dict[str, float]) -> str | Non
 
 
 def worst(ratios: dict[str, float]) -> tuple[str | None, str | None]:
-    """The verdict on figures relative to a reference's, and the figure that decided it, if one did."""
+    """The verdict on figures relative to a reference's, and the figure that decided it, or None."""
     known = {name: r for name, r in ratios.items() if r == r}
     if not known:
         return None, None

@@ -89,10 +89,17 @@ def compare(
     reference: Sequence[Piece],
     training: Sequence[Piece] | None = None,
     settings: Settings | None = None,
+    *,
+    n_threads: int = 1,
 ) -> Report:
     """Every figure, of samples of equal size of both sides.
 
     The order of the pieces changes nothing. Figures for which there is too little music are NaN.
+
+    Parameters
+    ----------
+    training : what the generator learned from; without it, originality is NaN.
+    n_threads : of the judge; they change nothing but the time.
 
     Raises
     ------
@@ -124,7 +131,7 @@ def compare(
     spans = (settings.window, settings.long_window)
     measures: dict[str, Callable[[], families.Family]] = {
         "likeness": lambda: families.likeness(sides),
-        "judge": lambda: families.judge(sides, settings.seed),
+        "judge": lambda: families.judge(sides, settings.seed, n_threads),
         "quality": lambda: families.quality(sides, settings.n_neighbours),
         "pitch": lambda: families.pitch(sides),
         "rhythm": lambda: families.rhythmic(sides),
@@ -154,9 +161,7 @@ def collapse_ratios(sides: Sides) -> dict[str, float]:
     for side in (sides.generated, sides.reference):
         length = side.windows.length
         windows = [
-            p.cut(i, i + length)
-            for p in side.pieces
-            for i in range(0, len(p) - length + 1, length)
+            p.cut(i, i + length) for p in side.pieces for i in range(0, len(p) - length + 1, length)
         ]
         sets.append(windows)
     if not all(sets):

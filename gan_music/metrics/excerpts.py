@@ -75,10 +75,8 @@ def sample(
         return Sampled([], [], 0)
     typical = int(min(np.median([len(p) for p in side]) for side in sides))
     n_notes = max(1, min(max_notes, max(typical, long_window)))
-    return Sampled(
-        *(choose(side, n_pieces=n_pieces, n_notes=n_notes, seed=seed) for side in sides),
-        n_notes=n_notes,
-    )
+    ours, theirs = (choose(side, n_pieces=n_pieces, n_notes=n_notes, seed=seed) for side in sides)
+    return Sampled(ours, theirs, n_notes)
 
 
 def choose(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -> list[Piece]:
@@ -116,9 +114,6 @@ def stack_windows(pieces: Sequence[Piece], length: int) -> Windows:
             columns[name].append(values[: n_windows * length].reshape(n_windows, length))
         owner += [number] * n_windows
     empty = np.empty((0, length), np.int64)
-    return Windows(
-        *(np.concatenate([empty, *columns[k]]) for k in columns),
-        piece=np.array(owner, dtype=np.int64),
-        grid=pieces[0].grid if pieces else 1,
-    )
-
+    onset, duration, pitch, position = (np.concatenate([empty, *c]) for c in columns.values())
+    piece_of = np.array(owner, dtype=np.int64)
+    return Windows(onset, duration, pitch, position, piece_of, pieces[0].grid if pieces else 1)

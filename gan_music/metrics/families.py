@@ -1,4 +1,4 @@
-"""The families of figures: which there are, what is better, and how each is measured on all sets."""
+"""The families of figures: which there are, what is better, how each is measured on all sets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def likeness(sides: Sides) -> Family:
     )
 
 
-def judge(sides: Sides, seed: int) -> Family:
+def judge(sides: Sides, seed: int, n_threads: int = 1) -> Family:
     """The classifier two-sample test on windows, and on long windows.
 
     The generated pieces meet the whole reference, over five seeds. The reference's value is the
@@ -75,7 +75,7 @@ def judge(sides: Sides, seed: int) -> Family:
                 piece = getattr(one, windows).piece
                 rows = np.isin(piece, chosen) if chosen is not None else np.ones(len(piece), bool)
                 arguments += [getattr(one, points)[rows], piece[rows]]
-            return two_sample_test(*arguments, seeds=seeds)
+            return two_sample_test(*arguments, seeds=seeds, n_threads=n_threads)
 
         seeds = range(seed, seed + N_SEEDS)
         draws = sides.draws[:N_SEEDS]
@@ -142,14 +142,10 @@ def harmonic(sides: Sides) -> Family:
     def likelihood(side: Side) -> Measure:
         own = moves[sides.all.index(side)]
         return lambda ours, theirs: {
-            "chord_move_likelihood": move_likelihood(
-                own[ours].sum(0), learned_from[theirs].sum(0)
-            )
+            "chord_move_likelihood": move_likelihood(own[ours].sum(0), learned_from[theirs].sum(0))
         }
 
-    return by_piece(figures, _like_reference, sides) | by_halves(
-        likelihood, _like_reference, sides
-    )
+    return by_piece(figures, _like_reference, sides) | by_halves(likelihood, _like_reference, sides)
 
 
 def diverse(sides: Sides) -> Family:
@@ -170,9 +166,7 @@ def diverse(sides: Sides) -> Family:
 
 def structural(sides: Sides, spans: Sequence[int]) -> Family:
     """What comes back within a piece."""
-    return by_piece(
-        [structure(side.pieces, spans) for side in sides.all], _like_reference, sides
-    )
+    return by_piece([structure(side.pieces, spans) for side in sides.all], _like_reference, sides)
 
 
 def original(sides: Sides, training: Sequence[Piece] | None) -> Family:
@@ -182,7 +176,9 @@ def original(sides: Sides, training: Sequence[Piece] | None) -> Family:
     """
     if training is None or not any(map(len, training)):
         training = []
-        matches: list[list[IntArray]] = [[np.empty(0, np.int64) for _ in s.pieces] for s in sides.all]
+        matches: list[list[IntArray]] = [
+            [np.empty(0, np.int64) for _ in s.pieces] for s in sides.all
+        ]
     else:
         everything = longest_matches([p for s in sides.all for p in s.pieces], training)
         n = sides.n_pieces

@@ -60,7 +60,7 @@ def entropy(counts: NDArray) -> FloatArray:
     return -(share * np.log2(np.where(share > 0, share, 1))).sum(1) + 0.0
 
 
-def n_different(values: IntArray) -> IntArray:
+def n_different(values: NDArray) -> IntArray:
     """Number of different values in each row."""
     ordered = np.sort(values, axis=1)
     return 1 + (np.diff(ordered, axis=1) != 0).sum(1)
@@ -170,9 +170,7 @@ def _rhythm(w: Windows) -> dict[str, FloatArray]:
         "on_beat_rate": (beat == 0).mean(1),
         "duration_log_mean": log_duration.mean(1),
         "duration_log_std": _spread(log_duration, everywhere),
-        "duration_entropy": entropy(
-            histograms(np.minimum(w.duration, 8 * w.grid), 8 * w.grid + 1)
-        ),
+        "duration_entropy": entropy(histograms(np.minimum(w.duration, 8 * w.grid), 8 * w.grid + 1)),
         "duration_same_rate": (np.diff(w.duration, axis=1) == 0).mean(1),
     }
     for name, parts in (("half_beat", 2), ("sixteenth", 4), ("triplet", 3)):
@@ -181,7 +179,7 @@ def _rhythm(w: Windows) -> dict[str, FloatArray]:
 
 
 def _texture(w: Windows) -> dict[str, FloatArray]:
-    """What sounds together: an earlier note counts while it lasts, if it is 12 notes back or less."""
+    """What sounds together: an earlier note counts while it lasts, up to 12 notes back."""
     n_pairs = np.zeros(len(w))
     n_dissonant = np.zeros(len(w))
     n_restruck = np.zeros(len(w))

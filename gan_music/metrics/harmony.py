@@ -1,7 +1,8 @@
 """Harmonic progression of one piece.
 
 Harmony is read by half bars: what sounds in one, by pitch class and weighted by how long it sounds
-there, is its *chroma*. A chord is named by the template that fits the chroma best. Undefined is NaN.
+there, is its *chroma*. A chord is named by the template that fits the chroma best. Undefined is
+NaN.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _TEMPLATES /= np.linalg.norm(_TEMPLATES, axis=1, keepdims=True)
 _DISSONANT = np.array([pc in (1, 2, 6, 10, 11) for pc in range(12)])
 _LONGEST_NOTE = 64  # quarters
 
-# Circles of fifths, minor thirds and major thirds, of radii 1, 1 and 0.5 (Harte et al. 2006). [6, 12]
+# Circles of fifths, minor thirds, major thirds, of radii 1, 1 and 0.5 (Harte et al. 2006). [6, 12]
 _TONAL_SPACE = np.array(
     [
         radius * wave(np.arange(12) * turn * np.pi)
@@ -92,9 +93,10 @@ class Sound:
         bass = np.full(len(self.segment), 127)
         np.minimum.at(bass, row, piece.pitch[note])
         self.chord = name_chords(self.chroma, bass)
-        within = position // piece.grid
-        beats = np.unique(np.stack([bar, within]), axis=1)
-        start = 2 * beats[0] + (2 * beats[1] * piece.grid >= bar_lengths(piece, beats[0]))
+        width = int(position.max(initial=0)) // piece.grid + 1
+        code = np.unique(bar * width + position // piece.grid)
+        beat_bar, beat = code // width, code % width
+        start = 2 * beat_bar + (2 * beat * piece.grid >= bar_lengths(piece, beat_bar))
         place = np.searchsorted(self.segment, start)
         known = np.isin(start, self.segment)
         self.beats = np.where(known, place, -1)

@@ -110,4 +110,5 @@ def _equally_many(a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:
     n = min(len(a), len(b))
     if not n:
         return a[:0], b[:0]
-    return tuple(x[np.linspace(0, len(x) - 1, n).round().astype(int)] for x in (a, b))  # type: ignore[return-value]
+    first, second = (x[np.linspace(0, len(x) - 1, n).round().astype(int)] for x in (a, b))
+    return first, second

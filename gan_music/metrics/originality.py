@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
+from gan_music.metrics.mgeval import distances
 from gan_music.metrics.ngrams import INTERVAL_OFFSET_DURATION, renumber, symbols
 from gan_music.notes import IntArray, Piece
 
@@ -51,9 +51,11 @@ def longest_matches(
     n_queries = sum(len(w) for w in words[: len(pieces)]) + len(pieces)
     # each piece ends in a symbol of its own, so that no match crosses its end
     n_kinds = 1 + max((int(w.max()) for w in words if len(w)), default=0)
-    text = np.concatenate([np.append(w, n_kinds + i) for i, w in enumerate(words)] or [[]])
-    longest = min(longest, max((len(w) for w in words[: len(pieces)]), default=0))
-    levels = _prefix_names(text.astype(np.int64), longest)
+    if not pieces:
+        return []
+    text = np.concatenate([np.append(w, n_kinds + i) for i, w in enumerate(words)])
+    longest = min(longest, max(len(w) for w in words[: len(pieces)]))
+    levels = _prefix_names(text, longest)
     best = np.zeros(n_queries, np.int64)
     for neighbour in _training_neighbours(levels[-1], n_queries):
         known = neighbour >= 0
@@ -67,9 +69,8 @@ def nearest_distances(points: FloatArray, training: FloatArray) -> FloatArray:
     """Distance of each point ``[W, F]`` to the nearest training point ``[T, F]``; NaN without."""
     if not len(training):
         return np.full(len(points), np.nan)
-    return np.concatenate(
-        [np.empty(0)] + [cdist(points[i : i + 64], training).min(1) for i in range(0, len(points), 64)]
-    )
+    parts = [distances(points[i : i + 64], training).min(1) for i in range(0, len(points), 64)]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def _copied_rate(match: IntArray, n: int) -> float:

@@ -56,7 +56,7 @@ def groove_consistency(piece: Piece) -> float:
 
 
 def on_beat_rate(piece: Piece, parts: int = 1) -> float:
-    """Share of onsets on a beat or, with ``parts``, on one of its equal parts; NaN without notes."""
+    """Share of onsets on a beat or, with ``parts``, on one of its equal parts; NaN without any."""
     if not len(piece):
         return float("nan")
     position = piece.bars(np.unique(piece.onset))[1]

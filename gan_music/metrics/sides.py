@@ -95,11 +95,11 @@ def prepare(sampled: Sampled, *, window: int, long_window: int, n_draws: int, se
     long = [stack_windows(pieces, long_window) for pieces in sets]
     raw = [_points(w) for w in short]
     points, long_points = (_by_reference(p) for p in (raw, [_points(w) for w in long]))
-    return Sides(
-        *(Side(*parts) for parts in zip(sets, short, points, long, long_points, strict=True)),
-        draws=halves(len(sampled.reference), n_draws, seed),
-        raw_reference=raw[1],
+    generated, reference, shuffle, note = (
+        Side(*parts) for parts in zip(sets, short, points, long, long_points, strict=True)
     )
+    draws = halves(len(sampled.reference), n_draws, seed)
+    return Sides(generated, reference, shuffle, note, draws, raw[1])
 
 
 def by_halves(
@@ -121,9 +121,7 @@ def by_halves(
         floor = measure(side)
         floors.append(over_draws([floor(d.other, d.reference) for d in few]))
     return {
-        name: Figure(
-            best(name), generated[name], reference[name], *(f[name].value for f in floors)
-        )
+        name: Figure(best(name), generated[name], reference[name], *(f[name].value for f in floors))
         for name in generated
     }
 

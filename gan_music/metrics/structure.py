@@ -31,7 +31,7 @@ def structure(pieces: Sequence[Piece], spans: Sequence[int]) -> dict[str, np.nda
 
 
 def repetition(piece: Piece, lag: int) -> float:
-    """Likeness of the bars that lie ``lag`` bars apart: 1 if all are equal, 0 if they share nothing.
+    """Likeness of the bars that lie ``lag`` apart: 1 if all are equal, 0 if they share nothing.
 
     Dice's coefficient, 2 |both| / (|one| + |other|), of the sets of (position in the bar, pitch)
     of notes that begin in a bar, with both sums taken over all pairs of bars: the mean of one

@@ -34,7 +34,7 @@ def table(report: Report) -> str:
         lines += [""]
     lines += [
         "best: + higher, - lower, 0.5 nearer to it, = nearer to the reference's value.",
-        "reference: its halves against each other. shuffled, one note: what is worse than any music.",
+        "reference: its halves against each other; shuffled: its notes in random order.",
         *report.notes,
         "",
         f"verdict: {report.verdict or 'undefined, there are too few notes to tell'}",
@@ -55,7 +55,10 @@ def _row(name: str, figure: Figure) -> str:
 
 def _line(*cells: str) -> str:
     widths = (35, 4, 22, 22, 9, 8)
-    head, *rest = (c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+    head, *rest = (
+        c.ljust(w) if i == 0 else c.rjust(w)
+        for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+    )
     return head + "".join(rest)
 
 

@@ -23,7 +23,11 @@ _PROFILES = np.array(
     [np.roll(p, key) for p in (_MAJOR_PROFILE, _MINOR_PROFILE) for key in range(12)]
 )
 _KEYS = np.array(
-    [[(p - key) % 12 in scale for p in range(12)] for scale in (_MAJOR, _MINOR) for key in range(12)]
+    [
+        [(p - key) % 12 in scale for p in range(12)]
+        for scale in (_MAJOR, _MINOR)
+        for key in range(12)
+    ]
 )
 _KEY_SPAN = 64  # notes that share a key, at the least
 
@@ -63,7 +67,7 @@ def out_of_key_rate(piece: Piece) -> float:
     foreign = 0
     for span in np.array_split(np.arange(len(piece)), n_spans):
         classes = piece.pitch[span] % 12
-        weights = np.bincount(classes, weights=piece.duration[span], minlength=12)
+        weights = np.bincount(classes, weights=piece.duration[span].astype(float), minlength=12)
         # ties go to the key nearest above the span's lowest note, so that they follow the music
         order = _from(int(piece.pitch[span].min()) % 12)
         key = order[np.argmax(_correlation(weights)[order])]
@@ -92,7 +96,7 @@ def _class_counts(pitch: IntArray) -> IntArray:
     return np.bincount(pitch % 12, minlength=12)
 
 
-def _correlation(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _correlation(weights: NDArray) -> NDArray[np.float64]:
     """Of twelve weights with each of the 24 profiles, but for the weights' own scale."""
     centred = _PROFILES - _PROFILES.mean(1, keepdims=True)
     # rounded, so that equal fits are equal whatever order the sum was taken in
