@@ -1,4 +1,4 @@
-"""``python -m gan_music.evaluate``: generated music against a reference -> a table, metrics.json."""
+"""``python -m gan_music.evaluate``: generated music and real music -> a table, metrics.json."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_music.metrics import collapse, families
 from gan_music.metrics.excerpts import Sampled, sample
-from gan_music.metrics.sides import LEAST_WINDOW, Figure, Sides, prepare
+from gan_music.metrics.sides import Figure, Sides, prepare
 from gan_music.notes import Piece
 
 
@@ -138,18 +138,19 @@ def compare(
         "harmony": lambda: families.harmonic(sides),
         "diversity": lambda: families.diverse(sides),
         "structure": lambda: families.structural(sides, spans),
-        "originality": lambda: families.original(sides, training),
     }
     found = {}
     for name, measure in measures.items():
         with _clock(seconds, name):
             found[name] = measure()
+    with _clock(seconds, "originality"):
+        found["originality"], n_copied = families.original(sides, training)
     ratios = collapse_ratios(sides)
     return Report(
         families=found,
         verdict=collapse.worst(ratios)[0],
         collapse=ratios,
-        notes=_notes(generated, reference, training, sampled, sides, settings),
+        notes=_notes(generated, reference, training, sampled, sides, n_copied),
         settings=settings,
         seconds=seconds,
     )
@@ -189,7 +190,7 @@ def _notes(
     training: Sequence[Piece] | None,
     sampled: Sampled,
     sides: Sides,
-    settings: Settings,
+    n_copied: int,
 ) -> list[str]:
     n = sides.n_pieces
     notes = [
@@ -197,13 +198,13 @@ def _notes(
         + (f", each cut to {sampled.n_notes} notes at most" if n else "")
         + (", longer ones at a random place." if _is_cut(sampled, generated, reference) else ".")
     ]
-    window = sides.reference.windows.length
-    if n and window < LEAST_WINDOW:
-        notes.append(f"Too few notes a piece for windows ({window}): likeness by windows is NaN.")
+    n_windows = [len(side.windows) for side in (sides.generated, sides.reference)]
+    if n and not all(n_windows):
+        notes.append("Too few notes in a piece for windows of 8 notes: what needs them is NaN.")
     elif n:
         notes.append(
-            f"Windows of {window} notes: {len(sides.generated.windows)} generated, "
-            f"{len(sides.reference.windows)} reference."
+            f"Windows of {sides.reference.windows.length} notes: {n_windows[0]} generated, "
+            f"{n_windows[1]} reference."
         )
     if n < 8:
         notes.append(f"{n} pieces a side are too few to say much: 32 and more are wanted.")
@@ -211,12 +212,12 @@ def _notes(
         notes.append("No training pieces were given (train=DIR): originality is NaN.")
     else:
         notes.append(
-            f"{len(training)} training pieces with {sum(map(len, training)):,} notes, all searched."
+            f"Training pieces: {len(training)}, of {sum(map(len, training)):,} notes, all searched."
         )
-        if held := families.n_held_in(reference, training):
+        if n_copied:
             notes.append(
-                f"{held} of the reference's pieces are training pieces, too: its originality is "
-                "not that of music held out."
+                f"{n_copied} of the {n} reference pieces stand in the training pieces: the "
+                "reference's originality is not that of music held out."
             )
     return notes
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, Measure
 from gan_music.metrics.diversity import distinct, self_bleu, spread, support
-from gan_music.metrics.excerpts import digest, stack_windows
+from gan_music.metrics.excerpts import stack_windows
 from gan_music.metrics.features import as_matrix, window_features
 from gan_music.metrics.harmony import Sound, chord_moves, harmony, move_likelihood
 from gan_music.metrics.manifold import manifold, standardise
@@ -38,6 +38,8 @@ from gan_music.notes import IntArray, Piece
 
 FloatArray = NDArray[np.float64]
 Family = dict[str, Figure]
+
+_LEAST_COPY = 16  # notes of a piece that make it a copy
 
 
 def likeness(sides: Sides) -> Family:
@@ -169,27 +171,29 @@ def structural(sides: Sides, spans: Sequence[int]) -> Family:
     return by_piece([structure(side.pieces, spans) for side in sides.all], _like_reference, sides)
 
 
-def original(sides: Sides, training: Sequence[Piece] | None) -> Family:
+def original(sides: Sides, training: Sequence[Piece] | None) -> tuple[Family, int]:
     """What is copied from the training pieces; the reference stands for real music held out.
 
-    NaN without training pieces.
+    NaN without training pieces. The number is of the reference's pieces that are not held out:
+    from end to end they stand in one training piece.
     """
+    n = sides.n_pieces
     if training is None or not any(map(len, training)):
         training = []
-        matches: list[list[IntArray]] = [
-            [np.empty(0, np.int64) for _ in s.pieces] for s in sides.all
-        ]
+        matches = [[np.empty(0, np.int64)] * n] * 4
     else:
         everything = longest_matches([p for s in sides.all for p in s.pieces], training)
-        n = sides.n_pieces
         matches = [everything[i * n : (i + 1) * n] for i in range(4)]
+    n_copied = sum(len(m) >= _LEAST_COPY and int(m[0]) == len(m) for m in matches[1])
     figures = [
         originality(m) | {"nearest_training_window": d}
         for m, d in zip(matches, _nearest(sides, training), strict=True)
     ]
     runs = [{"longest_copied_run_95th": f["longest_copied_run"]} for f in figures]
-    return by_piece(figures, _like_reference, sides) | by_piece(
-        runs, _like_reference, sides, summary=lambda v: np.nanpercentile(v, 95)
+    return (
+        by_piece(runs, _like_reference, sides, summary=lambda v: np.nanpercentile(v, 95))
+        | by_piece(figures, _like_reference, sides),
+        n_copied,
     )
 
 
@@ -211,9 +215,3 @@ def _nearest(sides: Sides, training: Sequence[Piece]) -> list[FloatArray]:
         total = np.bincount(side.windows.piece, weights=distance, minlength=len(side.pieces))
         means.append(np.where(n > 0, total / np.maximum(n, 1), np.nan))
     return means
-
-
-def n_held_in(reference: Sequence[Piece], training: Sequence[Piece]) -> int:
-    """How many of the reference's pieces are training pieces, too, in whatever key."""
-    known = {digest(p) for p in training}
-    return sum(digest(p) in known for p in reference)

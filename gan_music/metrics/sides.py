@@ -84,15 +84,20 @@ class Sides:
 
 
 def prepare(sampled: Sampled, *, window: int, long_window: int, n_draws: int, seed: int) -> Sides:
-    """Windows and features of all four sets; windows of the lengths that are asked for."""
+    """Windows and features of all four sets; no windows where they would be too short."""
     sets = [
         sampled.generated,
         sampled.reference,
         shuffled(sampled.reference, seed),
         one_note(sampled.reference),
     ]
-    short = [stack_windows(pieces, window) for pieces in sets]
-    long = [stack_windows(pieces, long_window) for pieces in sets]
+    short, long = (
+        [
+            stack_windows(pieces if length >= LEAST_WINDOW else [], max(length, LEAST_WINDOW))
+            for pieces in sets
+        ]
+        for length in (window, long_window)
+    )
     raw = [_points(w) for w in short]
     points, long_points = (_by_reference(p) for p in (raw, [_points(w) for w in long]))
     generated, reference, shuffle, note = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from gan_music.metrics.bootstrap import Estimate
 from gan_music.metrics.compare import Report
 from gan_music.metrics.sides import Figure
@@ -35,7 +37,7 @@ def table(report: Report) -> str:
     lines += [
         "best: + higher, - lower, 0.5 nearer to it, = nearer to the reference's value.",
         "reference: its halves against each other; shuffled: its notes in random order.",
-        *report.notes,
+        *(line for note in report.notes for line in textwrap.wrap(note, WIDTH)),
         "",
         f"verdict: {report.verdict or 'undefined, there are too few notes to tell'}",
     ]

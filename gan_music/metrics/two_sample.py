@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 N_SEEDS = 5
 _N_FOLDS = 5
-_N_TREES = 48
+_N_TREES = 40
 
 
 def two_sample_test(
@@ -36,7 +36,7 @@ def two_sample_test(
     """Share of each piece's windows that the judge told right, out of fold: ``[S, A]``, ``[S, B]``.
 
     One row a seed, which deals the folds and grows the forest. Pieces stand in the order of their
-    numbers. Sides of unequal size weigh the same. Empty where a side has fewer than two pieces.
+    numbers. Sides of unequal size weigh the same. Empty where a side has fewer than five pieces, one a fold.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def two_sample_test(
     n_threads : seeds that are worked on at a time; they change nothing but the time.
     """
     names = [np.unique(candidate_piece), np.unique(reference_piece)]
-    if min(map(len, names)) < 2:
+    if min(map(len, names)) < _N_FOLDS:
         return np.empty((0, 0)), np.empty((0, 0))
     points = np.concatenate([candidate, reference])
     is_real = np.repeat([False, True], [len(candidate), len(reference)])
@@ -110,17 +110,16 @@ def _told_right(
 
     rng = np.random.default_rng(seed)
     n_reference = int(groups.max()) + 1 - n_candidate
-    n_folds = min(_N_FOLDS, n_candidate, n_reference)
     # each side is dealt by itself, so that every fold has its share of both
     fold = np.concatenate(
-        [rng.permutation(np.arange(n) % n_folds) for n in (n_candidate, n_reference)]
+        [rng.permutation(np.arange(n) % _N_FOLDS) for n in (n_candidate, n_reference)]
     )[groups]
     right = np.zeros(len(points), bool)
-    for number in range(n_folds):
+    for number in range(_N_FOLDS):
         asked = fold == number
         forest = RandomForestClassifier(
             _N_TREES,
-            max_samples=0.5,
+            max_samples=max(1, int((~asked).sum()) // 2),
             class_weight="balanced",
             random_state=int(rng.integers(2**31)),
         )
