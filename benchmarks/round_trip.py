@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.data.cache import NoteCache
+from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
-from gan_music.data.module import default_cache_dir
 from gan_music.data.sources import find_sources
 from gan_music.events import EventCodec
 from gan_music.notes import IntArray, Piece

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints import Checkpoint
+from gan_music.cli import user_path as user_path
 from gan_music.config import (
     DataConfig,
     PaperConfig,
@@ -27,14 +26,6 @@ from gan_music.models.base import MusicGAN
 from gan_music.models.paper import PaperGAN
 from gan_music.models.sequence_gan import SequenceGAN, Training
 from gan_music.triples import TripleCodec
-
-
-def user_path(path: str | None) -> Path | None:
-    """A path that a user gave, relative to the folder the command was called from."""
-    if path is None:
-        return None
-    base = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else os.getcwd()
-    return Path(base, os.path.expanduser(path))
 
 
 def build_codec(config: TrainConfig) -> EventCodec | TripleCodec:

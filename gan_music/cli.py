@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
@@ -114,6 +115,14 @@ def _explain_hydra(error: HydraException, chain: list[BaseException], schema: ty
 def _quoted(text: str) -> str:
     parts = text.split("'")
     return parts[1] if len(parts) > 2 else text
+
+
+def user_path(path: str | None) -> Path | None:
+    """A path that a user gave, relative to the folder the command was called from."""
+    if path is None:
+        return None
+    base = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else os.getcwd()
+    return Path(base, os.path.expanduser(path))
 
 
 def overrides() -> list[str]:

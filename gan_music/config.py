@@ -161,6 +161,26 @@ class GenerateConfig:
 
 
 @dataclass
+class EvaluateConfig:
+    """What to measure against what; explained in conf/evaluate.yaml."""
+
+    reference: str | None
+    generated: str | None
+    train: str | None
+    out: str
+    cache_dir: str | None
+    debug: bool
+    window: int = bounded(8, 65536)
+    long_window: int = bounded(8, 65536)
+    max_pieces: int = bounded(1, 4096)
+    max_notes: int = bounded(8, 65536)
+    n_bootstrap: int = bounded(2, 100000)
+    n_neighbours: int = bounded(1, 1000)
+    seed: int = bounded(0, 2**32 - 1)
+    n_workers: int | None = bounded(1)
+
+
+@dataclass
 class ExtractConfig:
     """What to read into the cache, and how to show it; explained in conf/extract.yaml."""
 

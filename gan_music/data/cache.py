@@ -10,6 +10,7 @@ zip's) counts as missing. Nothing in it is a pickle.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache as memoised
 from importlib.metadata import version
@@ -24,6 +25,11 @@ from gan_music.notes import Piece, Rounding
 
 # Raise it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 2
+
+
+def default_cache_dir() -> Path:
+    """``gan_music`` under ``$XDG_CACHE_HOME``, or ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_music"
 
 
 class NoteCache:

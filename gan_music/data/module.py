@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from gan_music.data.cache import NoteCache
+from gan_music.data.cache import default_cache_dir as default_cache_dir
 from gan_music.data.extract import Extraction, extract
 from gan_music.data.sources import find_sources
 from gan_music.data.split import Split, split_pieces
@@ -24,11 +24,6 @@ from gan_music.notes import Piece
 from gan_music.triples import TripleCodec
 
 log = logging.getLogger(__name__)
-
-
-def default_cache_dir() -> Path:
-    """``gan_music`` under ``$XDG_CACHE_HOME``, or ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_music"
 
 
 class MusicDataModule(LightningDataModule):

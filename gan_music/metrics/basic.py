@@ -11,11 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gan_music.metrics import tonality
 from gan_music.notes import IntArray, Piece
-
-_MAJOR = (0, 2, 4, 5, 7, 9, 11)
-# The natural minor scale has its relative major's notes: twelve sets cover all 24 keys.
-_SCALES = np.array([[(p - key) % 12 in _MAJOR for p in range(12)] for key in range(12)])
 
 
 def distinct_ngrams(pieces: Sequence[Piece], n: int = 4) -> float:
@@ -34,13 +31,9 @@ def distinct_ngrams(pieces: Sequence[Piece], n: int = 4) -> float:
 def scale_consistency(pieces: Sequence[Piece]) -> float:
     """Mean over pieces of the share of notes in the best-fitting major or minor scale.
 
-    MusPy's definition (Dong et al. 2020; Mogren 2016). NaN without notes.
+    NaN without notes.
     """
-    shares = []
-    for piece in pieces:
-        if len(piece):
-            classes = np.bincount(piece.pitch % 12, minlength=12)
-            shares.append((_SCALES @ classes).max() / len(piece))
+    shares = [tonality.scale_consistency(p) for p in pieces if len(p)]
     return float(np.mean(shares)) if shares else float("nan")
 
 

@@ -1,0 +1,88 @@
+"""``python -m gan_music.evaluate``: generated music and real music -> a table, metrics.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_music.cli import command, user_path
+from gan_music.config import EvaluateConfig
+from gan_music.errors import UserError
+
+if TYPE_CHECKING:
+    from gan_music.notes import Piece
+
+_GRID = 24  # steps a quarter, as training has it by default: the cache is shared
+
+
+def main() -> None:
+    """The command."""
+    command("evaluate", EvaluateConfig, _evaluate)
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    import json
+    import os
+
+    from gan_music.files import replacing
+    from gan_music.metrics.compare import Settings, compare
+    from gan_music.metrics.table import table
+
+    reference = _read("reference", config.reference, config)
+    generated = _read("generated", config.generated, config)
+    training = _read("train", config.train, config) if config.train is not None else None
+    settings = Settings(
+        window=config.window,
+        long_window=config.long_window,
+        max_pieces=config.max_pieces,
+        max_notes=config.max_notes,
+        n_bootstrap=config.n_bootstrap,
+        n_neighbours=config.n_neighbours,
+        seed=config.seed,
+    )
+    report = compare(
+        generated,
+        reference,
+        training,
+        settings,
+        n_threads=config.n_workers or os.cpu_count() or 1,
+    )
+    out = user_path(config.out) or Path()
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "metrics.json"
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    report.notes.append(f"All figures: {path}")
+    print(table(report))
+
+
+def _read(key: str, folder: str | None, config: EvaluateConfig) -> list[Piece]:
+    """The pieces of all files below a folder, through the cache.
+
+    Raises
+    ------
+    UserError
+        Naming the key, if the folder holds no music.
+    """
+    from gan_music.data.cache import NoteCache, default_cache_dir
+    from gan_music.data.extract import extract
+    from gan_music.data.sources import find_sources
+
+    root = user_path(folder)
+    if root is None:
+        raise UserError(f"{key} has no value: name a folder of music, {key}=DIR.")
+    cache = NoteCache(user_path(config.cache_dir) or default_cache_dir(), _GRID)
+    try:
+        result = extract(find_sources(root, ""), cache, min_notes=1, n_workers=config.n_workers)
+    except UserError as error:
+        text = str(error).replace("data.cache_dir=", "cache_dir=")
+        named = text.replace("data.root=", f"{key}=")
+        raise UserError(named if key in named else f"{key}={folder}: {named}") from error
+    if result.rejects:
+        name, reason = next(iter(result.rejects.items()))
+        print(f"{key}: {len(result.rejects)} files were refused, for instance {name}: {reason}")
+    return result.pieces
+
+
+if __name__ == "__main__":
+    main()

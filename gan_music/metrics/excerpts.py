@@ -1,0 +1,119 @@
+"""Equal amounts of music from two sets: excerpts of pieces, windows of notes, random halves.
+
+Nearly every figure of a set depends on how much music is in it, so both sides give the same number
+of pieces, cut to the same number of notes. The choice is drawn from the notes themselves and not
+from names or places: neither the order of files nor a transposition of all pieces changes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_music.notes import IntArray, Piece
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Excerpts of one length as matrices ``[W, T]`` of W windows of T notes.
+
+    ``position`` is the place of the onset in its bar, in steps; ``piece [W]`` numbers the piece
+    that a window is cut from. Windows of one piece do not overlap.
+    """
+
+    onset: IntArray
+    duration: IntArray
+    pitch: IntArray
+    position: IntArray
+    piece: IntArray
+    grid: int
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    @property
+    def length(self) -> int:
+        """Notes in a window."""
+        return int(self.onset.shape[1])
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What was taken of two sets: equally many excerpts, each of at most ``n_notes`` notes."""
+
+    generated: list[Piece]
+    reference: list[Piece]
+    n_notes: int
+
+
+def digest(piece: Piece) -> bytes:
+    """A hash of the notes that a transposition does not change."""
+    columns = (piece.onset - piece.onset[:1], piece.duration, np.diff(piece.pitch))
+    return hashlib.sha256(b"|".join(c.astype("<i8").tobytes() for c in columns)).digest()
+
+
+def sample(
+    generated: Sequence[Piece],
+    reference: Sequence[Piece],
+    *,
+    max_pieces: int,
+    max_notes: int,
+    long_window: int,
+    seed: int,
+) -> Sampled:
+    """The same number of pieces of both, longer ones cut to an excerpt at a random place.
+
+    Pieces are cut to the smaller of the two sides' median lengths, but not below ``long_window``
+    and not above ``max_notes``. Pieces without notes are left out.
+    """
+    sides = [[p for p in side if len(p)] for side in (generated, reference)]
+    n_pieces = min(max_pieces, *map(len, sides))
+    if not n_pieces:
+        return Sampled([], [], 0)
+    typical = int(min(np.median([len(p) for p in side]) for side in sides))
+    n_notes = max(1, min(max_notes, max(typical, long_window)))
+    ours, theirs = (choose(side, n_pieces=n_pieces, n_notes=n_notes, seed=seed) for side in sides)
+    return Sampled(ours, theirs, n_notes)
+
+
+def choose(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -> list[Piece]:
+    """At most ``n_pieces`` of the pieces, each cut to at most ``n_notes`` notes; seeded."""
+    keyed = sorted(
+        ((hashlib.sha256(digest(p) + seed.to_bytes(8, "little")).digest(), p) for p in pieces),
+        key=lambda pair: pair[0],
+    )
+    return [_excerpt(piece, n_notes, key) for key, piece in keyed[:n_pieces]]
+
+
+def _excerpt(piece: Piece, n_notes: int, key: bytes) -> Piece:
+    n_places = len(piece) - n_notes + 1
+    if n_places <= 1:
+        return piece
+    start = int.from_bytes(key[:8], "little") % n_places
+    return piece.cut(start, start + n_notes)
+
+
+def stack_windows(pieces: Sequence[Piece], length: int) -> Windows:
+    """All windows of ``length`` notes that the pieces hold, each piece cut from its first note."""
+    columns: dict[str, list[IntArray]] = {k: [] for k in ("onset", "duration", "pitch", "position")}
+    owner: list[int] = []
+    for number, piece in enumerate(pieces):
+        n_windows = len(piece) // length
+        if not n_windows:
+            continue
+        whole = {
+            "onset": piece.onset,
+            "duration": piece.duration,
+            "pitch": piece.pitch,
+            "position": piece.bars()[1],
+        }
+        for name, values in whole.items():
+            columns[name].append(values[: n_windows * length].reshape(n_windows, length))
+        owner += [number] * n_windows
+    empty = np.empty((0, length), np.int64)
+    onset, duration, pitch, position = (np.concatenate([empty, *c]) for c in columns.values())
+    piece_of = np.array(owner, dtype=np.int64)
+    return Windows(onset, duration, pitch, position, piece_of, pieces[0].grid if pieces else 1)

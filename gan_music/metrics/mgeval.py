@@ -1,0 +1,168 @@
+"""Likeness of distributions: nine features of windows, after Yang & Lerch.
+
+L.-C. Yang & A. Lerch, "On the evaluation of generative models in music", Neural Computing and
+Applications 32, 2020 (online 2018). For each feature: the distances between windows of different
+reference pieces (intra-set) and those from each generated to each reference window (inter-set) are
+smoothed to densities. Where the two sets are alike, so are the two densities: their overlapped
+area is 1 and their Kullback-Leibler divergence 0.
+
+Written from the paper. Its authors' program differs: it evaluates the two densities of its KL
+divergence on two different grids (each on its own range) and the divergence is then of numbers that
+do not belong to the same distances; here both stand on one grid. It leaves transition matrices and
+histograms as counts by default; here all are shares, so that a window's length does not matter. It
+counts pairs of windows once each and within a piece, too; here windows of one piece are not paired,
+since they are alike for a reason that is not the style.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from gan_music.metrics.bootstrap import Measure
+from gan_music.metrics.excerpts import Windows
+from gan_music.metrics.features import histograms, n_different
+from gan_music.notes import IntArray
+
+FloatArray = NDArray[np.float64]
+
+_N_BINS = 256
+# A density is nowhere below this share of an even one: KL stays finite where the sets do not meet.
+_FLOOR = 1e-6
+_MOST_IN_A_BEAT = 16
+# Note lengths, in quarters: whole to sixteenth, the dotted ones, the triplet ones.
+_LENGTHS = np.array([4, 2, 1, 1 / 2, 1 / 4, 3, 3 / 2, 3 / 4, 3 / 8, 4 / 3, 2 / 3, 1 / 3])
+
+
+def mgeval_features(w: Windows) -> dict[str, FloatArray]:
+    """The nine features, each ``[W, D]``; D is 1 for a number, 12 or 144 for a histogram.
+
+    Inter-onset intervals are between successive notes, 0 within a chord. Note counts are of notes
+    by beat (quarter), as the share of beats, of those with notes, that have 1 to 16 of them; note
+    lengths are of 12 kinds, each note by the nearest.
+    """
+    classes = w.pitch % 12
+    kinds = _length_kinds(w)
+    interval = np.abs(np.diff(w.pitch, axis=1))
+    return {
+        "pitch_count": n_different(w.pitch)[:, None].astype(float),
+        "pitch_range": np.ptp(w.pitch, axis=1)[:, None].astype(float),
+        "pitch_class_histogram": _shares(histograms(classes, 12)),
+        "pitch_class_transitions": _transitions(classes),
+        "mean_interval": interval.mean(1, keepdims=True),
+        "note_count": _notes_by_beat(w),
+        "inter_onset_interval": np.diff(w.onset, axis=1).mean(1, keepdims=True) / w.grid,
+        "note_length_histogram": _shares(histograms(kinds, 12)),
+        "note_length_transitions": _transitions(kinds),
+    }
+
+
+def mgeval(candidate: Windows, reference: Windows) -> Measure:
+    """Overlapped area and KL divergence of each feature, and their means over the nine.
+
+    NaN where a half has no two windows of different pieces.
+    """
+    ours, theirs = mgeval_features(candidate), mgeval_features(reference)
+    same_piece = reference.piece[:, None] == reference.piece
+    tables = {}
+    for name in theirs:
+        intra = distances(theirs[name], theirs[name])
+        inter = distances(ours[name], theirs[name])
+        top = max(intra.max(initial=0), inter.max(initial=0))
+        bins = (_to_bins(intra, top), _to_bins(inter, top))
+        bins[0][same_piece] = -1
+        tables[name] = bins
+
+    def measure(ours: IntArray, theirs: IntArray) -> dict[str, float]:
+        rows = np.flatnonzero(np.isin(candidate.piece, ours))
+        columns = np.flatnonzero(np.isin(reference.piece, theirs))
+        figures = {}
+        for name, (intra, inter) in tables.items():
+            # the halves of the symmetric matrix hold each pair once
+            n_intra = _counts(intra[np.ix_(columns, columns)]) // 2
+            n_inter = _counts(inter[np.ix_(rows, columns)])
+            figures[f"oa_{name}"], figures[f"kl_{name}"] = compare_counts(n_intra, n_inter)
+        means = {
+            f"{what}_mean": float(np.mean([v for k, v in figures.items() if k.startswith(what)]))
+            for what in ("oa", "kl")
+        }
+        return means | figures
+
+    return measure
+
+
+def overlap_and_divergence(intra: FloatArray, inter: FloatArray) -> tuple[float, float]:
+    """Overlapped area and KL(intra || inter), in nats, of two samples of distances.
+
+    Densities are Gaussian kernel densities, each with Scott's bandwidth, on one grid of 256 cells
+    that reaches an eighth of the largest distance beyond both ends. NaN if either is empty.
+    """
+    top = max(intra.max(initial=0), inter.max(initial=0))
+    return compare_counts(_counts(_to_bins(intra, top)), _counts(_to_bins(inter, top)))
+
+
+def compare_counts(intra: IntArray, inter: IntArray) -> tuple[float, float]:
+    """The same, of distances that were counted by the cells of the grid ``[256]``."""
+    if not intra.sum() or not inter.sum():
+        return float("nan"), float("nan")
+    p, q = _density(intra), _density(inter)
+    floor = _FLOOR / _N_BINS
+    divergence = (p * np.log(np.maximum(p, floor) / np.maximum(q, floor))).sum()
+    return float(np.minimum(p, q).sum()), max(0.0, float(divergence))
+
+
+def distances(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Euclidean distances ``[A, B]`` of the rows of two matrices ``[A, D]``, ``[B, D]``."""
+    if a.shape[1] == 1:
+        return np.abs(a - b.T)
+    squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squared, 0))
+
+
+def _to_bins(values: FloatArray, top: float) -> NDArray[np.int16]:
+    # an eighth of the range is left empty at both ends, for the kernels' tails
+    scaled = values * (0.8 * _N_BINS / top) if top > 0 else np.zeros_like(values)
+    return (scaled + 0.1 * _N_BINS).astype(np.int16)
+
+
+def _counts(bins: NDArray[np.int16]) -> IntArray:
+    """How many lie in each cell; -1 is none of them."""
+    return np.bincount(bins.ravel() + 1, minlength=_N_BINS + 1)[1:]
+
+
+def _density(counts: IntArray) -> FloatArray:
+    """Shares of the cells, smoothed by a Gaussian of Scott's bandwidth, of one cell at least."""
+    n = counts.sum()
+    share = counts / n
+    cells = np.arange(_N_BINS)
+    centre = (share * cells).sum()
+    deviation = np.sqrt((share * (cells - centre) ** 2).sum())
+    smooth = gaussian_filter1d(share, max(1.0, deviation * n**-0.2), mode="constant")
+    return smooth / smooth.sum()
+
+
+def _shares(counts: IntArray) -> FloatArray:
+    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+
+
+def _transitions(states: IntArray) -> FloatArray:
+    """Share of each of the 144 pairs of successive states 0..11, ``[W, 144]``."""
+    return _shares(histograms(states[:, :-1] * 12 + states[:, 1:], 144))
+
+
+def _length_kinds(w: Windows) -> IntArray:
+    order = np.argsort(_LENGTHS)
+    edges = np.log(_LENGTHS[order])
+    middle = (edges[1:] + edges[:-1]) / 2
+    return order[np.searchsorted(middle, np.log(w.duration / w.grid))]
+
+
+def _notes_by_beat(w: Windows) -> FloatArray:
+    # a beat begins where the onset's beat differs from the one before
+    beat = (w.onset - w.position % w.grid) if w.length else w.onset
+    new = np.diff(beat, axis=1) != 0
+    number = np.concatenate([np.zeros((len(w), 1), np.int64), np.cumsum(new, axis=1)], axis=1)
+    notes = histograms(number, w.length)
+    filled = np.minimum(notes, _MOST_IN_A_BEAT)
+    return _shares(histograms(filled, _MOST_IN_A_BEAT + 1)[:, 1:])
