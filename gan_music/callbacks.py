@@ -1,14 +1,16 @@
-"""What happens beside the updates: the measure of samples after each epoch, and a line about it."""
+"""What happens beside the updates: samples are measured, collapse is noticed, an epoch is told."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gan_music.metrics.basic import compare, describe
+from gan_music.metrics import collapse
+from gan_music.metrics.distance import distance
 from gan_music.models.base import MusicGAN
 from gan_music.notes import Piece
 
@@ -16,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class SampleQuality(Callback):
-    """After each epoch: samples of the averaged generator against held-out music.
+    """After each epoch: samples of the averaged generator against held-out windows.
 
-    The same noise each time, so that epochs can be compared. Logs ``val/distance`` (the mean of
-    the three histogram distances), what the samples are like, and ``val/selection``, by which
+    The same noise each time, so that epochs can be compared. Logs ``val/distance`` and what it is
+    made of (:func:`gan_music.metrics.distance.distance`), and ``val/selection``, by which
     checkpoints are chosen: the distance, plus 1 in a warm start.
     """
 
@@ -31,16 +33,91 @@ class SampleQuality(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MusicGAN)
-        pieces = pl_module.sample(
-            n_pieces=self.n_windows,
-            n_notes=self.window,
-            seed=self.seed,
-        )
-        figures = compare(pieces, self.reference) | describe(pieces)
-        del figures["n_notes"]
+        pieces = pl_module.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
+        figures = distance(pieces, self.reference)
         # the best checkpoint is one of the GAN's: whatever is to be outgrown ranks behind it
         figures["selection"] = figures["distance"] + (1.0 if pl_module.phase else 0.0)
         pl_module.log_dict({f"val/{k}": float(v) for k, v in figures.items()})
+
+
+class CollapseAlarm(Callback):
+    """Every so many batches, and on an epoch's last: whether the averaged generator still writes
+    different things.
+
+    Logs ``collapse/<figure>`` (a share of the reference's, see
+    :mod:`gan_music.metrics.collapse`) and ``collapse/verdict`` (0 healthy, 1 narrow, 2 collapsed),
+    and says so when the verdict changes.
+
+    Parameters
+    ----------
+    reference : windows of real music, as many as are drawn.
+    patience : training stops once so many verdicts in a row outside a warm start are
+        ``collapsed``; None never stops it.
+    """
+
+    def __init__(
+        self,
+        reference: Sequence[Piece],
+        *,
+        every_n_batches: int,
+        window: int,
+        seed: int,
+        patience: int | None,
+    ) -> None:
+        self.n_windows = len(reference)
+        self.reference = collapse.collapse_figures(reference)
+        self.every_n_batches, self.window = every_n_batches, window
+        self.seed, self.patience = seed, patience
+        self.verdict: str | None = None
+        self.first_collapse: int | None = None  # the batch
+        self.n_in_a_row = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "first_collapse": self.first_collapse,
+            "n_in_a_row": self.n_in_a_row,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.verdict = state_dict["verdict"]
+        self.first_collapse = state_dict["first_collapse"]
+        self.n_in_a_row = state_dict["n_in_a_row"]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *arguments: Any
+    ) -> None:
+        number = trainer.fit_loop.total_batch_idx + 1
+        if number % self.every_n_batches and not trainer.is_last_batch:
+            return
+        assert isinstance(pl_module, MusicGAN)
+        pieces = pl_module.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
+        ratios = collapse.relative_to(collapse.collapse_figures(pieces), self.reference)
+        verdict, figure = collapse.worst(ratios)
+        if verdict is None:
+            return
+        level = (collapse.HEALTHY, collapse.NARROW, collapse.COLLAPSED).index(verdict)
+        # past the module's own logging, which would keep only what falls on its interval
+        for logger in trainer.loggers:
+            logger.log_metrics(
+                {f"collapse/{k}": v for k, v in (ratios | {"verdict": float(level)}).items()},
+                step=number - 1,
+            )
+        if verdict != self.verdict:
+            why = f": {figure} is {ratios[figure]:.2f} of real music's" if figure else ""
+            log.info("batch %d: the samples are %s%s", number, verdict, why)
+        self.verdict = verdict
+        fallen = verdict == collapse.COLLAPSED and not pl_module.phase
+        if fallen and self.first_collapse is None:
+            self.first_collapse = number
+        self.n_in_a_row = self.n_in_a_row + 1 if fallen else 0
+        if self.patience is not None and self.n_in_a_row >= self.patience:
+            log.warning("collapsed %d times in a row: training stops", self.n_in_a_row)
+            trainer.should_stop = True
+
+    def summary(self) -> dict[str, Any]:
+        """What to keep of it once training has ended."""
+        return {"last_verdict": self.verdict, "first_collapsed_batch": self.first_collapse}
 
 
 class EpochLine(Callback):
@@ -60,7 +137,9 @@ class EpochLine(Callback):
                 ("accuracy_d", "train/accuracy_d"),
                 ("val nll", "val/nll"),
                 ("val distance", "val/distance"),
-                ("distinct 4-grams", "val/distinct_pitch_4grams"),
+                ("overlap", "val/oa_mean"),
+                ("precision", "val/precision"),
+                ("coverage", "val/coverage"),
             )
             if key in figures
         ]

@@ -125,10 +125,18 @@ class TrainerConfig:
 class SamplesConfig:
     """What is drawn from the generator; explained in conf/train.yaml."""
 
-    n_windows: int = bounded(2, 4096)
     n_validation_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
+
+
+@dataclass
+class CollapseConfig:
+    """How collapse is watched for; explained in conf/train.yaml."""
+
+    every_n_batches: int = bounded(1)
+    n_windows: int = bounded(2, 4096)
+    patience: int = bounded(1)
 
 
 @dataclass
@@ -138,6 +146,8 @@ class TrainConfig:
     name: str
     resume: str | None
     debug: bool
+    stop_on_collapse: bool
+    collapse: CollapseConfig
     data: DataConfig
     model: Any
     trainer: TrainerConfig

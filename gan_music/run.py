@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -19,7 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_data, build_model, restore_model
-from gan_music.callbacks import EpochLine, SampleQuality
+from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
 from gan_music.cli import overrides
 from gan_music.config import TrainConfig, checked
@@ -28,11 +29,15 @@ from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_midi
-from gan_music.metrics.basic import compare, describe
+from gan_music.metrics.compare import Settings, compare
+from gan_music.metrics.distance import distance
+from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows
 from gan_music.run_folder import folder_of_checkpoint
 
 log = logging.getLogger(__name__)
+
+_SHOWN_NOTES = 256  # of each piece in samples.png
 
 
 def train(config: TrainConfig) -> float:
@@ -69,7 +74,8 @@ def train(config: TrainConfig) -> float:
     _write_config(plain, folder / "config.yaml")
     data.extraction.write_rejects(folder / "rejects.csv")
     model = build_model(config.model, data.codec.state(), plain)
-    trainer = _trainer(config, data, folder)
+    alarm = _alarm(config, data)
+    trainer = _trainer(config, data, alarm, folder)
     log.info(
         "training %s (%s weights) for %d epochs on %s, in %s",
         config.model.name,
@@ -92,7 +98,7 @@ def train(config: TrainConfig) -> float:
                 else "no epoch was finished, so there is nothing to go on from",
             )
             raise KeyboardInterrupt from error
-    figures = _finish(config, data, folder)
+    figures = _finish(config, data, alarm, folder)
     _log_hyperparameters(trainer, plain, figures)
     log.info("%s", _closing_lines(folder, figures))
     return float(figures["val_distance"])
@@ -149,7 +155,21 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", text)
 
 
-def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Trainer:
+def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
+    assert data.pieces is not None
+    window, settings = config.data.window, config.collapse
+    return CollapseAlarm(
+        _excerpts(data.pieces.train, window, settings.n_windows),
+        every_n_batches=settings.every_n_batches,
+        window=window,
+        seed=config.seed,
+        patience=settings.patience if config.stop_on_collapse else None,
+    )
+
+
+def _trainer(
+    config: TrainConfig, data: MusicDataModule, alarm: CollapseAlarm, folder: Path
+) -> Trainer:
     assert data.pieces is not None
     reference = _excerpts(data.pieces.val, config.data.window)
     callbacks: list[Callback] = [
@@ -159,6 +179,7 @@ def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Traine
             window=config.data.window,
             seed=config.seed,
         ),
+        alarm,
         EpochLine(),
         ModelCheckpoint(
             folder / "checkpoints",
@@ -197,46 +218,51 @@ def _trainer(config: TrainConfig, data: MusicDataModule, folder: Path) -> Traine
     )
 
 
-def _finish(config: TrainConfig, data: MusicDataModule, folder: Path) -> dict[str, Any]:
+def _finish(
+    config: TrainConfig, data: MusicDataModule, alarm: CollapseAlarm, folder: Path
+) -> dict[str, Any]:
     """Measure the best checkpoint on the test split, write samples, and close with metrics.json."""
     assert data.pieces is not None
     best = folder / "checkpoints" / "best.ckpt"
     checkpoint = load_checkpoint(best)
     model = restore_model(checkpoint, best)
-    seed_everything(config.seed, verbose=False)
-    untrained = build_model(config.model, data.codec.state())
-    window = config.data.window
-    test, val = _excerpts(data.pieces.test, window), _excerpts(data.pieces.val, window)
-    # as many windows of real music as of generated, since distinct n-grams fall with their number
-    corpus = _excerpts(data.pieces.test, window, config.samples.n_windows)
-    figures: dict[str, Any] = {
-        "best_epoch": checkpoint.epoch + 1,
-        "n_windows": config.samples.n_windows,
-        "window": window,
-    }
-    for name, network in (("trained", model), ("untrained", untrained)):
-        drawn = network.sample(
-            n_pieces=len(corpus) or config.samples.n_windows,
-            n_notes=window,
-            seed=config.seed + 1,  # not the noise that chose the checkpoint
-        )
-        figures[name] = describe(drawn) | compare(drawn, test) | {"n_clipped": network.n_clipped}
-        if name == "trained":
-            figures["val_distance"] = compare(drawn, val)["distance"]
-    # how far other real music is: test windows would be compared with a set that they belong to
-    other = _excerpts(data.pieces.val, window, config.samples.n_windows)
-    figures["corpus"] = describe(corpus) | compare(other, test)
+    samples, window = config.samples, config.data.window
     tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
     pieces = model.sample(
-        n_pieces=config.samples.n_pieces,
-        n_notes=config.samples.n_notes,
-        seed=config.seed,
-        tempo=tempo,
+        n_pieces=samples.n_pieces, n_notes=samples.n_notes, seed=config.seed, tempo=tempo
+    )
+    n_clipped = model.n_clipped
+    # not the noise that chose the checkpoint
+    drawn = model.sample(
+        n_pieces=samples.n_validation_windows, n_notes=window, seed=config.seed + 1
+    )
+    report = compare(
+        pieces,
+        data.pieces.test,
+        data.pieces.train,
+        Settings(
+            window=window,
+            max_pieces=samples.n_pieces,
+            max_notes=samples.n_notes,
+            seed=config.seed,
+        ),
+        n_threads=os.cpu_count() or 1,
     )
     write_pieces(pieces, folder / "samples")
-    real = [("real music", p) for p in _excerpts(data.pieces.test, config.samples.n_notes, 2)]
+    real = [("real music", p) for p in _excerpts(data.pieces.test, samples.n_notes, 2)]
     shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
-    draw_piano_rolls(real + shown, folder / "samples.png")
+    draw_piano_rolls(
+        [(title, p.cut(0, _SHOWN_NOTES)) for title, p in real + shown], folder / "samples.png"
+    )
+    with replacing(folder / "quality.txt") as temporary:
+        temporary.write_text(table(report) + "\n", encoding="utf-8")
+    figures = {
+        "best_epoch": checkpoint.epoch + 1,
+        "val_distance": distance(drawn, _excerpts(data.pieces.val, window))["distance"],
+        "n_clipped": n_clipped,
+        "n_values": sum(map(len, pieces)) * 3,
+        "while_training": alarm.summary(),
+    } | report.as_json()
     with replacing(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     return figures
@@ -258,38 +284,37 @@ def write_pieces(pieces: list[Piece], folder: Path) -> None:
 def _log_hyperparameters(trainer: Trainer, plain: dict[str, Any], figures: dict[str, Any]) -> None:
     logger = trainer.logger
     assert isinstance(logger, TensorBoardLogger)
-    trained = figures["trained"]
-    logger.log_hyperparams(
-        _flat(plain),
-        {
-            "final/val_distance": figures["val_distance"],
-            "final/test_distance": trained["distance"],
-            "final/distinct_pitch_4grams": trained["distinct_pitch_4grams"],
-            "final/scale_consistency": trained["scale_consistency"],
-        },
-    )
+    final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
+    logger.log_hyperparams(_flat(plain), final | {"final/val_distance": figures["val_distance"]})
     logger.save()
 
 
+def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
+    """A figure of each family."""
+    families = figures["figures"]
+    return {
+        name: families[family][name]["generated"]
+        for family, name in (
+            ("likeness", "oa_mean"),
+            ("judge", "accuracy"),
+            ("quality", "precision"),
+            ("quality", "coverage"),
+            ("diversity", "distinct_pitch_4grams"),
+            ("originality", "longest_copied_run_95th"),
+        )
+    }
+
+
 def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
-    rows = [f"{'':24}{'trained':>10}{'untrained':>11}{'real music':>12}"]
-    for key in (
-        "distance",
-        "distance_pitch",
-        "distance_duration",
-        "distance_offset",
-        "distinct_pitch_4grams",
-        "scale_consistency",
-    ):
-        values = [figures[side][key] for side in ("trained", "untrained", "corpus")]
-        rows.append(f"{key:24}{values[0]:10.3f}{values[1]:11.3f}{values[2]:12.3f}")
-    if figures["trained"]["n_clipped"]:
+    rows = [(folder / "quality.txt").read_text(encoding="utf-8").rstrip()]
+    if figures["n_clipped"]:
         rows.append(
-            f"{figures['trained']['n_clipped']} of {3 * figures['trained']['n_notes']} values that "
-            "no MIDI file can hold were clipped"
+            f"{figures['n_clipped']} of {figures['n_values']} values that no MIDI file can hold "
+            "were clipped"
         )
     rows += [
-        f"best epoch {figures['best_epoch']}; all figures: {folder / 'metrics.json'}",
+        f"best epoch {figures['best_epoch']}, {figures['val_distance']:.3f} from validation music",
+        f"all figures: {folder / 'metrics.json'}",
         f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
         f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
         "losses: tensorboard --logdir outputs",

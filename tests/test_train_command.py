@@ -50,6 +50,7 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
         "train.log",
         "rejects.csv",
         "metrics.json",
+        "quality.txt",
         "samples.png",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
@@ -68,19 +69,19 @@ def test_the_last_lines_say_where_things_are(run: Path) -> None:
     assert "split by piece" in (only_run(run) / "train.log").read_text()
 
 
-def test_metrics_have_trained_untrained_and_corpus(run: Path) -> None:
-    figures = json.loads((only_run(run) / "metrics.json").read_text())
-    for side in ("trained", "untrained", "corpus"):
-        assert {
-            "distance",
-            "distance_pitch",
-            "distance_duration",
-            "distance_offset",
-            "distinct_pitch_4grams",
-            "scale_consistency",
-        } <= figures[side].keys()
-    assert figures["corpus"]["n_notes"] == figures["trained"]["n_notes"]
-    assert figures["trained"]["distance"] != figures["untrained"]["distance"]
+def test_a_run_ends_with_the_whole_measure(run: Path) -> None:
+    folder = only_run(run)
+    figures = json.loads((folder / "metrics.json").read_text())
+    assert 0 < figures["val_distance"] <= 1
+    assert figures["verdict"] in ("healthy", "narrow", "collapsed")
+    assert figures["while_training"].keys() == {"last_verdict", "first_collapsed_batch"}
+    families = figures["figures"]
+    for family in ("likeness", "judge", "quality", "pitch", "rhythm", "harmony", "originality"):
+        assert families[family]
+    assert families["likeness"]["oa_mean"]["best"] == "higher"
+    assert "Training pieces: " in (folder / "quality.txt").read_text()
+    # what is printed is what is kept
+    assert (folder / "quality.txt").read_text() in (run / "stdout").read_text()
 
 
 def test_tensorboard_has_both_players_against_batches(run: Path) -> None:
@@ -97,12 +98,18 @@ def test_tensorboard_has_both_players_against_batches(run: Path) -> None:
         "train/lr_g",
         "train/nll",
         "val/distance",
+        "val/coverage",
+        "collapse/verdict",
+        "collapse/entropy_pitch",
     } <= tags
     log = (only_run(run) / "train.log").read_text()
     n_windows = int(log.split(" training windows")[0].rsplit(" ", 1)[1])
     # two epochs of batches of 8, a point for every batch
     steps = [e.step for e in events.Scalars("train/nll")]
     assert steps == list(range(2 * -(-n_windows // 8)))
+    n_batches = -(-n_windows // 8)
+    expected = sorted({*range(3, 2 * n_batches, 4), n_batches - 1, 2 * n_batches - 1})
+    assert [e.step for e in events.Scalars("collapse/verdict")] == expected
     hyperparameters = events.summary_metadata
     assert any(m.plugin_data.plugin_name == "hparams" for m in hyperparameters.values())
 

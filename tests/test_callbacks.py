@@ -1,0 +1,86 @@
+"""The collapse alarm, on a model whose samples are given."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gan_music.callbacks import CollapseAlarm
+from gan_music.models.base import MusicGAN
+from gan_music.notes import Piece
+from tests.conftest import make_piece
+
+REAL = [make_piece(seed, n_notes=48).cut(0, 48) for seed in range(8)]
+ONE_NOTE = [Piece.from_arrays([0] * 48, [1] * 48, [60] * 48, grid=24)] * 8
+
+
+class Model(MusicGAN):
+    """Writes what it is told to."""
+
+    def __init__(self, warm: bool = False) -> None:
+        super().__init__(config=None, codec_state={}, clip_norm=None)
+        self.pieces = REAL
+        self.warm = warm
+
+    @property
+    def phase(self) -> str:
+        return "warm start" if self.warm else ""
+
+    def sample(self, **arguments: Any) -> list[Piece]:
+        assert arguments["n_pieces"] == 8
+        return self.pieces
+
+
+def make_alarm(patience: int | None = 2) -> CollapseAlarm:
+    return CollapseAlarm(REAL, every_n_batches=10, window=48, seed=0, patience=patience)
+
+
+def run(alarm: CollapseAlarm, model: Model, batches: range) -> bool:
+    """Whether the alarm wants training to stop after these batches."""
+    trainer = SimpleNamespace(
+        fit_loop=SimpleNamespace(), loggers=[], should_stop=False, is_last_batch=False
+    )
+    for number in batches:
+        trainer.fit_loop.total_batch_idx = number
+        alarm.on_train_batch_end(trainer, model)  # type: ignore[arg-type]
+    return trainer.should_stop
+
+
+def test_real_music_is_healthy_and_one_note_collapsed() -> None:
+    alarm, model = make_alarm(), Model()
+    run(alarm, model, range(25))
+    assert alarm.summary() == {"last_verdict": "healthy", "first_collapsed_batch": None}
+    model.pieces = ONE_NOTE
+    assert not run(alarm, model, range(25, 35))
+    assert alarm.summary() == {"last_verdict": "collapsed", "first_collapsed_batch": 30}
+    assert run(alarm, model, range(35, 45))
+
+
+def test_verdicts_that_stop_training_come_in_a_row() -> None:
+    alarm, model = make_alarm(), Model()
+    model.pieces = ONE_NOTE
+    run(alarm, model, range(10))
+    model.pieces = REAL
+    run(alarm, model, range(10, 20))
+    model.pieces = ONE_NOTE
+    assert not run(alarm, model, range(20, 30))
+
+
+@pytest.mark.parametrize(("warm", "patience"), [(True, 1), (False, None)])
+def test_no_alarm_in_a_warm_start_or_without_patience(warm: bool, patience: int | None) -> None:
+    alarm, model = make_alarm(patience), Model(warm=warm)
+    model.pieces = ONE_NOTE
+    assert not run(alarm, model, range(100))
+    assert (alarm.first_collapse is None) == warm
+
+
+def test_a_resumed_alarm_counts_on() -> None:
+    alarm, model = make_alarm(), Model()
+    model.pieces = ONE_NOTE
+    run(alarm, model, range(10))
+    again = make_alarm()
+    again.load_state_dict(alarm.state_dict())
+    assert run(again, model, range(10, 20))
+    assert again.first_collapse == 10
