@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +15,10 @@ from gan_music.io.read import READERS
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "fuzz_readers.py"
 
 
-@pytest.fixture(scope="module")
-def fuzz() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fuzz_readers", COMMAND)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def fuzz(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(COMMAND.parent)
+    return importlib.import_module("fuzz_readers")
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
