@@ -2,8 +2,8 @@
 
     python benchmarks/paper_figures.py RUN [PICTURE.png]
 
-Prints both losses at the ends of the epochs that the paper's author logged, and how many different
-pitches and durations 10,000 of the trained generator's notes have, beside notes of the data.
+Prints both losses as last logged in the epochs of the log that the paper's author published, and how many
+different pitches and durations 10,000 of the trained generator's notes have, beside notes of the data.
 """
 
 from __future__ import annotations
@@ -27,29 +27,31 @@ N_NOTES = 10_000
 LOGGED = (1, 2, 5, 8, 10, 12)  # epochs in the log that the paper's author published
 
 
-def losses(run: Path) -> dict[str, dict[int, float]]:
-    """The last logged loss of each epoch (from 1), by player."""
+def losses(run: Path) -> dict[str, dict[float, float]]:
+    """The logged losses by player and by the time in epochs."""
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
-    epochs = {e.step: int(e.value) + 1 for e in events.Scalars("epoch")}
+    last = max(e.step for e in events.Scalars("epoch"))
+    n_epochs = max(int(e.value) for e in events.Scalars("epoch")) + 1
+    batches = (last + 1) / n_epochs  # an epoch's
     return {
-        player: {
-            epochs[e.step]: e.value
-            for e in events.Scalars(f"train/loss_{player}")
-            if e.step in epochs
-        }
+        player: {(e.step + 1) / batches: e.value for e in events.Scalars(f"train/loss_{player}")}
         for player in "dg"
     }
 
 
-def draw(curves: dict[str, dict[int, float]], path: Path) -> None:
-    """Both losses against epochs."""
+def draw(curves: dict[str, dict[float, float]], path: Path) -> None:
+    """Both losses against epochs, each batch that was logged faint, their moving mean over it."""
     figure = Figure(figsize=(8, 3), layout="constrained")
     axis = figure.subplots()
-    for player, label in (("d", "discriminator"), ("g", "generator")):
-        axis.plot(list(curves[player]), list(curves[player].values()), label=label, linewidth=1)
+    for player, label, color in (("d", "discriminator", "C0"), ("g", "generator", "C1")):
+        epoch, loss = np.array(list(curves[player].items())).T
+        axis.plot(epoch, loss, linewidth=0.5, alpha=0.35, color=color)
+        n = max(1, len(loss) // 100)
+        mean = np.convolve(loss, np.ones(n) / n, "valid")
+        axis.plot(epoch[n - 1 :], mean, label=label, linewidth=1.2, color=color)
     axis.set_xlabel("epoch")
-    axis.set_ylabel("BCE of its last batch")
+    axis.set_ylabel("BCE of a batch")
     axis.legend(frameon=False)
     axis.grid(color="#e0e0e0")
     FigureCanvasAgg(figure).print_figure(path, format="png", dpi=100)
@@ -71,8 +73,9 @@ def main() -> None:
     run = Path(sys.argv[1])
     curves = losses(run)
     for epoch in LOGGED:
-        if epoch in curves["d"]:
-            d, g = curves["d"][epoch], curves["g"][epoch]
+        logged = [time for time in curves["d"] if epoch - 1 < time <= epoch + 1e-9]
+        if logged:
+            d, g = curves["d"][logged[-1]], curves["g"][logged[-1]]
             print(f"epoch {epoch:3}: discriminator {d:.4f}, generator {g:.4f}")
     if len(sys.argv) > 2:
         draw(curves, Path(sys.argv[2]))
