@@ -85,7 +85,8 @@ def choose(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -
     for piece in pieces:
         # by the rhythm before the pitches: pieces that differ in their pitches alone, as variants
         # of one piece do, are drawn and cut alike, and the comparison of two variants is paired
-        rhythm = digest(piece.onset - piece.onset[:1], piece.duration, chance)
+        in_chord = np.lexsort((piece.duration, piece.onset))
+        rhythm = digest(piece.onset - piece.onset[:1], piece.duration[in_chord], chance)
         keyed.append((rhythm, digest(np.diff(piece.pitch), chance), piece))
     keyed.sort(key=lambda k: k[:2])
     return [_excerpt(piece, n_notes, rhythm) for rhythm, _, piece in keyed[:n_pieces]]

@@ -50,7 +50,7 @@ def test_undefined_is_nan() -> None:
         drawn(0, [59, 60, 61], [50], [0, 1, 6, 12]),  # the paper's: 3 pitches, 1 duration
         drawn(0, [60], [24], [24]),
         drawn(0, list(range(40, 80)), [6, 12, 24, 48], [0, 6, 12])[:1] * 64,  # one, over and over
-        [p for p in drawn(0, list(range(55, 67)), [12], [12])],
+        drawn(0, list(range(55, 67)), [12], [12]),
     ],
     ids=["paper", "one note", "one window", "one octave, one rhythm"],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.excerpts import sample
 from gan_music.metrics.sides import Figure, prepare
 from gan_music.metrics.table import table
+from gan_music.metrics.two_sample import accuracy, two_sample_test
 from gan_music.notes import Piece
 from tests.metrics.music import noise, piece, transposed, with_pitches_shuffled
 
@@ -27,6 +29,14 @@ LIKENESS = {
 
 def flat(report: Report) -> dict[str, Figure]:
     return {k: f for figures in report.families.values() for k, f in figures.items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_seeds() -> Iterator[None]:
+    """The judge is most of the time, and its five seeds are tested where it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(families, "N_SEEDS", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +82,16 @@ def test_corruption_ranks_on_every_likeness_figure(
         corrupted = [with_pitches_shuffled(p, rate, seed=1) for p in halves[0]]
         sampled = sample(corrupted, halves[1], max_pieces=64, max_notes=400, long_window=64, seed=0)
         sides = prepare(sampled, window=64, long_window=64, n_draws=24, seed=0)
+        figures = families.likeness(sides) | families.quality(sides, 5)
+        ours, theirs = sides.generated, sides.reference
+        told = two_sample_test(
+            ours.points, ours.windows.piece, theirs.points, theirs.windows.piece, seeds=[0]
+        )
         found.append(
-            families.likeness(sides) | families.quality(sides, 5) | families.judge(sides, 0)
+            {k: f.generated.value for k, f in figures.items()} | {"accuracy": accuracy(told)}
         )
     for name, sign in LIKENESS.items():
-        light, middle, heavy = (sign * f[name].generated.value for f in found)
+        light, middle, heavy = (sign * f[name] for f in found)
         assert light > middle > heavy, (name, light, middle, heavy)
 
 
@@ -92,12 +107,13 @@ def test_transposing_both_sides_changes_little(
     halves: tuple[list[Piece], list[Piece]], real: Report
 ) -> None:
     up = compare(*([transposed(p, 3) for p in side] for side in halves), None, FEW)
+    families_of_training = up.families["originality"]  # NaN without
     for name, f in flat(up).items():
         before = flat(real)[name]
-        if name == "frechet_distance" or math.isnan(f.generated.value):
+        if name in families_of_training:
             continue
-        assert f.generated.value == pytest.approx(before.generated.value, abs=0.02), name
-        assert f.reference.value == pytest.approx(before.reference.value, abs=0.02), name
+        for now, then in ((f.generated, before.generated), (f.reference, before.reference)):
+            assert now.value == pytest.approx(then.value, abs=0.02, nan_ok=True), name
 
 
 def test_originality_of_copies_and_of_others(
@@ -107,7 +123,9 @@ def test_originality_of_copies_and_of_others(
     copied = [transposed(p, -2) for p in theirs]
     figures = flat(compare(copied, ours, theirs, FEW))
     assert figures["copied_8gram_rate"].generated.value == 1
-    assert figures["nearest_training_window"].generated.value < 1
+    # windows of a piece that was cut begin elsewhere than the training windows
+    nearest = figures["nearest_training_window"]
+    assert nearest.generated.value < nearest.reference.value / 2
     assert figures["copied_8gram_rate"].reference.value < 0.3
     assert figures["longest_copied_run"].generated.value > 3 * (
         figures["longest_copied_run"].reference.value
@@ -143,14 +161,23 @@ def pieces_of(length: int, n: int, first: int) -> list[Piece]:
 def test_little_music_gives_nan_and_no_warning(
     generated: list[Piece], reference: list[Piece]
 ) -> None:
-    for training in (None, [], [noise(99, 2)], [noise(98, 300)]):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            report = compare(generated, reference, training, Settings(n_bootstrap=6))
-        json.dumps(report.as_json(), allow_nan=False)
-        lines = table(report).splitlines()
-        assert max(map(len, lines)) <= 100
-        assert lines[-1].startswith("verdict: ")
+    for training in (None, [noise(98, 300)]):
+        _hold(generated, reference, training)
+
+
+@pytest.mark.parametrize("training", [[], [piece()], [noise(99, 2)], [noise(99, 20)] * 2])
+def test_little_training_music_gives_nan_and_no_warning(training: list[Piece]) -> None:
+    _hold(pieces_of(90, 4, 0), pieces_of(90, 4, 4), training)
+
+
+def _hold(generated: list[Piece], reference: list[Piece], training: list[Piece] | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = compare(generated, reference, training, Settings(n_bootstrap=6))
+    json.dumps(report.as_json(), allow_nan=False)
+    lines = table(report).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[-1].startswith("verdict: ")
 
 
 def test_long_pieces_are_cut_and_the_table_says_so() -> None:
