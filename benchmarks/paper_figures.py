@@ -2,8 +2,9 @@
 
     python benchmarks/paper_figures.py RUN [PICTURE.png]
 
-Prints both losses as last logged in the epochs of the log that the paper's author published, and how many
-different pitches and durations 10,000 of the trained generator's notes have, beside notes of the data.
+Prints both losses as last logged in the epochs of the log that its author published, and how
+many different pitches and durations 10,000 of the trained generator's notes have, beside notes of
+the data.
 """
 
 from __future__ import annotations

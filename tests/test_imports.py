@@ -78,7 +78,7 @@ def test_data_flows_one_way() -> None:
             assert rank[other] <= rank[here], f"{module} imports {other}"
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "extract"])
+@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate"])
 def test_commands_are_light_to_import(command: str) -> None:
     code = f"import sys, gan_music.{command}; print(*sys.modules)"
     loaded = subprocess.run(

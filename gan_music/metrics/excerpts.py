@@ -49,9 +49,8 @@ class Sampled:
     n_notes: int
 
 
-def digest(piece: Piece) -> bytes:
-    """A hash of the notes that a transposition does not change."""
-    columns = (piece.onset - piece.onset[:1], piece.duration, np.diff(piece.pitch))
+def digest(*columns: IntArray) -> bytes:
+    """A hash of whole numbers."""
     return hashlib.sha256(b"|".join(c.astype("<i8").tobytes() for c in columns)).digest()
 
 
@@ -81,11 +80,16 @@ def sample(
 
 def choose(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -> list[Piece]:
     """At most ``n_pieces`` of the pieces, each cut to at most ``n_notes`` notes; seeded."""
-    keyed = sorted(
-        ((hashlib.sha256(digest(p) + seed.to_bytes(8, "little")).digest(), p) for p in pieces),
-        key=lambda pair: pair[0],
-    )
-    return [_excerpt(piece, n_notes, key) for key, piece in keyed[:n_pieces]]
+    chance = np.array([seed], np.int64)
+    keyed = []
+    for piece in pieces:
+        # by the rhythm before the pitches: pieces that differ in their pitches alone, as variants
+        # of one piece do, are drawn and cut alike, and the comparison of two variants is paired
+        in_chord = np.lexsort((piece.duration, piece.onset))
+        rhythm = digest(piece.onset - piece.onset[:1], piece.duration[in_chord], chance)
+        keyed.append((rhythm, digest(np.diff(piece.pitch), chance), piece))
+    keyed.sort(key=lambda k: k[:2])
+    return [_excerpt(piece, n_notes, rhythm) for rhythm, _, piece in keyed[:n_pieces]]
 
 
 def _excerpt(piece: Piece, n_notes: int, key: bytes) -> Piece:

@@ -9,9 +9,8 @@ area is 1 and their Kullback-Leibler divergence 0.
 Written from the paper. Its authors' program differs: it evaluates the two densities of its KL
 divergence on two different grids (each on its own range) and the divergence is then of numbers that
 do not belong to the same distances; here both stand on one grid. It leaves transition matrices and
-histograms as counts by default; here all are shares, so that a window's length does not matter. It
-counts pairs of windows once each and within a piece, too; here windows of one piece are not paired,
-since they are alike for a reason that is not the style.
+histograms as counts by default; here they are probabilities and shares. It pairs windows of one
+piece, too; here they are not paired, since they are alike for a reason that is not the style.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ _N_BINS = 256
 # A density is nowhere below this share of an even one: KL stays finite where the sets do not meet.
 _FLOOR = 1e-6
 _MOST_IN_A_BEAT = 16
+_ROW_PRIOR = 4  # transitions
 # Note lengths, in quarters: whole to sixteenth, the dotted ones, the triplet ones.
 _LENGTHS = np.array([4, 2, 1, 1 / 2, 1 / 4, 3, 3 / 2, 3 / 4, 3 / 8, 4 / 3, 2 / 3, 1 / 3])
 
@@ -147,8 +147,12 @@ def _shares(counts: IntArray) -> FloatArray:
 
 
 def _transitions(states: IntArray) -> FloatArray:
-    """Share of each of the 144 pairs of successive states 0..11, ``[W, 144]``."""
-    return _shares(histograms(states[:, :-1] * 12 + states[:, 1:], 144))
+    """Probability of the next state given each of 0..11, ``[W, 144]``: count / (row's sum + 4).
+
+    A state that a window has once or twice says little: the 4 keeps its row small.
+    """
+    counts = histograms(states[:, :-1] * 12 + states[:, 1:], 144).reshape(-1, 12, 12)
+    return (counts / (counts.sum(2, keepdims=True) + _ROW_PRIOR)).reshape(-1, 144)
 
 
 def _length_kinds(w: Windows) -> IntArray:

@@ -36,8 +36,8 @@ def two_sample_test(
     """Share of each piece's windows that the judge told right, out of fold: ``[S, A]``, ``[S, B]``.
 
     One row a seed, which deals the folds and grows the forest. Pieces stand in the order of their
-    numbers. Sides of unequal size weigh the same. Empty where a side has fewer than five
-    pieces, one a fold.
+    numbers. Sides of unequal size weigh the same. Empty where a side has fewer than five pieces,
+    one a fold.
 
     Parameters
     ----------

@@ -1,0 +1,39 @@
+"""Small pieces, and ways to spoil them, that the tests of the figures share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gan_music.notes import Piece
+
+
+def piece(*notes: tuple[int, int, int], grid: int = 24, meters: object = ((0, 4, 4),)) -> Piece:
+    """Notes as (onset, duration, pitch), in steps."""
+    onset, duration, pitch = np.array(notes).T if notes else np.empty((3, 0))
+    return Piece.from_arrays(onset, duration, pitch, grid=grid, meters=meters)  # type: ignore[arg-type]
+
+
+def noise(seed: int, n_notes: int = 200) -> Piece:
+    """Random notes: chords, rests, overlaps."""
+    rng = np.random.default_rng(seed)
+    return Piece.from_arrays(
+        np.cumsum(rng.choice([0, 0, 3, 6, 12, 24, 31], n_notes)),
+        rng.choice([1, 2, 6, 12, 24, 50], n_notes),
+        rng.integers(36, 90, n_notes),
+        grid=24,
+    )
+
+
+def with_pitches_shuffled(p: Piece, rate: float, seed: int) -> Piece:
+    """That share of the notes gets each other's pitches."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(p))[: round(rate * len(p))]
+    pitch = p.pitch.copy()
+    pitch[chosen] = pitch[rng.permutation(chosen)]
+    return Piece.from_arrays(p.onset, p.duration, pitch, grid=p.grid, meters=p.meters)
+
+
+def transposed(p: Piece, semitones: int) -> Piece:
+    return Piece.from_arrays(
+        p.onset, p.duration, p.pitch + semitones, grid=p.grid, meters=p.meters, name=p.name
+    )

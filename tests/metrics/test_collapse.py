@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, verdict, worst
+from gan_music.notes import Piece, windows
+from tests.metrics.music import piece
+
+
+def drawn(seed: int, pitches: list[int], durations: list[int], offsets: list[int]) -> list[Piece]:
+    """64 windows of 64 notes, each note drawn by itself."""
+    rng = np.random.default_rng(seed)
+    return [
+        Piece.from_arrays(
+            np.cumsum(rng.choice(offsets, 64)),
+            rng.choice(durations, 64),
+            rng.choice(pitches, 64),
+            grid=24,
+        )
+        for _ in range(64)
+    ]
+
+
+def test_figures_by_hand() -> None:
+    one = piece((0, 12, 60), (12, 12, 62), (24, 12, 60), (36, 12, 62), (48, 12, 60))
+    other = piece((0, 24, 60), (24, 24, 60), (48, 24, 60), (72, 24, 60), (96, 24, 60))
+    f = collapse_figures([one, other])
+    assert f["entropy_duration"] == 1
+    assert f["entropy_offset"] == 1
+    assert f["n_pitches"] == 2
+    assert f["entropy_pitch"] == pytest.approx(-(0.8 * math.log2(0.8) + 0.2 * math.log2(0.2)))
+    assert f["distinct_pitch_4grams"] == 3 / 4
+    assert f["distinct_note_4grams"] == 1  # one each
+    # pitches overlap in 3/5, durations and offsets not at all
+    assert f["distance_between_samples"] == pytest.approx((0.4 + 1 + 1) / 3)
+
+
+def test_undefined_is_nan() -> None:
+    assert all(math.isnan(v) for v in collapse_figures([]).values())
+    assert verdict(collapse_figures([]), collapse_figures([])) is None
+
+
+@pytest.mark.parametrize("n_windows", [16, 64])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        drawn(0, [59, 60, 61], [50], [0, 1, 6, 12]),  # the paper's: 3 pitches, 1 duration
+        drawn(0, [60], [24], [24]),
+        drawn(0, list(range(40, 80)), [6, 12, 24, 48], [0, 6, 12])[:1] * 64,  # one, over and over
+        drawn(0, list(range(55, 67)), [12], [12]),
+    ],
+    ids=["paper", "one note", "one window", "one octave, one rhythm"],
+)
+def test_broken_generators_have_collapsed(
+    chorales: list[Piece], broken: list[Piece], n_windows: int
+) -> None:
+    real = collapse_figures(windows(chorales, 64, n_windows))
+    assert verdict(collapse_figures(broken[:n_windows]), real) == "collapsed"
+
+
+def test_between_lies_narrow(chorales: list[Piece]) -> None:
+    real = collapse_figures(windows(chorales, 64, 64))
+    # the windows of a single chorale's length of music, in two keys
+    few = windows(chorales[:1], 64, 64)
+    few = [few[i % len(few)] for i in range(64)]
+    assert verdict(collapse_figures(few), real) in ("narrow", "collapsed")
+    ratios = dict.fromkeys(THRESHOLDS, 1.0)
+    assert worst(ratios) == ("healthy", None)
+    assert worst(ratios | {"n_pitches": 0.5}) == ("narrow", "n_pitches")
+    assert worst(ratios | {"n_pitches": 0.5, "entropy_pitch": 0.1}) == (
+        "collapsed",
+        "entropy_pitch",
+    )
+
+
+@pytest.mark.parametrize("n_pieces", [16, 64])
+@pytest.mark.parametrize("per_piece", [1, 4])
+def test_real_music_is_healthy(chorales: list[Piece], n_pieces: int, per_piece: int) -> None:
+    for seed in range(40):
+        order = np.random.default_rng(seed).permutation(len(chorales))
+        sides = []
+        for part in (order[:n_pieces], order[n_pieces : 2 * n_pieces]):
+            cut = [w for i in part for w in windows([chorales[i]], 64, per_piece)]
+            sides.append(cut)
+        n = min(map(len, sides))
+        ours, theirs = (collapse_figures(s[:n]) for s in sides)
+        assert verdict(ours, theirs) == "healthy", relative_to(ours, theirs)

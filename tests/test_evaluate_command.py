@@ -1,0 +1,92 @@
+"""``python -m gan_music.evaluate`` as users run it, in temporary folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_music.io.write import write_midi
+from gan_music.notes import Piece
+from tests.conftest import make_piece, run_command
+
+SMALL = ("n_bootstrap=8", "n_workers=2")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real music, other real music, one note repeated, nothing, and no music."""
+    root = tmp_path_factory.mktemp("folders")
+    same = Piece.from_arrays(np.arange(96) * 24, np.full(96, 24), np.full(96, 60), grid=24)
+    sets = {
+        "reference": [make_piece(s) for s in range(8)],
+        "other": [make_piece(s) for s in range(8, 16)],
+        "broken": [same] * 8,
+        "three": [make_piece(0).cut(0, 3)],
+    }
+    for name, pieces in sets.items():
+        (root / name).mkdir()
+        for i, p in enumerate(pieces):
+            write_midi(p, root / name / f"{i}.mid")
+    (root / "empty").mkdir()
+    (root / "damaged").mkdir()
+    (root / "damaged" / "a.mid").write_bytes(b"no music")
+    return root
+
+
+def test_table_and_figures(folders: Path) -> None:
+    done = run_command(
+        "evaluate", "reference=reference", "generated=other", "train=reference", "out=new/out",
+        *SMALL, cwd=folders,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "verdict: healthy"
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("  coverage ") for line in lines)
+    found = json.loads((folders / "new" / "out" / "metrics.json").read_text())
+    assert found["verdict"] == "healthy"
+    assert found["figures"]["originality"]["copied_4gram_rate"]["reference"] == 1
+    assert found["figures"]["quality"]["coverage"]["best"] == "higher"
+    assert list(found["figures"]) == [
+        "likeness", "judge", "quality", "pitch", "rhythm", "harmony", "diversity", "structure",
+        "originality",
+    ]  # fmt: skip
+
+
+def test_one_note_repeated_has_collapsed(folders: Path) -> None:
+    done = run_command("evaluate", "reference=reference", "generated=broken", *SMALL, cwd=folders)
+    assert done.stdout.splitlines()[-1] == "verdict: collapsed"
+    figures = json.loads((folders / "metrics.json").read_text())["figures"]
+    assert figures["originality"]["copied_4gram_rate"]["generated"] is None
+
+
+def test_three_notes_are_no_error(folders: Path) -> None:
+    done = run_command("evaluate", "reference=reference", "generated=three", *SMALL, cwd=folders)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("verdict: ")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ((), "error: reference has no value: name a folder of music, reference=DIR."),
+        (("reference=reference",), "error: generated has no value"),
+        (("reference=reference", "generated=empty"), "error: generated="),
+        (("reference=nowhere", "generated=other"), "error: reference="),
+        (("reference=reference", "generated=damaged"), "error: generated=damaged: none of 1 files"),
+        (("reference=reference", "generated=other", "train=empty"), "error: train="),
+        (("reference=reference", "generated=other", "window=2"), "error: window=2 must be from 8"),
+        (("refrence=reference",), "error: the key refrence does not exist: did you mean reference"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    folders: Path, overrides: tuple[str, ...], sentence: str
+) -> None:
+    done = run_command("evaluate", *overrides, cwd=folders)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(sentence)
