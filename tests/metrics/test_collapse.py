@@ -34,8 +34,18 @@ def test_figures_by_hand() -> None:
     assert f["entropy_pitch"] == pytest.approx(-(0.8 * math.log2(0.8) + 0.2 * math.log2(0.2)))
     assert f["distinct_pitch_4grams"] == 3 / 4
     assert f["distinct_note_4grams"] == 1  # one each
-    # pitches overlap in 3/5, durations and offsets not at all
-    assert f["distance_between_samples"] == pytest.approx((0.4 + 1 + 1) / 3)
+    # pitches overlap in 3/5, durations and offsets not at all; dealt anew they would overlap
+    assert 0 < f["distance_between_samples"] < (0.4 + 1 + 1) / 3
+    assert collapse_figures([one, one])["distance_between_samples"] <= 0
+
+
+def test_notes_drawn_from_one_distribution_differ_by_chance_alone() -> None:
+    everything = drawn(3, list(range(30, 90)), [3, 6, 12, 24, 48], [0, 3, 6, 12])
+    assert abs(collapse_figures(everything)["distance_between_samples"]) < 0.01
+    low = drawn(4, list(range(30, 60)), [3, 6], [0, 3])
+    high = drawn(5, list(range(60, 90)), [24, 48], [6, 12])
+    # half of all pairs differ in everything
+    assert collapse_figures(low + high)["distance_between_samples"] > 0.3
 
 
 def test_undefined_is_nan() -> None:
