@@ -14,6 +14,7 @@ from gan_music.checkpoints import Checkpoint
 from gan_music.cli import user_path as user_path
 from gan_music.config import (
     DataConfig,
+    LikelihoodConfig,
     PaperConfig,
     SequenceGANConfig,
     TrainConfig,
@@ -23,6 +24,7 @@ from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicGAN
+from gan_music.models.likelihood import LikelihoodModel
 from gan_music.models.paper import PaperGAN
 from gan_music.models.sequence_gan import SequenceGAN, Training
 from gan_music.triples import TripleCodec
@@ -70,6 +72,8 @@ def build_model(
     if isinstance(config, PaperConfig):
         del values["use_offsets"]  # it went into the codec
         return PaperGAN(codec_state=codec_state, config=run, **values)
+    if isinstance(config, LikelihoodConfig):
+        return LikelihoodModel(codec_state=codec_state, config=run, **values)
     assert isinstance(config, SequenceGANConfig)
     names = {f.name for f in dataclasses.fields(Training)}
     training = Training(**{k: values.pop(k) for k in list(values) if k in names})

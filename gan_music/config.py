@@ -76,6 +76,7 @@ class SequenceGANConfig:
     embedding_size: int = bounded(1, 4096)
     noise_size: int = bounded(1, 65536)
     dropout: float = bounded(0, 0.99)
+    attention_span: int = bounded(0, 65536)
     lr_g: float = bounded(0)
     lr_d: float = bounded(0)
     betas: list[float] = bounded(0, 0.999999)
@@ -105,8 +106,30 @@ class PaperConfig:
     betas: list[float] = bounded(0, 0.999999)
 
 
+@dataclass
+class LikelihoodConfig:
+    """The generator's network alone; explained in conf/model/lstm_lm.yaml."""
+
+    name: str
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    embedding_size: int = bounded(1, 4096)
+    dropout: float = bounded(0, 0.99)
+    attention_span: int = bounded(0, 65536)
+    lr: float = bounded(0)
+    betas: list[float] = bounded(0, 0.999999)
+    weight_decay: float = bounded(0)
+    warmup_batches: int = bounded(0)
+    clip_norm: float = bounded(0)
+    ema_decay: float = bounded(0, 0.999999)
+
+
 # model.name -> its schema
-MODELS: dict[str, type] = {"sequence_gan": SequenceGANConfig, "paper": PaperConfig}
+MODELS: dict[str, type] = {
+    "sequence_gan": SequenceGANConfig,
+    "likelihood": LikelihoodConfig,
+    "paper": PaperConfig,
+}
 
 
 @dataclass

@@ -76,15 +76,14 @@ class MusicGAN(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # here gradients are unscaled already; the trainer cannot clip under manual optimization
-        (group,) = optimizer.param_groups
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self.clip_norm is not None:
-            norm = nn.utils.clip_grad_norm_(group["params"], self.clip_norm)
+            norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
         elif self.log_due:
-            gradients = [p.grad for p in group["params"] if p.grad is not None]
-            norm = nn.utils.get_total_norm(gradients)
+            norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         else:
             return
-        self.log_train(**{f"grad_norm_{group['player']}": norm})
+        self.log_train(**{f"grad_norm_{optimizer.param_groups[0]['player']}": norm})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["gan_music"] = {

@@ -75,6 +75,7 @@ class SequenceGAN(MusicGAN):
         noise_size: int,
         dropout: float,
         training: Training,
+        attention_span: int = 0,
         config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config=config, codec_state=codec_state, clip_norm=training.clip_norm)
@@ -88,6 +89,7 @@ class SequenceGAN(MusicGAN):
             n_layers=n_layers,
             embedding_size=embedding_size,
             dropout=dropout,
+            attention_span=attention_span,
         )
         self.discriminator = LSTMDiscriminator(
             space,

@@ -8,9 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_music.networks.attention import Memory, PastAttention
 from gan_music.networks.events import BarEmbedding, EventSpace
 
 State = tuple[Tensor, Tensor]
+
+# of the attention: its width is bounded, since a sampler reads all of it at each step
+_HEADS = 4
+_HEAD_SIZE = 32
 
 
 class LSTMGenerator(nn.Module):
@@ -18,8 +23,9 @@ class LSTMGenerator(nn.Module):
 
     A global noise ``z`` sets the LSTM's initial state and stands beside every input; local noise
     (Gumbel) makes each choice. Input at a step: the last event's embeddings, its position in the
-    bar, and ``z``. Heads are chained: offset, then pitch given the offset, then duration given
-    both (then velocity given all).
+    bar, and ``z``. With ``attention_span`` above 0, the state then looks back over so many events
+    (:class:`~gan_music.networks.attention.PastAttention`). Heads are chained: offset, then pitch
+    given the offset, then duration given both (then velocity given all).
 
     The same events can be had in two ways. :meth:`rollout` chooses them one by one without
     gradient; :meth:`logits` runs over a whole known sequence at once. Given the rollout's events
@@ -35,6 +41,7 @@ class LSTMGenerator(nn.Module):
         n_layers: int,
         embedding_size: int,
         dropout: float,
+        attention_span: int = 0,
     ) -> None:
         super().__init__()
         self.space = space
@@ -49,6 +56,17 @@ class LSTMGenerator(nn.Module):
             n_layers,
             batch_first=True,
             dropout=dropout if n_layers > 1 else 0.0,
+        )
+        self.attention = (
+            PastAttention(
+                hidden_size=hidden_size,
+                event_size=space.n_categories * embedding_size,
+                n_heads=_HEADS,
+                head_size=_HEAD_SIZE,
+                span=attention_span,
+            )
+            if attention_span > 0
+            else None
         )
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleList(
@@ -97,6 +115,10 @@ class LSTMGenerator(nn.Module):
         beside = z[:, None].expand(-1, events.shape[1], -1)
         inputs = torch.cat([*embedded, self.embed_bar(position, meters), beside], -1)
         hidden, _ = self.lstm(drop(inputs), self.initial_state(z))
+        if self.attention is not None:
+            ids = events.clamp_min(0)
+            came = torch.cat([e(ids[..., i]) for i, e in enumerate(self.embed)], -1)
+            hidden = self.attention(hidden, drop(came))
         hidden = drop(hidden)
         told = [hidden]
         logits = []
@@ -127,12 +149,20 @@ class LSTMGenerator(nn.Module):
         """
         position, meter = starts
         cell, heads = _Cell(self, z, meter), _Heads(self)
+        memory = None
+        if self.attention is not None:
+            rows = [cast(Tensor, e.weight) for e in self.embed]
+            memory = Memory(self.attention, len(z), rows)
         chosen = [torch.full((len(z),), n, device=z.device) for n in self.space.sizes]
         shape = (*gumbel.shape[:2], self.space.n_categories + 2)
         events = torch.empty(shape, dtype=torch.int64, device=z.device)
         for t in range(gumbel.shape[1]):
             hidden = cell.step(chosen, position)
+            if memory is not None:
+                hidden = memory.read(hidden)
             chosen = heads.choose(hidden, gumbel[:, t], temperature)
+            if memory is not None:
+                memory.write(chosen)
             position = self.space.advance(position, chosen[0], meter)
             events[:, t] = torch.stack([*chosen, position, meter], -1)
         return events

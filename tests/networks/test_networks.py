@@ -73,8 +73,14 @@ def test_where_a_window_begins() -> None:
 
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_both_passes_of_the_generator_agree(n_layers: int, temperature: float) -> None:
-    generator = make_generator(n_layers=n_layers)
+@pytest.mark.parametrize("attention_span", [0, 5, 50])
+def test_both_passes_of_the_generator_agree(
+    n_layers: int, temperature: float, attention_span: int
+) -> None:
+    generator = make_generator(n_layers=n_layers, attention_span=attention_span)
+    if generator.attention is not None:
+        for parameter in generator.attention.parameters():  # zeros would hide a mistake
+            torch.nn.init.normal_(parameter, std=0.5)
     z, gumbel = generator.noise(6), generator.gumbel(6, 20)
     begin = starts(6)
     events = generator.rollout(z, gumbel, begin, temperature=temperature)
@@ -87,8 +93,9 @@ def test_both_passes_of_the_generator_agree(n_layers: int, temperature: float) -
         assert torch.all(score.amax(-1) - chosen < 1e-5)
 
 
-def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones() -> None:
-    generator = make_generator()
+@pytest.mark.parametrize("attention_span", [0, 3])
+def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones(attention_span: int) -> None:
+    generator = make_generator(attention_span=attention_span)
     z = generator.noise(1)
     a = any_events(1, 8)
     b = a.clone()

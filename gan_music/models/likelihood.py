@@ -1,0 +1,128 @@
+"""The generator's network trained by maximum likelihood alone: the baseline of every GAN of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gan_music import losses
+from gan_music.events import EventCodec
+from gan_music.models.base import MusicGAN
+from gan_music.models.sequence_gan import event_space
+from gan_music.networks.generator import LSTMGenerator
+from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.sampling import sample
+
+
+class LikelihoodModel(MusicGAN):
+    """An LSTM of event sequences, with or without attention over its own past; one player.
+
+    A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. The loss is the negative log
+    likelihood of each event given those before it, in nats an event; AdamW, whose learning rate
+    rises linearly over ``warmup_batches`` and falls to a twentieth along a cosine over the run.
+    Samples are drawn with averaged weights. The noise of the generator is drawn and means nothing.
+    """
+
+    n_batches: Tensor
+
+    def __init__(
+        self,
+        *,
+        codec_state: dict[str, Any],
+        hidden_size: int,
+        n_layers: int,
+        embedding_size: int,
+        dropout: float,
+        attention_span: int,
+        lr: float,
+        betas: tuple[float, float],
+        weight_decay: float,
+        warmup_batches: int,
+        clip_norm: float,
+        ema_decay: float,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(config=config, codec_state=codec_state, clip_norm=clip_norm)
+        self.codec = EventCodec.from_state(codec_state)
+        self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
+        self.warmup_batches = warmup_batches
+        self.generator = LSTMGenerator(
+            event_space(self.codec),
+            noise_size=1,
+            hidden_size=hidden_size,
+            n_layers=n_layers,
+            embedding_size=embedding_size,
+            dropout=dropout,
+            attention_span=attention_span,
+        )
+        self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+        self.register_buffer("n_batches", torch.tensor(0))
+
+    @property
+    def sampler(self) -> LSTMGenerator:
+        """The generator to sample from: averaged weights."""
+        module = self.averaged.module
+        assert isinstance(module, LSTMGenerator)
+        return module
+
+    def sample(
+        self,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        seed: int,
+        temperature: float = 1.0,
+        tempo: float = DEFAULT_TEMPO,
+        meter: tuple[int, int] | None = None,
+    ) -> list[Piece]:
+        return sample(
+            self.sampler,
+            self.codec,
+            n_pieces=n_pieces,
+            n_notes=n_notes,
+            seed=seed,
+            temperature=temperature,
+            tempo=tempo,
+            meter=meter,
+        )
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # decay pulls matrices towards 0; biases and norms are left where they are
+        matrices = [p for p in self.generator.parameters() if p.ndim > 1]
+        others = [p for p in self.generator.parameters() if p.ndim <= 1]
+        return torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": self.weight_decay, "player": "g"},
+                {"params": others, "weight_decay": 0.0, "player": "g"},
+            ],
+            lr=self.lr,
+            betas=self.betas,
+        )
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        number = int(self.n_batches)
+        total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
+        rate = self.lr * min((number + 1) / max(1, self.warmup_batches), max(0.05, cosine))
+        for group in optimizer.param_groups:  # type: ignore[union-attr]  # there is one
+            group["lr"] = rate
+
+        z = self.generator.noise(len(batch))
+        nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
+        optimizer.zero_grad()  # type: ignore[union-attr]
+        self.manual_backward(nll)
+        optimizer.step()  # type: ignore[union-attr]
+        self.averaged.update_parameters(self.generator)
+        self.n_batches += 1
+        self.log_train(nll=nll, lr_g=torch.tensor(rate))
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """The likelihood of held-out windows."""
+        z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
+        nll = losses.negative_log_likelihood(self.sampler.logits(batch, z), batch)
+        self.log("val/nll", nll, batch_size=len(batch))

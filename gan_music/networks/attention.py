@@ -1,0 +1,118 @@
+"""Attention of a recurrent network over its own past, for whole sequences and step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PastAttention(nn.Module):
+    """Where was I in such a state before, and which event came then?
+
+    At each step the state ``[H]`` looks back over at most ``span`` earlier steps. A step is found
+    by its state *before* its event, and what is read is that state together with the event, so
+    that to write on as at another place is one look away (what a plain LSTM cannot do: its samples
+    hardly ever repeat themselves). One further place to look at stands for "nowhere".
+
+    The attention is scaled dot-product (Vaswani et al. 2017) with a learned bias a head for each
+    distance in events; what it reads is added to the state. Cost and memory of a step are bounded
+    by ``span``.
+
+    Parameters
+    ----------
+    hidden_size : ``H``.
+    event_size : width of an embedded event.
+    n_heads, head_size : heads, and the width of each; ``A`` is their product.
+    """
+
+    def __init__(
+        self, *, hidden_size: int, event_size: int, n_heads: int, head_size: int, span: int
+    ) -> None:
+        super().__init__()
+        self.n_heads, self.head_size, self.span = n_heads, head_size, span
+        width = n_heads * head_size
+        self.query = nn.Linear(hidden_size, width)
+        self.key = nn.Linear(hidden_size, width)
+        self.value_of_state = nn.Linear(hidden_size, width)
+        self.value_of_event = nn.Linear(event_size, width, bias=False)
+        self.out = nn.Linear(width, hidden_size)
+        self.bias = nn.Parameter(torch.zeros(n_heads, span))  # by distance - 1
+        self.nowhere_key = nn.Parameter(torch.zeros(n_heads, 1, head_size))
+        self.nowhere_value = nn.Parameter(torch.zeros(n_heads, 1, head_size))
+
+    def forward(self, hidden: Tensor, events: Tensor) -> Tensor:
+        """States before each event ``[B, T, H]`` and embedded events ``[B, T, E]`` -> states."""
+        n, length, _ = hidden.shape
+        query = self.split(self.query(hidden))
+        key = self.split(self.key(hidden))
+        value = self.split(self.value_of_state(hidden) + self.value_of_event(events))
+        key = torch.cat([self.nowhere_key.expand(n, -1, -1, -1), key], 2)
+        value = torch.cat([self.nowhere_value.expand(n, -1, -1, -1), value], 2)
+        read = F.scaled_dot_product_attention(query, key, value, attn_mask=self._mask(length))
+        return hidden + self.out(read.transpose(1, 2).flatten(2))
+
+    def split(self, x: Tensor) -> Tensor:
+        """``[B, T, A]`` -> ``[B, heads, T, head_size]``."""
+        return x.unflatten(-1, (self.n_heads, self.head_size)).transpose(1, 2)
+
+    def _mask(self, length: int) -> Tensor:
+        """What is added to the scores, ``[heads, T, 1 + T]``: the bias, or -inf out of reach."""
+        steps = torch.arange(length, device=self.bias.device)
+        distance = steps[:, None] - steps
+        reach = (distance >= 1) & (distance <= self.span)
+        bias = self.bias[:, (distance - 1).clamp(0, self.span - 1)]
+        bias = bias.masked_fill(~reach, -torch.inf)
+        return F.pad(bias, (1, 0))
+
+
+class Memory:
+    """Keys and values of the last ``span`` steps of ``n`` sequences, for :class:`PastAttention`.
+
+    ``tables`` are the rows of each category's embedding, as :meth:`PastAttention.value_of_event`
+    takes them side by side.
+    """
+
+    def __init__(self, attention: PastAttention, n: int, tables: Sequence[Tensor]) -> None:
+        self.attention = attention
+        heads, span, size = attention.n_heads, attention.span, attention.head_size
+        weight = attention.value_of_event.weight
+        parts = weight.split([t.shape[1] for t in tables], 1)
+        self.tables = [t @ w.T for t, w in zip(tables, parts, strict=True)]
+        # slot 0 is "nowhere"; the others are a ring, unwritten ones out of reach
+        self.keys = attention.nowhere_key.expand(n, -1, -1, -1).repeat(1, 1, span + 1, 1)
+        self.values = attention.nowhere_value.expand(n, -1, -1, -1).repeat(1, 1, span + 1, 1)
+        self.bias = torch.full((heads, 1, span + 1), -torch.inf, device=weight.device)
+        self.bias[:, :, 0] = 0
+        # the query, key and value of a state by one product
+        layers = (attention.query, attention.key, attention.value_of_state)
+        self.weight = torch.cat([layer.weight for layer in layers]).T
+        self.offset = torch.cat([layer.bias for layer in layers])
+        self.n_steps = 0
+        self._key = self._value = weight.new_empty(0)
+        self._shape = (n, heads, 1, size)
+
+    def read(self, hidden: Tensor) -> Tensor:
+        """The state before an event ``[B, H]`` -> the state with what was read, ``[B, H]``."""
+        query, self._key, self._value = torch.addmm(self.offset, hidden, self.weight).chunk(3, -1)
+        read = F.scaled_dot_product_attention(
+            query.view(self._shape), self.keys, self.values, attn_mask=self.bias
+        )
+        return hidden + self.attention.out(read.flatten(1))
+
+    def write(self, chosen: Sequence[Tensor]) -> None:
+        """Remember the state that was last read with, and the event that came, ids ``[B]`` each."""
+        value = self._value
+        for table, ids in zip(self.tables, chosen, strict=True):
+            value = value + table[ids]
+        span = self.attention.span
+        slot = 1 + self.n_steps % span
+        self.keys[:, :, slot] = self._key.view(self._shape)[:, :, 0]
+        self.values[:, :, slot] = value.view(self._shape)[:, :, 0]
+        self.n_steps += 1
+        # the slot written last is at distance 1
+        n_known = min(self.n_steps, span)
+        distances = (self.n_steps - 1 - torch.arange(n_known, device=value.device)) % span
+        self.bias[:, 0, 1 : n_known + 1] = self.attention.bias[:, distances]
