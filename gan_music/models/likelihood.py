@@ -60,6 +60,7 @@ class LikelihoodModel(MusicGAN):
             attention_span=attention_span,
         )
         self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+        self.averaged.requires_grad_(False)  # no player's weights
         self.register_buffer("n_batches", torch.tensor(0))
 
     @property

@@ -101,6 +101,7 @@ class SequenceGAN(MusicGAN):
         self.averaged = AveragedModel(
             self.generator, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay)
         )
+        self.averaged.requires_grad_(False)  # no player's weights
         # Lightning's global_step counts optimizer steps; schedules here count batches.
         self.register_buffer("n_batches", torch.tensor(0))
 
