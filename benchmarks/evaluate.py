@@ -3,13 +3,11 @@
     python benchmarks/evaluate.py FOLDER [N_PIECES]
 
 The folder's pieces are dealt into two sides of 64 (or N_PIECES) excerpts of 400 notes; all of them
-are training music. Reading is not counted. The judge runs on as many threads as there are
-processors.
+are training music. Reading is not counted.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -31,7 +29,7 @@ def main() -> None:
     shuffled = [pieces[i] for i in order]
     sides = [shuffled[i::2][:n_pieces] for i in (0, 1)]
     start, cpu = time.perf_counter(), time.process_time()
-    report = compare(*sides, pieces, Settings(max_pieces=n_pieces), n_threads=os.cpu_count() or 1)
+    report = compare(*sides, pieces, Settings(max_pieces=n_pieces))
     for name, seconds in report.seconds.items():
         print(f"{name:22}{seconds:6.2f} s")
     print(
