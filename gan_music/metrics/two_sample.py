@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 N_SEEDS = 5
 _N_FOLDS = 5
-_N_TREES = 40
+_N_TREES = 32
 
 
 def two_sample_test(
