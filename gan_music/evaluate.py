@@ -22,7 +22,6 @@ def main() -> None:
 
 def _evaluate(config: EvaluateConfig) -> None:
     import json
-    import os
 
     from gan_music.files import replacing
     from gan_music.metrics.compare import Settings, compare
@@ -40,13 +39,7 @@ def _evaluate(config: EvaluateConfig) -> None:
         n_neighbours=config.n_neighbours,
         seed=config.seed,
     )
-    report = compare(
-        generated,
-        reference,
-        training,
-        settings,
-        n_threads=config.n_workers or os.cpu_count() or 1,
-    )
+    report = compare(generated, reference, training, settings)
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)
     path = out / "metrics.json"

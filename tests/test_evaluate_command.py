@@ -12,7 +12,7 @@ from gan_music.io.write import write_midi
 from gan_music.notes import Piece
 from tests.conftest import make_piece, run_command
 
-SMALL = ("n_bootstrap=8", "n_workers=2")
+SMALL = ("n_bootstrap=8", "n_workers=1")
 
 
 @pytest.fixture(scope="module")

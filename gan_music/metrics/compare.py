@@ -89,8 +89,6 @@ def compare(
     reference: Sequence[Piece],
     training: Sequence[Piece] | None = None,
     settings: Settings | None = None,
-    *,
-    n_threads: int = 1,
 ) -> Report:
     """Every figure, of samples of equal size of both sides.
 
@@ -99,7 +97,6 @@ def compare(
     Parameters
     ----------
     training : what the generator learned from; without it, originality is NaN.
-    n_threads : of the judge; they change nothing but the time.
 
     Raises
     ------
@@ -131,7 +128,7 @@ def compare(
     spans = (settings.window, settings.long_window)
     measures: dict[str, Callable[[], families.Family]] = {
         "likeness": lambda: families.likeness(sides),
-        "judge": lambda: families.judge(sides, settings.seed, n_threads),
+        "judge": lambda: families.judge(sides, settings.seed),
         "quality": lambda: families.quality(sides, settings.n_neighbours),
         "pitch": lambda: families.pitch(sides),
         "rhythm": lambda: families.rhythmic(sides),

@@ -51,7 +51,7 @@ def likeness(sides: Sides) -> Family:
     )
 
 
-def judge(sides: Sides, seed: int, n_threads: int = 1) -> Family:
+def judge(sides: Sides, seed: int) -> Family:
     """The classifier two-sample test on windows, and on long windows.
 
     The generated pieces meet the whole reference, over five seeds. The reference's value is the
@@ -77,7 +77,7 @@ def judge(sides: Sides, seed: int, n_threads: int = 1) -> Family:
                 piece = getattr(one, windows).piece
                 rows = np.isin(piece, chosen) if chosen is not None else np.ones(len(piece), bool)
                 arguments += [getattr(one, points)[rows], piece[rows]]
-            return two_sample_test(*arguments, seeds=seeds, n_threads=n_threads)
+            return two_sample_test(*arguments, seeds=seeds)
 
         seeds = range(seed, seed + N_SEEDS)
         draws = sides.draws[:N_SEEDS]
