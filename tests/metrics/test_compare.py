@@ -19,7 +19,7 @@ from gan_music.metrics.two_sample import accuracy, two_sample_test
 from gan_music.notes import Piece
 from tests.metrics.music import noise, piece, transposed, with_pitches_shuffled
 
-FEW = Settings(n_bootstrap=24, max_pieces=24, long_window=128)
+FEW = Settings(n_bootstrap=16, max_pieces=24, long_window=128)
 # What says how alike two sets are: the sign is that of better.
 LIKENESS = {
     "oa_mean": 1, "kl_mean": -1, "accuracy": -1, "precision": 1, "recall": 1, "density": 1,
@@ -149,7 +149,7 @@ def pieces_of(length: int, n: int, first: int) -> list[Piece]:
         (pieces_of(1, 6, 0), pieces_of(1, 6, 6)),
         (pieces_of(300, 3, 0), pieces_of(300, 3, 3)),
         ([noise(0, 3), noise(1, 500), piece(), noise(2, 1)], pieces_of(700, 5, 3)),
-        (pieces_of(20, 10, 0), pieces_of(30, 10, 10)),
+        (pieces_of(20, 8, 0), pieces_of(30, 8, 10)),
         ([piece(*[(0, 1, k) for k in range(20, 100)])] * 6, pieces_of(200, 6, 0)),
         ([piece(*[(10**7 * i, 10**8, 60 + i % 9) for i in range(70)])] * 6, pieces_of(90, 6, 0)),
     ],
