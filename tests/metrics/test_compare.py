@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from gan_music.metrics import families
+from gan_music.metrics import families, two_sample
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.excerpts import sample
 from gan_music.metrics.sides import Figure, prepare
@@ -32,10 +32,11 @@ def flat(report: Report) -> dict[str, Figure]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _two_seeds() -> Iterator[None]:
-    """The judge is most of the time, and its five seeds are tested where it is."""
+def _small_judge() -> Iterator[None]:
+    """The judge is most of the time, and is tested by itself elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "N_SEEDS", 2)
+        patch.setattr(two_sample, "_N_TREES", 16)
         yield
 
 
