@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -246,7 +245,6 @@ def _finish(
             max_notes=samples.n_notes,
             seed=config.seed,
         ),
-        n_threads=os.cpu_count() or 1,
     )
     write_pieces(pieces, folder / "samples")
     real = [("real music", p) for p in _excerpts(data.pieces.test, samples.n_notes, 2)]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from gan_music.metrics import families
+from gan_music.metrics import families, two_sample
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.excerpts import sample
 from gan_music.metrics.sides import Figure, prepare
@@ -19,7 +19,7 @@ from gan_music.metrics.two_sample import accuracy, two_sample_test
 from gan_music.notes import Piece
 from tests.metrics.music import noise, piece, transposed, with_pitches_shuffled
 
-FEW = Settings(n_bootstrap=24, max_pieces=24, long_window=128)
+FEW = Settings(n_bootstrap=16, max_pieces=24, long_window=128)
 # What says how alike two sets are: the sign is that of better.
 LIKENESS = {
     "oa_mean": 1, "kl_mean": -1, "accuracy": -1, "precision": 1, "recall": 1, "density": 1,
@@ -32,10 +32,11 @@ def flat(report: Report) -> dict[str, Figure]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _two_seeds() -> Iterator[None]:
-    """The judge is most of the time, and its five seeds are tested where it is."""
+def _small_judge() -> Iterator[None]:
+    """The judge is most of the time, and is tested by itself elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(families, "N_SEEDS", 2)
+        patch.setattr(two_sample, "_N_TREES", 16)
         yield
 
 
@@ -149,7 +150,7 @@ def pieces_of(length: int, n: int, first: int) -> list[Piece]:
         (pieces_of(1, 6, 0), pieces_of(1, 6, 6)),
         (pieces_of(300, 3, 0), pieces_of(300, 3, 3)),
         ([noise(0, 3), noise(1, 500), piece(), noise(2, 1)], pieces_of(700, 5, 3)),
-        (pieces_of(20, 10, 0), pieces_of(30, 10, 10)),
+        (pieces_of(20, 8, 0), pieces_of(30, 8, 10)),
         ([piece(*[(0, 1, k) for k in range(20, 100)])] * 6, pieces_of(200, 6, 0)),
         ([piece(*[(10**7 * i, 10**8, 60 + i % 9) for i in range(70)])] * 6, pieces_of(90, 6, 0)),
     ],
