@@ -141,8 +141,10 @@ class Piece:
         starts = meters[:, 0]
         if starts[0] > 0 or (np.diff(starts) <= 0).any() or (meters[:, 1:] < 1).any():
             raise ValueError(f"notes of {name!r}: meters {meters.tolist()}")
-        order = np.lexsort((columns[1], columns[2], columns[0]))
-        onset, duration, pitch, velocity = (c[order] for c in columns)
+        onset, duration, pitch, velocity = columns
+        if not _in_order(onset, pitch, duration):  # what comes from the cache is
+            order = np.lexsort((duration, pitch, onset))
+            onset, duration, pitch, velocity = (c[order] for c in columns)
         return cls(
             onset, duration, pitch, velocity, grid, meters, float(tempo), name, Rounding(*rounding)
         )
@@ -210,6 +212,17 @@ class Piece:
             pitch=self.pitch[s],
             velocity=self.velocity[s],
         )
+
+
+def _in_order(*keys: IntArray) -> bool:
+    """Whether rows are sorted by the first key, then the second, and so on."""
+    tied: Any = True  # between neighbours, by the keys before
+    for key in keys:
+        step = np.diff(key)
+        if (tied & (step < 0)).any():
+            return False
+        tied = tied & (step == 0)
+    return True
 
 
 def windows(pieces: Sequence[Piece], length: int, count: int) -> list[Piece]:

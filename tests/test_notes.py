@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gan_music.notes import Piece, windows
 
@@ -7,6 +9,14 @@ from gan_music.notes import Piece, windows
 def test_notes_are_sorted_by_onset_pitch_and_duration() -> None:
     piece = Piece.from_arrays([24, 0, 0, 0], [1, 9, 5, 3], [60, 64, 60, 64], grid=24)
     assert piece.notes() == [(0, 5, 60), (0, 3, 64), (0, 9, 64), (24, 1, 60)]
+
+
+@given(st.lists(st.tuples(*[st.integers(1, 3)] * 3), max_size=8))
+@settings(derandomize=True)
+def test_any_order_of_notes_gives_the_same_piece(notes: list[tuple[int, int, int]]) -> None:
+    columns = zip(*notes, strict=True) if notes else ([], [], [])
+    expected = sorted(notes, key=lambda n: (n[0], n[2], n[1]))
+    assert Piece.from_arrays(*map(list, columns), grid=24).notes() == expected
 
 
 @pytest.mark.parametrize(

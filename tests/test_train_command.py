@@ -374,13 +374,17 @@ def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) 
     arguments = ("data=midi", f"data.root={midi_folder}", "data.cache_dir=kept")
     first = run_command("extract", *arguments, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "16 pieces" in first.stdout
-    assert "(0 files from the cache)" in first.stdout
+    assert "files                   16" in first.stdout
+    assert "(0 of these files were in it; 16 entries" in first.stdout
     assert len(list((tmp_path / "kept").rglob("*.npz"))) == 16
-    assert "(16 files from the cache)" in run_command("extract", *arguments, cwd=tmp_path).stdout
+    second = run_command("extract", *arguments, cwd=tmp_path)
+    assert "(16 of these files were in it; 16 entries" in second.stdout
+    cleared = run_command("extract", *arguments, "clear=true", cwd=tmp_path)
+    assert "is empty now (16 entries" in cleared.stdout
+    assert not list((tmp_path / "kept").rglob("*.npz"))
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "extract"])
+@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate"])
 def test_help_explains(tmp_path: Path, command: str) -> None:
     done = run_command(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
