@@ -30,10 +30,12 @@ def work_of(name: str, movement: str | None) -> str:
     It is the name without its ending, and without what the regular expression ``movement`` finds
     there (case aside); None makes each piece a work of its own.
     """
+    if movement is None:
+        return name
     stem, dot, suffix = name.rpartition(".")
     if dot + suffix.lower() in SUFFIXES:
         name = stem
-    return name if movement is None else re.sub(movement, "", name, flags=re.IGNORECASE)
+    return re.sub(movement, "", name, flags=re.IGNORECASE)
 
 
 def split_pieces(
