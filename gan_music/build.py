@@ -15,6 +15,7 @@ from gan_music.cli import user_path as user_path
 from gan_music.config import (
     CRNNGANConfig,
     DataConfig,
+    MarkovConfig,
     PaperConfig,
     SequenceGANConfig,
     TrainConfig,
@@ -23,8 +24,9 @@ from gan_music.config import (
 from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
-from gan_music.models.base import MusicGAN
+from gan_music.models.base import MusicModel
 from gan_music.models.crnn_gan import CRNNGAN
+from gan_music.models.markov import MarkovModel
 from gan_music.models.paper import PaperGAN
 from gan_music.models.sequence_gan import SequenceGAN, Training
 from gan_music.quadruples import QuadrupleCodec
@@ -63,10 +65,12 @@ def _check_movement(movement: str | None) -> None:
 
 def build_model(
     config: Any, codec_state: dict[str, Any], run: dict[str, Any] | None = None
-) -> MusicGAN:
+) -> MusicModel:
     """A fresh model: initial weights are drawn from torch's global random state."""
     values = dataclasses.asdict(config)
     del values["name"]
+    if isinstance(config, MarkovConfig):
+        return MarkovModel(codec_state=codec_state, config=run)
     if isinstance(config, CRNNGANConfig):
         del values["hertz"]  # it went into the codec
         return CRNNGAN(codec_state=codec_state, config=run, **values)
@@ -82,7 +86,7 @@ def build_model(
     return SequenceGAN(codec_state=codec_state, training=training, config=run, **values)
 
 
-def restore_model(checkpoint: Checkpoint, path: Path) -> MusicGAN:
+def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     """The model of a checkpoint, with its weights.
 
     Raises

@@ -122,11 +122,19 @@ class CRNNGANConfig:
     warm_start_epochs: int = bounded(0)
 
 
+@dataclass
+class MarkovConfig:
+    """A Markov chain has nothing to set; see conf/model/markov.yaml."""
+
+    name: str
+
+
 # model.name -> its schema
 MODELS: dict[str, type] = {
     "sequence_gan": SequenceGANConfig,
     "paper": PaperConfig,
     "crnn_gan": CRNNGANConfig,
+    "markov": MarkovConfig,
 }
 
 

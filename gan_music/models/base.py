@@ -1,4 +1,7 @@
-"""What every GAN here shares: checkpoints that are enough by themselves, clipping, logging."""
+"""What every model here shares: checkpoints that are enough by themselves, samples, logging.
+
+A GAN adds its two players.
+"""
 
 from __future__ import annotations
 
@@ -16,28 +19,19 @@ from gan_music.notes import DEFAULT_TEMPO, Piece
 SCHEMA_VERSION = 2
 
 
-class MusicGAN(LightningModule):
-    """Two players, ``g`` and ``d``, updated by hand in turn.
+class MusicModel(LightningModule):
+    """Whatever can be trained on music and sampled from.
 
     Parameters
     ----------
     config : the whole run's settings as plain values; kept in checkpoints, not read here.
     codec_state : what the codec's ``state`` gave; kept in checkpoints.
-    clip_norm : each player's gradient is scaled down to this norm; None leaves it.
     """
 
-    def __init__(
-        self,
-        *,
-        config: dict[str, Any] | None,
-        codec_state: dict[str, Any],
-        clip_norm: float | None,
-    ) -> None:
+    def __init__(self, *, config: dict[str, Any] | None, codec_state: dict[str, Any]) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.config = config or {}
         self.codec_state = codec_state
-        self.clip_norm = clip_norm
         self.n_clipped = 0  # values of the last sample that had to be clipped to be music
         self._restored_rng: dict[str, Any] | None = None
 
@@ -74,18 +68,6 @@ class MusicGAN(LightningModule):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set later on
         return self.trainer.is_last_batch or number % every == 0
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        # here gradients are unscaled already; the trainer cannot clip under manual optimization
-        (group,) = optimizer.param_groups
-        if self.clip_norm is not None:
-            norm = nn.utils.clip_grad_norm_(group["params"], self.clip_norm)
-        elif self.log_due:
-            gradients = [p.grad for p in group["params"] if p.grad is not None]
-            norm = nn.utils.get_total_norm(gradients)
-        else:
-            return
-        self.log_train(**{f"grad_norm_{group['player']}": norm})
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["gan_music"] = {
             "schema": SCHEMA_VERSION,
@@ -105,14 +87,46 @@ class MusicGAN(LightningModule):
                 torch.cuda.set_rng_state_all([s.cpu() for s in self._restored_rng["cuda"]])
             self._restored_rng = None
 
+    def log_train(self, **values: Tensor) -> None:
+        """Log scalars of this batch as ``train/<name>``."""
+        self.log_dict({f"train/{name}": v.detach().float() for name, v in values.items()})
+
+
+class MusicGAN(MusicModel):
+    """Two players, ``g`` and ``d``, updated by hand in turn.
+
+    Parameters
+    ----------
+    clip_norm : each player's gradient is scaled down to this norm; None leaves it.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None,
+        codec_state: dict[str, Any],
+        clip_norm: float | None,
+    ) -> None:
+        super().__init__(config=config, codec_state=codec_state)
+        self.automatic_optimization = False
+        self.clip_norm = clip_norm
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # here gradients are unscaled already; the trainer cannot clip under manual optimization
+        (group,) = optimizer.param_groups
+        if self.clip_norm is not None:
+            norm = nn.utils.clip_grad_norm_(group["params"], self.clip_norm)
+        elif self.log_due:
+            gradients = [p.grad for p in group["params"] if p.grad is not None]
+            norm = nn.utils.get_total_norm(gradients)
+        else:
+            return
+        self.log_train(**{f"grad_norm_{group['player']}": norm})
+
     def both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         """The generator's and the discriminator's, as the trainer wraps them."""
         opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
         return opt_g, opt_d
-
-    def log_train(self, **values: Tensor) -> None:
-        """Log scalars of this batch as ``train/<name>``."""
-        self.log_dict({f"train/{name}": v.detach().float() for name, v in values.items()})
 
 
 def adam(
