@@ -82,7 +82,7 @@ class Counts(nn.Module):
         return rows
 
     def _range(self, query: Query) -> tuple[Tensor, Tensor, Tensor]:
-        """The pair of symbol 0, and where the context's begin and end in ``pairs``: ``[N]`` each."""
+        """The pair of symbol 0, and where a context's begin and end in ``pairs``: ``[N]`` each."""
         first = query.context * self.width + query.origin
         low, high = (torch.searchsorted(self.pairs, first + n) for n in (0, self.n_symbols))
         return first, low, high
