@@ -50,9 +50,7 @@ class Record(Callback):
     def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
         metrics = trainer.callback_metrics
         self.logged.append({k.removeprefix("train/"): v.item() for k, v in metrics.items()})
-        changed = {
-            n[0] for n, p in module.named_parameters() if not torch.equal(p, self.before[n])
-        }
+        changed = {n[0] for n, p in module.named_parameters() if not torch.equal(p, self.before[n])}
         self.moved.append("".join(sorted(changed)))
 
 
@@ -81,7 +79,8 @@ def fit(model: CRNNGAN, windows: Tensor, folder: Path, epochs: int = 1) -> Recor
 
 def real_windows(n_batches: int, length: int = 12) -> Tensor:
     torch.manual_seed(1)
-    return torch.randn(4 * n_batches, length, 4).cumsum(1) / 3
+    # far from 0, where the generator begins
+    return torch.randn(4 * n_batches, length, 4).cumsum(1) / 3 + 4
 
 
 class PlainGenerator(nn.Module):
@@ -170,8 +169,8 @@ def test_the_losses_are_those_of_the_plain_loop(tmp_path: Path, matching: bool) 
         torch.tensor(losses), torch.tensor([x[:2] for x in expected]), atol=1e-5, rtol=0
     )
     assert record.moved == [x[2] for x in expected]
-    # the rule came into play, and both learned
-    assert {"d", "dg"} <= set(record.moved)
+    # each side of the rule came into play
+    assert {"d", "g", "dg"} == set(record.moved)
 
 
 def test_the_warm_start_is_that_of_a_plain_loop(tmp_path: Path) -> None:
@@ -216,8 +215,12 @@ def test_a_warm_starts_lengths_grow_to_the_window() -> None:
 
 
 def test_gradients_are_clipped_where_asked_for(tmp_path: Path) -> None:
-    record = fit(make_model(clip_norm=1e-6, l2=0.0), real_windows(1), tmp_path)
-    assert record.moved == ["dg"] or record.moved == ["d"]
+    model = make_model(clip_norm=1e-6, l2=0.0)
+    before = torch.cat([p.detach().flatten() for p in model.parameters()])
+    record = fit(model, real_windows(1), tmp_path)
+    after = torch.cat([p.detach().flatten() for p in model.parameters()])
+    # a step of gradient descent is as long as its rate times the norm
+    assert (after.double() - before.double()).norm() < 2 * LR * 1e-6
     (logged,) = record.logged
     assert logged["grad_norm_d"] > 1e-6  # before clipping
 
