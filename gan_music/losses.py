@@ -7,7 +7,6 @@ the sigmoid has run into 0 or 1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -55,7 +54,7 @@ def decision(scores: Tensor) -> tuple[Tensor, Tensor]:
 
     D is the mean of the steps' sigmoids (Mogren 2016, section 3).
     """
-    steps = math.log(scores.shape[1])
+    steps = scores.new_tensor(scores.shape[1]).log()
     log_d = torch.logsumexp(F.logsigmoid(scores), 1) - steps
     return log_d, torch.logsumexp(F.logsigmoid(-scores), 1) - steps
 

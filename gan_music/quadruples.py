@@ -16,8 +16,6 @@ FloatArray = NDArray[np.float32]
 # Quarters. A longer tone or rest is shortened to it, as the events' bins do: a single rest of
 # minutes would otherwise set the scale.
 _LONGEST = 8.0
-# A MIDI file counts time in 28 bits; this many quarters is far beyond music and well within them.
-_MAX_QUARTERS = 1024.0
 
 
 class QuadrupleCodec:
@@ -109,13 +107,13 @@ class QuadrupleCodec:
     ) -> Decoded:
         """A piece of quadruples ``[N, 4]``: the inverse of :meth:`encode` up to rounding.
 
-        What no MIDI file can hold is clipped, and each such value counted: a pitch that rounds to
-        a number outside 0 to 127, a velocity outside 1 to 127, a length or a time that rounds to
-        less than 0 steps or lies beyond 1024 quarters, whatever is not a number.
+        What lies outside the table is clipped, and each such value counted: a pitch that rounds
+        to a number outside 0 to 127, a velocity outside 1 to 127, a length or a time that rounds
+        to less than 0 steps or to more than 8 quarters, whatever is not a number.
         """
         physical = quadruples.astype(np.float64) * self.deviation + self.mean
         pitch = _midi_number(physical[:, 1]) if self.hertz else physical[:, 1]
-        steps = _MAX_QUARTERS * self.grid
+        steps = _LONGEST * self.grid
         columns = (
             (physical[:, 0] * self.grid, 0.0, steps),
             (pitch, 0.0, 127.0),

@@ -79,7 +79,7 @@ def test_notes_come_back(rows: list[tuple[int, int, int, int]], grid: int, hertz
     assert again.piece.velocity.tolist() == piece.velocity.tolist()
 
 
-def test_what_midi_cannot_hold_is_clipped_and_counted() -> None:
+def test_what_is_no_tones_is_clipped_and_counted() -> None:
     nan, inf = float("nan"), float("inf")
     good = [1, 440, 80, 0]
     rows = [
@@ -91,16 +91,17 @@ def test_what_midi_cannot_hold_is_clipped_and_counted() -> None:
         [1, 440, 0.4, 0],
         [1, 440, 128, 0],
         [1, 440, 80, -0.1],
+        [8.1, 440, 80, 8.1],
         [1, nan, 80, 0],
         good,
     ]
     decoded = QuadrupleCodec(24).decode(np.array(rows, np.float32))
-    assert decoded.n_clipped == 9
+    assert decoded.n_clipped == 11
     piece = decoded.piece
-    assert sorted(piece.pitch.tolist()) == [0, 0, 0, 69, 69, 69, 69, 69, 69, 127]
-    assert (piece.duration.min(), piece.duration.max()) == (1, 1024 * 24)
+    assert sorted(piece.pitch.tolist()) == [0, 0, 0, *[69] * 7, 127]
+    assert (piece.duration.min(), piece.duration.max()) == (1, 8 * 24)
     assert (piece.velocity.min(), piece.velocity.max()) == (1, 127)
-    assert set(piece.onset.tolist()) == {0}
+    assert piece.onset.tolist() == [0] * 8 + [8 * 24] * 3
 
 
 def test_what_rounds_to_a_possible_value_is_not_counted() -> None:

@@ -38,8 +38,8 @@ _LADDERS = (
     ),
     _rungs(
         "",
-        "~ chord",
-        "~ interval1 chord chord1",
+        # moves are counted from the last pitch, but by register, which keeps them on the keyboard
+        "~ chord register1",
         "~ interval1 chord chord1 register1",
         "pitch1 pitch2 chord chord1",
         "pitch1 pitch2 offset offset1",

@@ -13,11 +13,12 @@ from gan_music.data.extract import extract
 from gan_music.data.module import MusicDataModule, default_cache_dir
 from gan_music.data.sources import find_sources
 from gan_music.data.split import split_pieces, work_of
-from gan_music.data.windows import WindowDataset, WindowSampler
+from gan_music.data.windows import Item, ToneDataset, WindowDataset, WindowSampler
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.io.write import write_midi
 from gan_music.notes import Piece
+from gan_music.quadruples import QuadrupleCodec
 from tests.conftest import make_piece
 
 codec = EventCodec(24)
@@ -264,6 +265,46 @@ def test_time_scales_stretch_notes_and_bars() -> None:
 def test_short_pieces_are_counted() -> None:
     data = WindowDataset([make_piece(0), make_piece(1, n_notes=4)], codec, length=50, stride=50)
     assert data.n_short == 1
+
+
+def tones(pieces: list[Piece], **settings: object) -> ToneDataset:
+    values = {"length": 4, "stride": 2} | settings
+    return ToneDataset(pieces, QuadrupleCodec(24, hertz=False), **values)  # type: ignore[arg-type]
+
+
+def test_windows_of_tones_are_cut_where_windows_of_events_are() -> None:
+    pieces = [make_piece(0, 8), make_piece(1, 3), make_piece(2, 9)]
+    found = tones(pieces, length=5)
+    events = WindowDataset(pieces, codec, length=5, stride=2)
+    assert found.n_short == events.n_short == 1
+    assert "1 pieces are shorter and left out" in found.describe()
+    assert found.starts.tolist() == events.starts.tolist()
+    batch = found.__getitems__([Item(i) for i in range(len(found))])
+    assert batch.dtype == torch.float32
+    assert batch.shape == (len(events), 5, 4)
+    pitch = events.__getitems__([Item(i) for i in range(len(events))])[..., 1]
+    assert torch.equal(batch[..., 1], (pitch + codec.lowest_pitch).float())
+
+
+def test_windows_of_tones_begin_on_the_clock_of_their_beat() -> None:
+    onset = [6, 40, 64, 70, 100]
+    piece = Piece.from_arrays(onset, [12] * 5, [60, 61, 62, 63, 64], grid=24)
+    batch = tones([piece], stride=1).__getitems__([Item(0), Item(1)])
+    assert batch[0, :, 3].tolist() == pytest.approx([6 / 24, 34 / 24, 1, 6 / 24])
+    assert batch[1, :, 3].tolist() == pytest.approx([16 / 24, 1, 6 / 24, 30 / 24])
+
+
+def test_tones_are_transposed_as_far_as_midi_goes_and_scaled_in_time() -> None:
+    piece = Piece.from_arrays([0, 24, 48, 72], [12] * 4, [60, 62, 64, 125], grid=24)
+    data = tones([piece], time_scales=[1.0, 2.0])
+    plain, up, down, slow = data.__getitems__(
+        [Item(0), Item(0, 5), Item(0, -5), Item(0, scale=1)]
+    ).numpy()
+    assert up[:, 1].tolist() == [62, 64, 66, 127]
+    assert down[:, 1].tolist() == [55, 57, 59, 120]
+    assert plain[:, 0].tolist() == [0.5] * 4
+    assert slow[:, 0].tolist() == [1] * 4
+    assert slow[:, 3].tolist() == [0, 2, 2, 2]
 
 
 def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
