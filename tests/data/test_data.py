@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from gan_music.config import conf_dir
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import extract
-from gan_music.data.module import MusicDataModule, default_cache_dir
+from gan_music.data.module import Codec, MusicDataModule, default_cache_dir
 from gan_music.data.sources import find_sources
 from gan_music.data.split import split_pieces, work_of
 from gan_music.data.windows import Item, ToneDataset, WindowDataset, WindowSampler
@@ -328,7 +328,9 @@ def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.Monk
     assert default_cache_dir() == Path("/home/somebody/.cache/gan_music")
 
 
-def make_module(root: Path, cache: Path, **changes: object) -> MusicDataModule:
+def make_module(
+    root: Path, cache: Path, codec: Codec = codec, **changes: object
+) -> MusicDataModule:
     settings = {
         "root": root,
         "query": "",
@@ -371,3 +373,21 @@ def test_a_window_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> No
     module.prepare_data()
     with pytest.raises(UserError, match=r"data\.window=5000"):
         module.setup()
+
+
+def test_a_window_of_tones_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> None:
+    module = make_module(midi_folder, tmp_path, QuadrupleCodec(24), window=5000, short="pad")
+    module.prepare_data()
+    with pytest.raises(UserError, match=r"data\.window=5000.*smaller window\.$"):
+        module.setup()
+
+
+def test_the_module_serves_scaled_tones(midi_folder: Path, tmp_path: Path) -> None:
+    module = make_module(midi_folder, tmp_path, QuadrupleCodec(24), transpose=0)
+    module.prepare_data()
+    module.setup()
+    batches = torch.cat(list(module.train_dataloader()))
+    assert batches.shape[1:] == (16, 4)
+    mean, deviation = batches.mean((0, 1)), batches.std((0, 1))
+    assert mean.tolist() == pytest.approx([0] * 4, abs=0.1)
+    assert deviation[[0, 1, 3]].tolist() == pytest.approx([1] * 3, abs=0.1)

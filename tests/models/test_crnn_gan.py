@@ -54,7 +54,9 @@ class Record(Callback):
         self.moved.append("".join(sorted(changed)))
 
 
-def fit(model: CRNNGAN, windows: Tensor, folder: Path, epochs: int = 1) -> Record:
+def fit(
+    model: CRNNGAN, windows: Tensor, folder: Path, epochs: int = 1, resume: Path | None = None
+) -> Record:
     record = Record()
     trainer = Trainer(
         accelerator="cpu",
@@ -73,7 +75,8 @@ def fit(model: CRNNGAN, windows: Tensor, folder: Path, epochs: int = 1) -> Recor
         batch_size=4,
         generator=torch.Generator(),
     )
-    trainer.fit(model, data)
+    trainer.fit(model, data, ckpt_path=resume)
+    trainer.save_checkpoint(folder / "last.ckpt")
     return record
 
 
@@ -223,6 +226,18 @@ def test_gradients_are_clipped_where_asked_for(tmp_path: Path) -> None:
     assert (after.double() - before.double()).norm() < 2 * LR * 1e-6
     (logged,) = record.logged
     assert logged["grad_norm_d"] > 1e-6  # before clipping
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    windows = real_windows(3)
+    whole, cut, resumed = (make_model(warm_start_epochs=1, freeze_below=0.1) for _ in range(3))
+    fit(whole, windows, tmp_path, epochs=4)
+    fit(cut, windows, tmp_path, epochs=2)
+    torch.manual_seed(8)  # whatever was drawn meanwhile
+    fit(resumed, windows, tmp_path, epochs=4, resume=tmp_path / "last.ckpt")
+    expected = whole.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in resumed.state_dict().items())
+    assert not torch.equal(cut.generator.fc.bias, whole.generator.fc.bias)
 
 
 def test_samples_are_pieces_of_their_seed() -> None:
