@@ -16,6 +16,8 @@ FloatArray = NDArray[np.float32]
 # Quarters. A longer tone or rest is shortened to it, as the events' bins do: a single rest of
 # minutes would otherwise set the scale.
 _LONGEST = 8.0
+# A MIDI file counts time in 28 bits; this many quarters is far beyond music and well within them.
+_MAX_QUARTERS = 1024.0
 
 
 class QuadrupleCodec:
@@ -107,23 +109,23 @@ class QuadrupleCodec:
     ) -> Decoded:
         """A piece of quadruples ``[N, 4]``: the inverse of :meth:`encode` up to rounding.
 
-        What lies outside the table is clipped, and each such value counted: a pitch that rounds
-        to a number outside 0 to 127, a velocity outside 1 to 127, a length or a time that rounds
-        to less than 0 steps or to more than 8 quarters, whatever is not a number.
+        All is clipped to the table. What no MIDI file can hold is counted: a pitch that rounds to
+        a number outside 0 to 127, a velocity outside 1 to 127, a length or a time that rounds to
+        less than 0 steps or lies beyond 1024 quarters, whatever is not a number.
         """
         physical = quadruples.astype(np.float64) * self.deviation + self.mean
         pitch = _midi_number(physical[:, 1]) if self.hertz else physical[:, 1]
-        steps = _LONGEST * self.grid
+        longest, most = _LONGEST * self.grid, _MAX_QUARTERS * self.grid
         columns = (
-            (physical[:, 0] * self.grid, 0.0, steps),
-            (pitch, 0.0, 127.0),
-            (physical[:, 2], 1.0, 127.0),
-            (physical[:, 3] * self.grid, 0.0, steps),
+            (physical[:, 0] * self.grid, 0.0, longest, most),
+            (pitch, 0.0, 127.0, 127.0),
+            (physical[:, 2], 1.0, 127.0, 127.0),
+            (physical[:, 3] * self.grid, 0.0, longest, most),
         )
         n_clipped, whole = 0, []
-        for values, low, high in columns:
+        for values, low, high, possible in columns:
             rounded = np.floor(values + 0.5)
-            n_clipped += int((~((rounded >= low) & (rounded <= high))).sum())
+            n_clipped += int((~((rounded >= low) & (rounded <= possible))).sum())
             whole.append(np.clip(np.nan_to_num(rounded, nan=low), low, high).astype(np.int64))
         duration, number, velocity, time = whole
         piece = Piece.from_arrays(

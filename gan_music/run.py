@@ -263,7 +263,7 @@ def _finish(
         "best_epoch": checkpoint.epoch + 1,
         "val_distance": distance(drawn, _excerpts(data.pieces.val, window))["distance"],
         "n_clipped": n_clipped,
-        "n_values": sum(map(len, pieces)) * 3,
+        "n_values": sum(map(len, pieces)) * len(data.codec.names),
         "while_training": alarm.summary(),
     } | report.as_json()
     with replacing(folder / "metrics.json") as temporary:

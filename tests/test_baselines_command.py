@@ -58,7 +58,7 @@ def test_crnn_gan_trains_generates_and_goes_on(midi_folder: Path, tmp_path: Path
     assert "epoch 1/2 (warm start)" in printed
     assert "loss_d" in printed.split("epoch 2/2")[1]
     figures = json.loads((run / "metrics.json").read_text())
-    assert figures["n_values"] == 2 * 24 * 3
+    assert figures["n_values"] == 2 * 24 * 4
     done = run_command(
         "generate",
         f"checkpoint={run / 'checkpoints' / 'best.ckpt'}",

@@ -182,7 +182,7 @@ class CRNNGAN(MusicGAN):
     ) -> list[Piece]:
         """One noise a tone. ``temperature`` does nothing: there is no softmax to divide.
 
-        ``n_clipped`` then counts the values that are no tone's.
+        ``n_clipped`` then counts the values that no MIDI file could hold.
         """
         if meter is not None:
             raise UserError("this model's tones lie in no bars: leave meter out.")
