@@ -82,20 +82,16 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
     assert "epoch 1/1: val nll" in printed
     assert json.loads((run / "metrics.json").read_text())["best_epoch"] == 1
     fitted = weights(run)
-    for seed in (1, 2):
-        done = run_command(
-            "generate",
-            f"checkpoint={run / 'checkpoints' / 'best.ckpt'}",
-            "n_pieces=2",
-            "n_notes=30",
-            f"seed={seed}",
-            "meter=3/4",
-            f"out=s{seed}",
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-    first, other = (read(tmp_path / f"s{seed}" / "sample_01.mid")[0] for seed in (1, 2))
-    assert first.notes() != other.notes()
+    done = run_command(
+        "generate",
+        f"checkpoint={run / 'checkpoints' / 'best.ckpt'}",
+        "n_pieces=1",
+        "n_notes=30",
+        "meter=3/4",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    (first,) = read(tmp_path / "samples" / "sample_01.mid")
     assert first.meters.tolist() == [[0, 3, 4]]
     done = run_command(
         "train", f"resume={run / 'checkpoints' / 'last.ckpt'}", "trainer.max_epochs=4", cwd=tmp_path
