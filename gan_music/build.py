@@ -13,33 +13,38 @@ from omegaconf import OmegaConf
 from gan_music.checkpoints import Checkpoint
 from gan_music.cli import user_path as user_path
 from gan_music.config import (
+    CRNNGANConfig,
     DataConfig,
     LikelihoodConfig,
+    MarkovConfig,
     PaperConfig,
     SequenceGANConfig,
     TrainConfig,
     checked,
 )
-from gan_music.data.module import MusicDataModule
+from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
-from gan_music.models.base import MusicGAN
+from gan_music.models.base import MusicModel
+from gan_music.models.crnn_gan import CRNNGAN
 from gan_music.models.likelihood import LikelihoodModel
+from gan_music.models.markov import MarkovModel
 from gan_music.models.paper import PaperGAN
 from gan_music.models.sequence_gan import SequenceGAN, Training
+from gan_music.quadruples import QuadrupleCodec
 from gan_music.triples import TripleCodec
 
 
-def build_codec(config: TrainConfig) -> EventCodec | TripleCodec:
+def build_codec(config: TrainConfig) -> Codec:
     """What this model's notes become."""
     if isinstance(config.model, PaperConfig):
         return TripleCodec(config.data.grid, use_offsets=config.model.use_offsets)
+    if isinstance(config.model, CRNNGANConfig):
+        return QuadrupleCodec(config.data.grid, hertz=config.model.hertz)
     return EventCodec(config.data.grid, velocity=config.data.velocity)
 
 
-def build_data(
-    config: DataConfig, codec: EventCodec | TripleCodec, *, seed: int
-) -> MusicDataModule:
+def build_data(config: DataConfig, codec: Codec, *, seed: int) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
     values = dataclasses.asdict(config)
     del values["grid"], values["velocity"]  # they are the codec's
@@ -62,10 +67,15 @@ def _check_movement(movement: str | None) -> None:
 
 def build_model(
     config: Any, codec_state: dict[str, Any], run: dict[str, Any] | None = None
-) -> MusicGAN:
+) -> MusicModel:
     """A fresh model: initial weights are drawn from torch's global random state."""
     values = dataclasses.asdict(config)
     del values["name"]
+    if isinstance(config, MarkovConfig):
+        return MarkovModel(codec_state=codec_state, config=run)
+    if isinstance(config, CRNNGANConfig):
+        del values["hertz"]  # it went into the codec
+        return CRNNGAN(codec_state=codec_state, config=run, **values)
     if len(values["betas"]) != 2:
         raise UserError(f"model.betas={values['betas']} must be two numbers, as in [0.5,0.99].")
     values["betas"] = tuple(values["betas"])
@@ -80,7 +90,7 @@ def build_model(
     return SequenceGAN(codec_state=codec_state, training=training, config=run, **values)
 
 
-def restore_model(checkpoint: Checkpoint, path: Path) -> MusicGAN:
+def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     """The model of a checkpoint, with its weights.
 
     Raises

@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gan_music.metrics import collapse
 from gan_music.metrics.distance import distance
-from gan_music.models.base import MusicGAN
+from gan_music.models.base import MusicModel
 from gan_music.notes import Piece
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class SampleQuality(Callback):
         self.n_windows, self.window, self.seed = n_windows, window, seed
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, MusicGAN)
+        assert isinstance(pl_module, MusicModel)
         pieces = pl_module.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
         figures = distance(pieces, self.reference)
         # the best checkpoint is one of the GAN's: whatever is to be outgrown ranks behind it
@@ -90,7 +90,7 @@ class CollapseAlarm(Callback):
         number = trainer.fit_loop.total_batch_idx + 1
         if number % self.every_n_batches and not trainer.is_last_batch:
             return
-        assert isinstance(pl_module, MusicGAN)
+        assert isinstance(pl_module, MusicModel)
         pieces = pl_module.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
         ratios = collapse.relative_to(collapse.collapse_figures(pieces), self.reference)
         verdict, figure = collapse.worst(ratios)
@@ -127,7 +127,7 @@ class EpochLine(Callback):
         self._start = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, MusicGAN)
+        assert isinstance(pl_module, MusicModel)
         figures, phase = trainer.callback_metrics, pl_module.phase
         words = [
             f"{label} {float(figures[key]):.3f}"

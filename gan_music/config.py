@@ -124,11 +124,37 @@ class LikelihoodConfig:
     ema_decay: float = bounded(0, 0.999999)
 
 
+@dataclass
+class CRNNGANConfig:
+    """Networks and training of C-RNN-GAN; explained in conf/model/crnn_gan.yaml."""
+
+    name: str
+    hertz: bool
+    feature_matching: bool
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    noise_size: int = bounded(1, 65536)
+    lr: float = bounded(0)
+    l2: float = bounded(0)
+    clip_norm: float | None = bounded(0)
+    freeze_below: float = bounded(0, 1)
+    warm_start_epochs: int = bounded(0)
+
+
+@dataclass
+class MarkovConfig:
+    """A Markov chain has nothing to set; see conf/model/markov.yaml."""
+
+    name: str
+
+
 # model.name -> its schema
 MODELS: dict[str, type] = {
     "sequence_gan": SequenceGANConfig,
     "likelihood": LikelihoodConfig,
     "paper": PaperConfig,
+    "crnn_gan": CRNNGANConfig,
+    "markov": MarkovConfig,
 }
 
 

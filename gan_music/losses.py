@@ -1,4 +1,4 @@
-"""Losses of both players, as free functions of logits ``[B]``.
+"""Losses of both players, as free functions of logits ``[B]`` or, for each step, ``[B, T]``.
 
 Binary cross-entropy is taken from logits, which is the same loss as a sigmoid followed by BCE
 (Goodfellow et al. 2014, eq. 1, with the non-saturating generator loss of section 3) and safe where
@@ -47,3 +47,31 @@ def negative_log_likelihood(logits: Sequence[Tensor], events: Tensor) -> Tensor:
             for i, x in enumerate(logits)
         ]
     ).sum()
+
+
+def decision(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """``log D`` and ``log(1 - D)``, ``[B]`` each, of a logit for every step, ``[B, T]``.
+
+    D is the mean of the steps' sigmoids (Mogren 2016, section 3).
+    """
+    steps = scores.new_tensor(scores.shape[1]).log()
+    log_d = torch.logsumexp(F.logsigmoid(scores), 1) - steps
+    return log_d, torch.logsumexp(F.logsigmoid(-scores), 1) - steps
+
+
+def averaged_discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
+    """``-log D(x) - log(1 - D(G(z)))`` of logits ``[B, T]`` (Mogren 2016, section 2), a scalar."""
+    return -decision(real)[0].mean() - decision(fake)[1].mean()
+
+
+def averaged_generator_bce(fake: Tensor) -> Tensor:
+    """``-log D(G(z))`` of logits ``[B, T]``, a scalar."""
+    return -decision(fake)[0].mean()
+
+
+def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
+    """Squared distance of features ``[B, T, K]`` of pairs of sequences, mean over pairs and steps.
+
+    Mogren 2016, section 3, after Salimans et al. 2016, who match the batch's means instead.
+    """
+    return (real - fake).square().sum(-1).mean()

@@ -150,6 +150,7 @@ def _quiet() -> None:
         ".*LeafSpec.*",
         ".*TF32 acceleration on top of oneDNN.*",
         ".*number of training batches.*smaller than the logging interval.*",
+        ".*(fit will run with no optimizer|`training_step` returned `None`).*",  # markov counts
     ):
         warnings.filterwarnings("ignore", text)
 
@@ -258,7 +259,7 @@ def _finish(
         "best_epoch": checkpoint.epoch + 1,
         "val_distance": distance(drawn, _excerpts(data.pieces.val, window))["distance"],
         "n_clipped": n_clipped,
-        "n_values": sum(map(len, pieces)) * 3,
+        "n_values": sum(map(len, pieces)) * len(data.codec.names),
         "while_training": alarm.summary(),
     } | report.as_json()
     with replacing(folder / "metrics.json") as temporary:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gan_music.callbacks import CollapseAlarm
-from gan_music.models.base import MusicGAN
+from gan_music.models.base import MusicModel
 from gan_music.notes import Piece
 from tests.conftest import make_piece
 
@@ -16,7 +16,7 @@ REAL = [make_piece(seed, n_notes=48).cut(0, 48) for seed in range(8)]
 ONE_NOTE = [Piece.from_arrays([0] * 48, [1] * 48, [60] * 48, grid=24)] * 8
 
 
-class Model(MusicGAN):
+class Model(MusicModel):
     """Writes what it is told to."""
 
     def __init__(self, warm: bool = False) -> None:

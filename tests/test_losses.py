@@ -48,3 +48,26 @@ def test_negative_log_likelihood_of_uniform_logits() -> None:
     logits = [torch.zeros(1, 2, n) for n in (4, 5, 6)]
     expected = math.log(4) + math.log(5) + math.log(6)
     assert losses.negative_log_likelihood(logits, events).item() == pytest.approx(expected)
+
+
+def test_the_decision_is_the_mean_of_the_steps_sigmoids() -> None:
+    # sigmoids 0.5 and 0.75: their mean is 0.625
+    log_d, log_rest = losses.decision(torch.tensor([[0.0, math.log(3)]]))
+    assert log_d.item() == pytest.approx(math.log(0.625))
+    assert log_rest.item() == pytest.approx(math.log(0.375))
+
+
+def test_losses_of_averaged_decisions_by_hand() -> None:
+    real, fake = torch.tensor([[0.0, math.log(3)]]), torch.tensor([[-math.log(3), -math.log(3)]])
+    expected = -math.log(0.625) - math.log(0.75)
+    assert losses.averaged_discriminator_bce(real, fake).item() == pytest.approx(expected)
+    assert losses.averaged_generator_bce(fake).item() == pytest.approx(-math.log(0.25))
+    far = torch.full((1, 3), 1e4)
+    assert losses.averaged_discriminator_bce(-far, far).item() == pytest.approx(2e4)
+
+
+def test_feature_matching_by_hand() -> None:
+    real = torch.tensor([[[1.0, 2.0], [0.0, 0.0]]])
+    fake = torch.tensor([[[0.0, 4.0], [3.0, 0.0]]])
+    # (1 + 4) and 9, over two steps
+    assert losses.feature_matching(real, fake).item() == pytest.approx(7.0)

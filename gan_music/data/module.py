@@ -17,25 +17,28 @@ from gan_music.data.cache import default_cache_dir as default_cache_dir
 from gan_music.data.extract import Extraction, extract
 from gan_music.data.sources import find_sources
 from gan_music.data.split import Split, split_pieces
-from gan_music.data.windows import NoteDataset, WindowDataset, WindowSampler
+from gan_music.data.windows import NoteDataset, ToneDataset, WindowDataset, WindowSampler
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.notes import Piece
+from gan_music.quadruples import QuadrupleCodec
 from gan_music.triples import TripleCodec
 
+Codec = EventCodec | QuadrupleCodec | TripleCodec
+Items = NoteDataset | ToneDataset | WindowDataset
 log = logging.getLogger(__name__)
 
 
 class MusicDataModule(LightningDataModule):
-    """Windows of events, or single notes, from a folder or from music21's corpus.
+    """Windows of events or of tones, or single notes, from a folder or from music21's corpus.
 
     ``prepare_data`` fills the cache; ``setup`` reads it, splits by piece and cuts windows.
 
     Parameters
     ----------
-    codec : what notes become. Events come in windows, int64 ``[B, T, C + 2]``; triples one by one,
-        float ``[B, 3]``. Its grid is the one that files are read on; how training pieces begin is
-        fitted into it.
+    codec : what notes become. Events come in windows, int64 ``[B, T, C + 2]``; quadruples too,
+        float ``[B, T, 4]``; triples one by one, float ``[B, 3]``. Its grid is the one that files
+        are read on; how training pieces begin, or how their values are spread, is fitted into it.
     root : a folder to read recursively; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
     window, stride : notes in a window, and notes from one window's start to the next one's.
@@ -48,7 +51,7 @@ class MusicDataModule(LightningDataModule):
 
     def __init__(
         self,
-        codec: EventCodec | TripleCodec,
+        codec: Codec,
         *,
         root: Path | None,
         query: str | list[str],
@@ -110,13 +113,16 @@ class MusicDataModule(LightningDataModule):
         )
         if isinstance(self.codec, EventCodec):
             self.codec.fit_starts(pieces.train)
+        elif isinstance(self.codec, QuadrupleCodec):
+            self.codec.fit(pieces.train)
         self.train_items = self._items(pieces.train, self.stride, self.time_scales)
         self.val_items = self._items(pieces.val, self.window, (1.0,))
         for side, items in (("train", self.train_items), ("val", self.val_items)):
             if not len(items):
+                pads = isinstance(self.codec, EventCodec)
                 raise UserError(
                     f"no piece of the {side} split has data.window={self.window} notes: "
-                    "choose a smaller window, or data.short=pad."
+                    f"choose a smaller window{', or data.short=pad' if pads else ''}."
                 )
         self.pieces = pieces
         log.info(
@@ -137,11 +143,17 @@ class MusicDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Tensor]:
         return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0))
 
-    def _items(
-        self, pieces: list[Piece], stride: int, time_scales: Sequence[float]
-    ) -> WindowDataset | NoteDataset:
+    def _items(self, pieces: list[Piece], stride: int, time_scales: Sequence[float]) -> Items:
         if isinstance(self.codec, TripleCodec):
             return NoteDataset(pieces, self.codec)
+        if isinstance(self.codec, QuadrupleCodec):
+            return ToneDataset(
+                pieces,
+                self.codec,
+                length=self.window,
+                stride=stride,
+                time_scales=time_scales,
+            )
         return WindowDataset(
             pieces,
             self.codec,
@@ -151,9 +163,7 @@ class MusicDataModule(LightningDataModule):
             time_scales=time_scales,
         )
 
-    def _loader(
-        self, items: WindowDataset | NoteDataset, sampler: WindowSampler
-    ) -> DataLoader[Tensor]:
+    def _loader(self, items: Items, sampler: WindowSampler) -> DataLoader[Tensor]:
         # batches are cut from memory in microseconds: worker processes would only cost
         return DataLoader(
             items,

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, Sampler
 from gan_music.events import EventCodec
 from gan_music.networks.events import PADDING
 from gan_music.notes import IntArray, Piece
+from gan_music.quadruples import QuadrupleCodec
 from gan_music.triples import TripleCodec
 
 
@@ -65,15 +66,7 @@ class WindowDataset(Dataset[Tensor]):
         self.first_offset = torch.from_numpy(
             np.stack([np.concatenate([np.empty(0, np.int64), *f]) for f in first])
         )
-        sizes = np.array([len(p) for p in pieces], dtype=np.int64)
-        starts = [_starts(n, length, stride, pad_short) for n in sizes.tolist()]
-        ends = np.cumsum(sizes)
-        begins = ends - sizes
-        empty = [np.empty(0, np.int64)]
-        self.starts = torch.from_numpy(
-            np.concatenate(empty + [b + s for b, s in zip(begins.tolist(), starts, strict=True)])
-        )
-        self.ends = torch.from_numpy(np.repeat(ends, [len(s) for s in starts]))
+        self.starts, self.ends = _cuts(pieces, length, stride, pad_short)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -106,12 +99,78 @@ class WindowDataset(Dataset[Tensor]):
         return self.__getitems__([item])[0]
 
 
+def _cuts(
+    pieces: Sequence[Piece], length: int, stride: int, pad_short: bool
+) -> tuple[Tensor, Tensor]:
+    """Of each window, where it starts in the array of all notes, and where its piece ends there."""
+    sizes = np.array([len(p) for p in pieces], dtype=np.int64)
+    starts = [_starts(n, length, stride, pad_short) for n in sizes.tolist()]
+    ends = np.cumsum(sizes)
+    begins = (ends - sizes).tolist()
+    empty = [np.empty(0, np.int64)]
+    return (
+        torch.from_numpy(
+            np.concatenate(empty + [b + s for b, s in zip(begins, starts, strict=True)])
+        ),
+        torch.from_numpy(np.repeat(ends, [len(s) for s in starts])),
+    )
+
+
 def _starts(n_notes: int, length: int, stride: int, pad_short: bool) -> IntArray:
     """Where windows begin in a piece: every ``stride`` notes, and so that the last note is seen."""
     if n_notes < length:
         return np.zeros(int(pad_short and n_notes > 0), dtype=np.int64)
     last = n_notes - length
     return np.append(np.arange(0, last, stride), last)
+
+
+class ToneDataset(Dataset[Tensor]):
+    """Windows of tones as quadruples, cut as :class:`WindowDataset` cuts them.
+
+    A batch of :class:`Item` is one tensor, float ``[B, T, 4]``, without padding: pieces shorter
+    than a window give none, and ``n_short`` counts them.
+    """
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        codec: QuadrupleCodec,
+        *,
+        length: int,
+        stride: int,
+        time_scales: Sequence[float] = (1.0,),
+    ) -> None:
+        self.codec = codec
+        self.length = length
+        self.n_short = sum(len(p) < length for p in pieces)
+        scaled = [[p.scaled(f) for p in pieces] for f in time_scales]
+        # [S, N, 4] and [S, N]: a note has the same number on every scale
+        self.tones = np.stack([np.concatenate([codec.tones(p) for p in side]) for side in scaled])
+        self.first_times = np.stack(
+            [np.concatenate([codec.first_times(p) for p in side]) for side in scaled]
+        )
+        self.starts = _cuts(pieces, length, stride, pad_short=False)[0].numpy()
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def describe(self) -> str:
+        """What is served, in words."""
+        words = f"{len(self)} training windows of {self.length} tones"
+        return words + (f"; {self.n_short} pieces are shorter and left out" if self.n_short else "")
+
+    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
+        index, shift, scale = np.array([Item(*i) for i in items]).T
+        starts = self.starts[index]
+        batch = self.tones[scale[:, None], starts[:, None] + np.arange(self.length)]
+        batch[:, 0, 3] = self.first_times[scale, starts]
+        pitch = batch[..., 1]
+        # a transposition beyond what a MIDI file can hold is cut back to what fits
+        pitch += np.clip(shift, -pitch.min(1), 127 - pitch.max(1))[:, None]
+        return torch.from_numpy(self.codec.scale(batch))
+
+    def __getitem__(self, item: tuple[int, ...]) -> Tensor:
+        return self.__getitems__([item])[0]
 
 
 class NoteDataset(Dataset[Tensor]):

@@ -1,4 +1,7 @@
-"""What every GAN here shares: checkpoints that are enough by themselves, clipping, logging."""
+"""What every model here shares: checkpoints that are enough by themselves, samples, logging.
+
+A GAN adds its two players.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from gan_music.notes import DEFAULT_TEMPO, Piece
 SCHEMA_VERSION = 2
 
 
-class MusicGAN(LightningModule):
-    """Two players, ``g`` and ``d``, updated by hand in turn.
+class MusicModel(LightningModule):
+    """Whatever can be trained on music and sampled from.
 
     Parameters
     ----------
     config : the whole run's settings as plain values; kept in checkpoints, not read here.
     codec_state : what the codec's ``state`` gave; kept in checkpoints.
-    clip_norm : each player's gradient is scaled down to this norm; None leaves it.
+    clip_norm : an optimizer's gradient is scaled down to this norm; None leaves it.
     """
 
     def __init__(
@@ -31,10 +34,9 @@ class MusicGAN(LightningModule):
         *,
         config: dict[str, Any] | None,
         codec_state: dict[str, Any],
-        clip_norm: float | None,
+        clip_norm: float | None = None,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.config = config or {}
         self.codec_state = codec_state
         self.clip_norm = clip_norm
@@ -104,14 +106,28 @@ class MusicGAN(LightningModule):
                 torch.cuda.set_rng_state_all([s.cpu() for s in self._restored_rng["cuda"]])
             self._restored_rng = None
 
+    def log_train(self, **values: Tensor) -> None:
+        """Log scalars of this batch as ``train/<name>``."""
+        self.log_dict({f"train/{name}": v.detach().float() for name, v in values.items()})
+
+
+class MusicGAN(MusicModel):
+    """Two players, ``g`` and ``d``, updated by hand in turn."""
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None,
+        codec_state: dict[str, Any],
+        clip_norm: float | None,
+    ) -> None:
+        super().__init__(config=config, codec_state=codec_state, clip_norm=clip_norm)
+        self.automatic_optimization = False
+
     def both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         """The generator's and the discriminator's, as the trainer wraps them."""
         opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
         return opt_g, opt_d
-
-    def log_train(self, **values: Tensor) -> None:
-        """Log scalars of this batch as ``train/<name>``."""
-        self.log_dict({f"train/{name}": v.detach().float() for name, v in values.items()})
 
 
 def adam(

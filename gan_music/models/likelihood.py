@@ -11,14 +11,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_music import losses
 from gan_music.events import EventCodec
-from gan_music.models.base import MusicGAN
+from gan_music.models.base import MusicModel
 from gan_music.models.sequence_gan import event_space
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.sampling import sample
 
 
-class LikelihoodModel(MusicGAN):
+class LikelihoodModel(MusicModel):
     """An LSTM of event sequences, with or without attention over its own past; one player.
 
     A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. The loss is the negative log
@@ -47,6 +47,7 @@ class LikelihoodModel(MusicGAN):
         config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config=config, codec_state=codec_state, clip_norm=clip_norm)
+        self.automatic_optimization = False  # the learning rate is set by the batch
         self.codec = EventCodec.from_state(codec_state)
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
         self.warmup_batches = warmup_batches

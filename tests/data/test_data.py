@@ -10,14 +10,15 @@ from omegaconf import OmegaConf
 from gan_music.config import conf_dir
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import extract
-from gan_music.data.module import MusicDataModule, default_cache_dir
+from gan_music.data.module import Codec, MusicDataModule, default_cache_dir
 from gan_music.data.sources import find_sources
 from gan_music.data.split import split_pieces, work_of
-from gan_music.data.windows import WindowDataset, WindowSampler
+from gan_music.data.windows import Item, ToneDataset, WindowDataset, WindowSampler
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.io.write import write_midi
 from gan_music.notes import Piece
+from gan_music.quadruples import QuadrupleCodec
 from tests.conftest import make_piece
 
 codec = EventCodec(24)
@@ -266,6 +267,46 @@ def test_short_pieces_are_counted() -> None:
     assert data.n_short == 1
 
 
+def tones(pieces: list[Piece], **settings: object) -> ToneDataset:
+    values = {"length": 4, "stride": 2} | settings
+    return ToneDataset(pieces, QuadrupleCodec(24, hertz=False), **values)  # type: ignore[arg-type]
+
+
+def test_windows_of_tones_are_cut_where_windows_of_events_are() -> None:
+    pieces = [make_piece(0, 8), make_piece(1, 3), make_piece(2, 9)]
+    found = tones(pieces, length=5)
+    events = WindowDataset(pieces, codec, length=5, stride=2)
+    assert found.n_short == events.n_short == 1
+    assert "1 pieces are shorter and left out" in found.describe()
+    assert found.starts.tolist() == events.starts.tolist()
+    batch = found.__getitems__([Item(i) for i in range(len(found))])
+    assert batch.dtype == torch.float32
+    assert batch.shape == (len(events), 5, 4)
+    pitch = events.__getitems__([Item(i) for i in range(len(events))])[..., 1]
+    assert torch.equal(batch[..., 1], (pitch + codec.lowest_pitch).float())
+
+
+def test_windows_of_tones_begin_on_the_clock_of_their_beat() -> None:
+    onset = [6, 40, 64, 70, 100]
+    piece = Piece.from_arrays(onset, [12] * 5, [60, 61, 62, 63, 64], grid=24)
+    batch = tones([piece], stride=1).__getitems__([Item(0), Item(1)])
+    assert batch[0, :, 3].tolist() == pytest.approx([6 / 24, 34 / 24, 1, 6 / 24])
+    assert batch[1, :, 3].tolist() == pytest.approx([16 / 24, 1, 6 / 24, 30 / 24])
+
+
+def test_tones_are_transposed_as_far_as_midi_goes_and_scaled_in_time() -> None:
+    piece = Piece.from_arrays([0, 24, 48, 72], [12] * 4, [60, 62, 64, 125], grid=24)
+    data = tones([piece], time_scales=[1.0, 2.0])
+    plain, up, down, slow = data.__getitems__(
+        [Item(0), Item(0, 5), Item(0, -5), Item(0, scale=1)]
+    ).numpy()
+    assert up[:, 1].tolist() == [62, 64, 66, 127]
+    assert down[:, 1].tolist() == [55, 57, 59, 120]
+    assert plain[:, 0].tolist() == [0.5] * 4
+    assert slow[:, 0].tolist() == [1] * 4
+    assert slow[:, 3].tolist() == [0, 2, 2, 2]
+
+
 def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
     def order(seed: int, epoch: int) -> list:
         sampler = WindowSampler(50, seed=seed, transpose=3)
@@ -287,7 +328,9 @@ def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.Monk
     assert default_cache_dir() == Path("/home/somebody/.cache/gan_music")
 
 
-def make_module(root: Path, cache: Path, **changes: object) -> MusicDataModule:
+def make_module(
+    root: Path, cache: Path, codec: Codec = codec, **changes: object
+) -> MusicDataModule:
     settings = {
         "root": root,
         "query": "",
@@ -330,3 +373,21 @@ def test_a_window_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> No
     module.prepare_data()
     with pytest.raises(UserError, match=r"data\.window=5000"):
         module.setup()
+
+
+def test_a_window_of_tones_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> None:
+    module = make_module(midi_folder, tmp_path, QuadrupleCodec(24), window=5000, short="pad")
+    module.prepare_data()
+    with pytest.raises(UserError, match=r"data\.window=5000.*smaller window\.$"):
+        module.setup()
+
+
+def test_the_module_serves_scaled_tones(midi_folder: Path, tmp_path: Path) -> None:
+    module = make_module(midi_folder, tmp_path, QuadrupleCodec(24), transpose=0)
+    module.prepare_data()
+    module.setup()
+    batches = torch.cat(list(module.train_dataloader()))
+    assert batches.shape[1:] == (16, 4)
+    mean, deviation = batches.mean((0, 1)), batches.std((0, 1))
+    assert mean.tolist() == pytest.approx([0] * 4, abs=0.1)
+    assert deviation[[0, 1, 3]].tolist() == pytest.approx([1] * 3, abs=0.1)
