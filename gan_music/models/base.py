@@ -77,6 +77,8 @@ class MusicModel(LightningModule):
         return self.trainer.is_last_batch or number % every == 0
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if not optimizer.param_groups:  # the trainer's stand-in where there is no optimizer
+            return
         # here gradients are unscaled already; the trainer cannot clip under manual optimization
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self.clip_norm is not None:

@@ -94,12 +94,12 @@ class PaperGAN(MusicGAN):
         tempo: float = DEFAULT_TEMPO,
         meter: tuple[int, int] | None = None,
     ) -> list[Piece]:
-        if meter is not None:
-            raise UserError("this model's notes lie in no bars: leave meter out.")
         """One noise a note. ``temperature`` does nothing: there is no softmax to divide.
 
         ``n_clipped`` then counts the values that no MIDI file could hold.
         """
+        if meter is not None:
+            raise UserError("this model's notes lie in no bars: leave meter out.")
         rng = torch.Generator(self.device).manual_seed(seed)
         self.n_clipped = 0
         pieces = []
