@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_music.build import build_codec, build_data, restore_model
 from gan_music.checkpoints import load_checkpoint
 from gan_music.config import TrainConfig, checked
-from gan_music.metrics.basic import attribute
+from gan_music.metrics.histograms import attribute
 from gan_music.notes import Piece
 
 N_NOTES = 10_000

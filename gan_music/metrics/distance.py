@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_music.metrics import basic
+from gan_music.metrics import histograms
 from gan_music.metrics.excerpts import stack_windows
 from gan_music.metrics.features import as_matrix, window_features
 from gan_music.metrics.manifold import manifold, standardise
@@ -25,7 +25,7 @@ def distance(windows: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, 
 
     It is 1 minus the mean of four figures, each 1 at best:
 
-    - ``histogram_overlap``: of pitches, durations and offsets (``basic.compare``);
+    - ``histogram_overlap``: of pitches, durations and offsets (``histograms.compare``);
     - ``oa_mean``: overlapped area of MGEval's nine features (Yang & Lerch 2018);
     - ``precision`` and ``coverage`` (Naeem et al. 2020), k = 5.
 
@@ -33,7 +33,7 @@ def distance(windows: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, 
     not: with windows of fewer than 8 notes, or with few of them. What is undefined is left out of
     the mean. Real music does not reach 0 either: about 0.1 from other real music.
     """
-    figures = {"histogram_overlap": 1 - basic.compare(windows, reference)["distance"]}
+    figures = {"histogram_overlap": 1 - histograms.compare(windows, reference)["distance"]}
     length = min(map(len, (*windows, *reference)), default=0)
     if length >= LEAST_WINDOW and windows and reference:
         n = min(len(windows), len(reference))

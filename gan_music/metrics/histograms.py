@@ -1,4 +1,4 @@
-"""First figures of likeness, variety and tonality.
+"""How far the histograms of pitches, durations and offsets lie apart.
 
 Conventions: ``pieces`` are whole pieces or windows of them; a note's *offset* is the time since the
 note before it in the piece, in steps, and 0 within a chord. Pieces to compare share a grid.
@@ -11,30 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_music.metrics import tonality
 from gan_music.notes import IntArray, Piece
-
-
-def distinct_ngrams(pieces: Sequence[Piece], n: int = 4) -> float:
-    """Share of pitch n-grams that are different, over those of all pieces together.
-
-    "distinct-n" (Li et al. 2016, section 5). It falls with the number of notes: compare equal
-    counts. NaN without an n-gram.
-    """
-    grams = [np.lib.stride_tricks.sliding_window_view(p.pitch, n) for p in pieces if len(p) >= n]
-    if not grams:
-        return float("nan")
-    everything = np.concatenate(grams)
-    return len(np.unique(everything, axis=0)) / len(everything)
-
-
-def scale_consistency(pieces: Sequence[Piece]) -> float:
-    """Mean over pieces of the share of notes in the best-fitting major or minor scale.
-
-    NaN without notes.
-    """
-    shares = [tonality.scale_consistency(p) for p in pieces if len(p)]
-    return float(np.mean(shares)) if shares else float("nan")
 
 
 def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
@@ -57,17 +34,6 @@ def histogram_distance(a: IntArray, b: IntArray) -> float:
     size = max(a.max(), b.max()) + 1
     p, q = (np.bincount(x, minlength=size) / len(x) for x in (a, b))
     return float(1 - np.minimum(p, q).sum())
-
-
-def describe(pieces: Sequence[Piece]) -> dict[str, float]:
-    """What a set of pieces is by itself."""
-    return {
-        "n_notes": sum(map(len, pieces)),
-        "distinct_pitch_4grams": distinct_ngrams(pieces, 4),
-        "scale_consistency": scale_consistency(pieces),
-        "n_pitches": len(np.unique(attribute(pieces, "pitch"))),
-        "n_durations": len(np.unique(attribute(pieces, "duration"))),
-    }
 
 
 def compare(pieces: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, float]:
