@@ -31,7 +31,7 @@ def distance(windows: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, 
 
     The last three are of windows, the first of all notes, so that it is known where the others are
     not: with windows of fewer than 8 notes, or with few of them. What is undefined is left out of
-    the mean. Real music does not reach 0 either: about 0.1 from other real music.
+    the mean. Real music does not reach 0 either: piano pieces lie 0.17 from other piano pieces.
     """
     figures = {"histogram_overlap": 1 - histograms.compare(windows, reference)["distance"]}
     length = min(map(len, (*windows, *reference)), default=0)
