@@ -7,18 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_music import losses
 from gan_music.events import EventCodec
-from gan_music.models.base import MusicModel
-from gan_music.models.sequence_gan import event_space
+from gan_music.models.events import EventModel, averaged, event_space
 from gan_music.networks.generator import LSTMGenerator
-from gan_music.notes import DEFAULT_TEMPO, Piece
-from gan_music.sampling import sample
 
 
-class LikelihoodModel(MusicModel):
+class LikelihoodModel(EventModel):
     """An LSTM of event sequences, with or without attention over its own past; one player.
 
     A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. The loss is the negative log
@@ -60,37 +56,8 @@ class LikelihoodModel(MusicModel):
             dropout=dropout,
             attention_span=attention_span,
         )
-        self.averaged = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
-        self.averaged.requires_grad_(False)  # no player's weights
+        self.averaged = averaged(self.generator, ema_decay)
         self.register_buffer("n_batches", torch.tensor(0))
-
-    @property
-    def sampler(self) -> LSTMGenerator:
-        """The generator to sample from: averaged weights."""
-        module = self.averaged.module
-        assert isinstance(module, LSTMGenerator)
-        return module
-
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
-        return sample(
-            self.sampler,
-            self.codec,
-            n_pieces=n_pieces,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=temperature,
-            tempo=tempo,
-            meter=meter,
-        )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         # decay pulls matrices towards 0; biases and norms are left where they are
@@ -122,9 +89,3 @@ class LikelihoodModel(MusicModel):
         self.averaged.update_parameters(self.generator)
         self.n_batches += 1
         self.log_train(nll=nll, lr_g=torch.tensor(rate))
-
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """The likelihood of held-out windows."""
-        z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
-        nll = losses.negative_log_likelihood(self.sampler.logits(batch, z), batch)
-        self.log("val/nll", nll, batch_size=len(batch))

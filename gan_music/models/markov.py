@@ -14,7 +14,7 @@ from gan_music.data.split import work_of
 from gan_music.data.windows import Item, WindowDataset
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicModel
-from gan_music.models.sequence_gan import event_space
+from gan_music.models.events import event_space
 from gan_music.networks.markov import MarkovChain
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.sampling import draw_starts

@@ -9,16 +9,14 @@ from typing import Any
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicGAN, adam
+from gan_music.models.events import EventModel, averaged, event_space
 from gan_music.networks.discriminator import LSTMDiscriminator
-from gan_music.networks.events import PADDING, EventSpace
+from gan_music.networks.events import PADDING
 from gan_music.networks.generator import LSTMGenerator
-from gan_music.notes import DEFAULT_TEMPO, Piece
-from gan_music.sampling import sample
 
 
 @dataclass(frozen=True)
@@ -40,18 +38,7 @@ class Training:
     ema_decay: float
 
 
-def event_space(codec: EventCodec) -> EventSpace:
-    """A codec's table, as the networks take it."""
-    return EventSpace(
-        codec.sizes,
-        offset_bins=codec.offset_bins.tolist(),
-        bars=codec.bars.tolist(),
-        n_positions=codec.n_positions,
-        grid=codec.grid,
-    )
-
-
-class SequenceGAN(MusicGAN):
+class SequenceGAN(EventModel, MusicGAN):
     """An LSTM generator of event sequences against an LSTM discriminator of windows.
 
     A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. On each batch the discriminator is
@@ -98,19 +85,9 @@ class SequenceGAN(MusicGAN):
             embedding_size=embedding_size,
             dropout=dropout,
         )
-        self.averaged = AveragedModel(
-            self.generator, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay)
-        )
-        self.averaged.requires_grad_(False)  # no player's weights
+        self.averaged = averaged(self.generator, training.ema_decay)
         # Lightning's global_step counts optimizer steps; schedules here count batches.
         self.register_buffer("n_batches", torch.tensor(0))
-
-    @property
-    def sampler(self) -> LSTMGenerator:
-        """The generator to sample from: averaged weights."""
-        module = self.averaged.module
-        assert isinstance(module, LSTMGenerator)
-        return module
 
     @property
     def warm(self) -> bool:
@@ -120,27 +97,6 @@ class SequenceGAN(MusicGAN):
     @property
     def phase(self) -> str:
         return "warm start" if self.warm else ""
-
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
-        return sample(
-            self.sampler,
-            self.codec,
-            n_pieces=n_pieces,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=temperature,
-            tempo=tempo,
-            meter=meter,
-        )
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
@@ -201,10 +157,8 @@ class SequenceGAN(MusicGAN):
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """Held-out real windows: their likelihood, and what the discriminator makes of them."""
-        z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
-        nll = losses.negative_log_likelihood(self.sampler.logits(batch, z), batch)
+        super().validation_step(batch, batch_idx)
         score = self.discriminator(batch).sigmoid().mean()
-        self.log("val/nll", nll, batch_size=len(batch))
         self.log("val/score_real", score, batch_size=len(batch))
 
     def _schedule(self, opt_g: LightningOptimizer, count: int) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_music import losses
 from gan_music.events import EventCodec
-from gan_music.models.sequence_gan import event_space
+from gan_music.models.events import event_space
 from gan_music.networks.markov import MarkovChain
 from gan_music.notes import Piece
 from tests.conftest import make_piece

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gan_music import losses
 from gan_music.events import EventCodec, meter_id
-from gan_music.models.sequence_gan import event_space
+from gan_music.models.events import event_space
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import PADDING, EventSpace
 from gan_music.networks.generator import LSTMGenerator
