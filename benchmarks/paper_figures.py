@@ -20,9 +20,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_music.build import build_codec, build_data, restore_model
 from gan_music.checkpoints import load_checkpoint
-from gan_music.config import TrainConfig, checked
+from gan_music.config import checked
 from gan_music.metrics.histograms import attribute
 from gan_music.notes import Piece
+from gan_music.schema import TrainConfig
 
 N_NOTES = 10_000
 LOGGED = (1, 2, 5, 8, 10, 12)  # epochs in the log that the paper's author published

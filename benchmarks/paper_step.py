@@ -27,10 +27,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from gan_music.build import build_codec, build_data, build_model
-from gan_music.config import TrainConfig, checked, conf_dir
+from gan_music.config import checked, conf_dir
 from gan_music.io.write import write_midi
 from gan_music.notes import Piece
 from gan_music.run import _quiet, _trainer
+from gan_music.schema import TrainConfig
 
 WARM_UP = 5  # batches of each measurement that do not count
 

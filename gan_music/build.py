@@ -12,16 +12,7 @@ from omegaconf import OmegaConf
 
 from gan_music.checkpoints import Checkpoint
 from gan_music.cli import user_path as user_path
-from gan_music.config import (
-    CRNNGANConfig,
-    DataConfig,
-    LikelihoodConfig,
-    MarkovConfig,
-    PaperConfig,
-    SequenceGANConfig,
-    TrainConfig,
-    checked,
-)
+from gan_music.config import checked
 from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
@@ -32,6 +23,15 @@ from gan_music.models.markov import MarkovModel
 from gan_music.models.paper import PaperGAN
 from gan_music.models.sequence_gan import SequenceGAN, Training
 from gan_music.quadruples import QuadrupleCodec
+from gan_music.schema import (
+    CRNNGANConfig,
+    DataConfig,
+    LikelihoodConfig,
+    MarkovConfig,
+    PaperConfig,
+    SequenceGANConfig,
+    TrainConfig,
+)
 from gan_music.triples import TripleCodec
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_music.cli import command, user_path
-from gan_music.config import EvaluateConfig
 from gan_music.errors import UserError
+from gan_music.schema import EvaluateConfig
 
 if TYPE_CHECKING:
     from gan_music.notes import Piece

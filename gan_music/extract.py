@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_music.cli import command
-from gan_music.config import ExtractConfig
+from gan_music.schema import ExtractConfig
 
 if TYPE_CHECKING:
     from gan_music.data.extract import Extraction

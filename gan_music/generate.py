@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from gan_music.cli import command
-from gan_music.config import GenerateConfig
 from gan_music.errors import UserError
+from gan_music.schema import GenerateConfig
 
 
 def main() -> None:

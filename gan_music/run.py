@@ -22,7 +22,7 @@ from gan_music.build import build_codec, build_data, build_model, restore_model
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
 from gan_music.cli import overrides
-from gan_music.config import TrainConfig, checked
+from gan_music.config import checked
 from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.files import replacing
@@ -33,6 +33,7 @@ from gan_music.metrics.distance import distance
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows
 from gan_music.run_folder import folder_of_checkpoint
+from gan_music.schema import TrainConfig
 
 log = logging.getLogger(__name__)
 

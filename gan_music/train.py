@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gan_music.cli import command
-from gan_music.config import TrainConfig
+from gan_music.schema import TrainConfig
 
 
 def main() -> None:

@@ -1,0 +1,225 @@
+"""The schema of every setting: names, types, bounds. The values are in ``conf/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def bounded(low: float | None = None, high: float | None = None, **options: Any) -> Any:
+    """A field whose number lies within inclusive bounds."""
+    return field(metadata={"low": low, "high": high}, **options)
+
+
+def chosen(*choices: str | float) -> Any:
+    """A field whose value, or each value in its list, is one of these."""
+    return field(metadata={"choices": choices})
+
+
+@dataclass
+class DataConfig:
+    """What is read, how it is cut, how it is split; explained in conf/data."""
+
+    root: str | None
+    query: str | list[str]
+    cache_dir: str | None
+    velocity: bool
+    movement: str | None
+    reader: str = chosen("auto", "fast", "music21", "published")
+    grid: int = bounded(1, 960)
+    window: int = bounded(1, 65536)
+    stride: int = bounded(1)
+    batch_size: int = bounded(1)
+    val_rate: float = bounded(0, 0.9)
+    test_rate: float = bounded(0, 0.9)
+    transpose: int = bounded(0, 12)
+    time_scales: list[float] = chosen(0.25, 0.5, 1.0, 2.0, 4.0)
+    short: str = chosen("pad", "refuse")
+    min_notes: int = bounded(1)
+    n_workers: int | None = bounded(1)
+    timeout_s: float = bounded(0.1, 86400)
+    memory_mb: int = bounded(128, 2**30)
+
+
+@dataclass
+class SequenceGANConfig:
+    """Networks and training of the GAN; explained in conf/model/sequence_gan.yaml."""
+
+    name: str
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    embedding_size: int = bounded(1, 4096)
+    noise_size: int = bounded(1, 65536)
+    dropout: float = bounded(0, 0.99)
+    attention_span: int = bounded(0, 65536)
+    lr_g: float = bounded(0)
+    lr_d: float = bounded(0)
+    betas: list[float] = bounded(0, 0.999999)
+    n_critic: int = bounded(1)
+    label_smoothing: float = bounded(0, 0.5)
+    clip_norm: float = bounded(0)
+    temperature: float = bounded(0.01, 100)
+    likelihood_weight: float = bounded(0)
+    warm_start_epochs: int = bounded(0)
+    warm_start_lr: float = bounded(0)
+    warm_start_d_every: int = bounded(1)
+    warmup_batches: int = bounded(0)
+    ema_decay: float = bounded(0, 0.999999)
+
+
+@dataclass
+class PaperConfig:
+    """Networks and training of the paper's GAN; explained in conf/model/paper.yaml."""
+
+    name: str
+    use_offsets: bool
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    noise_size: int = bounded(1, 65536)
+    lr_g: float = bounded(0)
+    lr_d: float = bounded(0)
+    betas: list[float] = bounded(0, 0.999999)
+
+
+@dataclass
+class LikelihoodConfig:
+    """The generator's network alone; explained in conf/model/lstm_lm.yaml."""
+
+    name: str
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    embedding_size: int = bounded(1, 4096)
+    dropout: float = bounded(0, 0.99)
+    attention_span: int = bounded(0, 65536)
+    lr: float = bounded(0)
+    betas: list[float] = bounded(0, 0.999999)
+    weight_decay: float = bounded(0)
+    warmup_batches: int = bounded(0)
+    clip_norm: float = bounded(0)
+    ema_decay: float = bounded(0, 0.999999)
+
+
+@dataclass
+class CRNNGANConfig:
+    """Networks and training of C-RNN-GAN; explained in conf/model/crnn_gan.yaml."""
+
+    name: str
+    hertz: bool
+    feature_matching: bool
+    hidden_size: int = bounded(1, 16384)
+    n_layers: int = bounded(1, 16)
+    noise_size: int = bounded(1, 65536)
+    lr: float = bounded(0)
+    l2: float = bounded(0)
+    clip_norm: float | None = bounded(0)
+    freeze_below: float = bounded(0, 1)
+    warm_start_epochs: int = bounded(0)
+
+
+@dataclass
+class MarkovConfig:
+    """A Markov chain has nothing to set; see conf/model/markov.yaml."""
+
+    name: str
+
+
+# model.name -> its schema
+MODELS: dict[str, type] = {
+    "sequence_gan": SequenceGANConfig,
+    "likelihood": LikelihoodConfig,
+    "paper": PaperConfig,
+    "crnn_gan": CRNNGANConfig,
+    "markov": MarkovConfig,
+}
+
+
+@dataclass
+class TrainerConfig:
+    """The machine and the length of a run; explained in conf/trainer."""
+
+    accelerator: str = chosen("auto", "cpu", "gpu")
+    precision: str = chosen("32-true", "bf16-mixed")
+    devices: int = bounded(1)
+    max_epochs: int = bounded(1)
+    patience: int | None = bounded(1)
+    log_every_n_batches: int = bounded(1)
+
+
+@dataclass
+class SamplesConfig:
+    """What is drawn from the generator; explained in conf/train.yaml."""
+
+    n_validation_windows: int = bounded(2, 4096)
+    n_pieces: int = bounded(1, 4096)
+    n_notes: int = bounded(1, 65536)
+
+
+@dataclass
+class CollapseConfig:
+    """How collapse is watched for; explained in conf/train.yaml."""
+
+    every_n_batches: int = bounded(1)
+    n_windows: int = bounded(2, 4096)
+    patience: int = bounded(1)
+
+
+@dataclass
+class TrainConfig:
+    """A whole run."""
+
+    name: str
+    resume: str | None
+    debug: bool
+    stop_on_collapse: bool
+    collapse: CollapseConfig
+    data: DataConfig
+    model: Any
+    trainer: TrainerConfig
+    samples: SamplesConfig
+    seed: int = bounded(0, 2**32 - 1)
+
+
+@dataclass
+class GenerateConfig:
+    """What to write with which checkpoint; explained in conf/generate.yaml."""
+
+    checkpoint: str | None
+    out: str
+    meter: str | None
+    debug: bool
+    n_pieces: int = bounded(1, 100000)
+    n_notes: int = bounded(1, 65536)
+    seed: int = bounded(0, 2**32 - 1)
+    temperature: float = bounded(0.01, 100)
+    tempo: float = bounded(1, 1000)
+
+
+@dataclass
+class EvaluateConfig:
+    """What to measure against what; explained in conf/evaluate.yaml."""
+
+    reference: str | None
+    generated: str | None
+    train: str | None
+    out: str
+    cache_dir: str | None
+    debug: bool
+    window: int = bounded(8, 65536)
+    long_window: int = bounded(8, 65536)
+    max_pieces: int = bounded(1, 4096)
+    max_notes: int = bounded(8, 65536)
+    n_bootstrap: int = bounded(2, 100000)
+    n_neighbours: int = bounded(1, 1000)
+    seed: int = bounded(0, 2**32 - 1)
+    n_workers: int | None = bounded(1)
+
+
+@dataclass
+class ExtractConfig:
+    """What to read into the cache, and how to show it; explained in conf/extract.yaml."""
+
+    debug: bool
+    picture: bool
+    clear: bool
+    out: str
+    data: DataConfig
