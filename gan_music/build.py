@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints import Checkpoint
-from gan_music.cli import user_path as user_path
+from gan_music.cli import user_path
 from gan_music.config import checked
 from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_music.cli import command
+from gan_music.cli import command, user_path
 from gan_music.schema import ExtractConfig
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def main() -> None:
 
 
 def _extract(config: ExtractConfig) -> None:
-    from gan_music.build import build_data, user_path
+    from gan_music.build import build_data
     from gan_music.data.extract import NothingReadError
     from gan_music.events import EventCodec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gan_music.cli import command
+from gan_music.cli import command, user_path
 from gan_music.errors import UserError
 from gan_music.schema import GenerateConfig
 
@@ -17,7 +17,7 @@ def main() -> None:
 def _generate(config: GenerateConfig) -> None:
     if config.checkpoint is None:
         raise UserError("no checkpoint given: name one, checkpoint=RUN/checkpoints/best.ckpt.")
-    from gan_music.build import restore_model, user_path
+    from gan_music.build import restore_model
     from gan_music.checkpoints import load_checkpoint
     from gan_music.run import write_pieces
 

@@ -12,8 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.data.cache import NoteCache
-from gan_music.data.cache import default_cache_dir as default_cache_dir
+from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import Extraction, extract
 from gan_music.data.sources import find_sources
 from gan_music.data.split import Split, split_pieces

@@ -8,9 +8,9 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music.config import conf_dir
-from gan_music.data.cache import NoteCache
+from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
-from gan_music.data.module import Codec, MusicDataModule, default_cache_dir
+from gan_music.data.module import Codec, MusicDataModule
 from gan_music.data.sources import find_sources
 from gan_music.data.split import split_pieces, work_of
 from gan_music.data.windows import Item, ToneDataset, WindowDataset, WindowSampler

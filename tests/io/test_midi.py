@@ -204,7 +204,7 @@ EVENTS = st.lists(
 
 
 @given(tracks=st.lists(EVENTS, min_size=1, max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_any_events_pair_by_the_rules(
     tracks: list[list[tuple[int, int, int, int, bool]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
