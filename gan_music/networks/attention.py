@@ -71,48 +71,58 @@ class PastAttention(nn.Module):
 class Memory:
     """Keys and values of the last ``span`` steps of ``n`` sequences, for :class:`PastAttention`.
 
-    ``tables`` are the rows of each category's embedding, as :meth:`PastAttention.value_of_event`
-    takes them side by side.
+    A step costs the same however long the sequence is. ``tables`` are the rows of each category's
+    embedding, as :meth:`PastAttention.value_of_event` takes them side by side.
     """
 
     def __init__(self, attention: PastAttention, n: int, tables: Sequence[Tensor]) -> None:
-        self.attention = attention
+        self.out, self.span = attention.out, attention.span
         heads, span, size = attention.n_heads, attention.span, attention.head_size
         weight = attention.value_of_event.weight
         parts = weight.split([t.shape[1] for t in tables], 1)
-        self.tables = [t @ w.T for t, w in zip(tables, parts, strict=True)]
-        # slot 0 is "nowhere"; the others are a ring, unwritten ones out of reach
-        self.keys = attention.nowhere_key.expand(n, -1, -1, -1).repeat(1, 1, span + 1, 1)
-        self.values = attention.nowhere_value.expand(n, -1, -1, -1).repeat(1, 1, span + 1, 1)
-        self.bias = torch.full((heads, 1, span + 1), -torch.inf, device=weight.device)
-        self.bias[:, :, 0] = 0
-        # the query, key and value of a state by one product
-        layers = (attention.query, attention.key, attention.value_of_state)
-        self.weight = torch.cat([layer.weight for layer in layers]).T
-        self.offset = torch.cat([layer.bias for layer in layers])
+        self.events = SummedRows([t @ w.T for t, w in zip(tables, parts, strict=True)])
+        # slot 0 is "nowhere"; the others are a ring
+        self.keys = weight.new_empty(n * heads, 1 + span, size)
+        self.values = weight.new_empty(n * heads, 1 + span, size)
+        self.keys[:, :1] = attention.nowhere_key.repeat(n, 1, 1)
+        self.values[:, :1] = attention.nowhere_value.repeat(n, 1, 1)
+        # from any slot on, the ring's biases stand in a row
+        self.bias = attention.bias.flip(1).repeat(n, 2)[:, None]
+        # the query (scaled), key and value of a state by one product
+        scale = size**-0.5
+        query, key, value = attention.query, attention.key, attention.value_of_state
+        self.weight = torch.cat([query.weight * scale, key.weight, value.weight]).T.contiguous()
+        self.offset = torch.cat([query.bias * scale, key.bias, value.bias])
         self.n_steps = 0
         self._key = self._value = weight.new_empty(0)
-        self._shape = (n, heads, 1, size)
+        self._shape = (n * heads, 1, size)
 
     def read(self, hidden: Tensor) -> Tensor:
         """The state before an event ``[B, H]`` -> the state with what was read, ``[B, H]``."""
         query, self._key, self._value = torch.addmm(self.offset, hidden, self.weight).chunk(3, -1)
-        read = F.scaled_dot_product_attention(
-            query.view(self._shape), self.keys, self.values, attn_mask=self.bias
-        )
-        return hidden + self.attention.out(read.flatten(1))
+        n = min(self.n_steps, self.span)
+        scores = query.reshape(self._shape) @ self.keys[:, : 1 + n].mT
+        # slot s, 0 the first of the ring, was written last, at distance 1: bias[s - slot]
+        first = self.span - 1 - (self.n_steps - 1) % self.span
+        scores[..., 1:] += self.bias[..., first : first + n]
+        read = scores.softmax(-1) @ self.values[:, : 1 + n]
+        return hidden + self.out(read.view(len(hidden), -1))
 
-    def write(self, chosen: Sequence[Tensor]) -> None:
-        """Remember the state that was last read with, and the event that came, ids ``[B]`` each."""
-        value = self._value
-        for table, ids in zip(self.tables, chosen, strict=True):
-            value = value + table[ids]
-        span = self.attention.span
-        slot = 1 + self.n_steps % span
-        self.keys[:, :, slot] = self._key.view(self._shape)[:, :, 0]
-        self.values[:, :, slot] = value.view(self._shape)[:, :, 0]
+    def write(self, chosen: Tensor) -> None:
+        """Remember the state that was last read with, and the event that came, ids ``[B, C]``."""
+        slot = 1 + self.n_steps % self.span
+        self.keys[:, slot] = self._key.reshape(self._shape)[:, 0]
+        self.values[:, slot] = (self._value + self.events(chosen)).view(self._shape)[:, 0]
         self.n_steps += 1
-        # the slot written last is at distance 1
-        n_known = min(self.n_steps, span)
-        distances = (self.n_steps - 1 - torch.arange(n_known, device=value.device)) % span
-        self.bias[:, 0, 1 : n_known + 1] = self.attention.bias[:, distances]
+
+
+class SummedRows:
+    """One row of each of several tables of one width, summed: ids ``[B, n]`` -> ``[B, width]``."""
+
+    def __init__(self, tables: Sequence[Tensor]) -> None:
+        self.rows = torch.cat(list(tables))
+        sizes = torch.tensor([0, *(len(t) for t in tables[:-1])], device=self.rows.device)
+        self.first = sizes.cumsum(0)
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        return F.embedding_bag(ids + self.first, self.rows, mode="sum")

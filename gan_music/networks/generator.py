@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.attention import Memory, PastAttention
+from gan_music.networks.attention import Memory, PastAttention, SummedRows
 from gan_music.networks.events import BarEmbedding, EventSpace
 
 State = tuple[Tensor, Tensor]
@@ -153,18 +153,22 @@ class LSTMGenerator(nn.Module):
         if self.attention is not None:
             rows = [cast(Tensor, e.weight) for e in self.embed]
             memory = Memory(self.attention, len(z), rows)
-        chosen = [torch.full((len(z),), n, device=z.device) for n in self.space.sizes]
-        shape = (*gumbel.shape[:2], self.space.n_categories + 2)
+        # before the first event stands "nothing yet"
+        chosen = torch.tensor(self.space.sizes, device=z.device).expand(len(z), -1)
+        n_categories = self.space.n_categories
+        shape = (*gumbel.shape[:2], n_categories + 2)
         events = torch.empty(shape, dtype=torch.int64, device=z.device)
+        events[..., -1] = meter[:, None]
         for t in range(gumbel.shape[1]):
-            hidden = cell.step(chosen, position)
+            hidden = cell.step(torch.cat([chosen, position[:, None]], 1))
             if memory is not None:
                 hidden = memory.read(hidden)
             chosen = heads.choose(hidden, gumbel[:, t], temperature)
             if memory is not None:
                 memory.write(chosen)
-            position = self.space.advance(position, chosen[0], meter)
-            events[:, t] = torch.stack([*chosen, position, meter], -1)
+            position = self.space.advance(position, chosen[:, 0], meter)
+            events[:, t, :n_categories] = chosen
+            events[:, t, n_categories] = position
         return events
 
     def relaxed(self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float) -> Tensor:
@@ -186,43 +190,51 @@ class LSTMGenerator(nn.Module):
 
 
 class _Cell:
-    """The generator's LSTM one step at a time, from ids; the gates in ``nn.LSTM``'s order."""
+    """The generator's LSTM one step at a time, from ids.
+
+    The gates stand as input, forget, output, cell: one sigmoid serves the first three.
+    """
 
     def __init__(self, generator: LSTMGenerator, z: Tensor, meter: Tensor) -> None:
         lstm = generator.lstm
         bar = generator.embed_bar
-        rows = [cast(Tensor, e.weight) for e in generator.embed] + [bar.positions()]
-        weight = cast(Tensor, lstm.weight_ih_l0)
-        *parts, beside = weight.split([*(r.shape[1] for r in rows), generator.noise_size], 1)
-        self.tables = [r @ w.T for r, w in zip(rows, parts, strict=True)]
-        self.fixed = z @ beside.T + lstm.bias_ih_l0 + lstm.bias_hh_l0  # [B, 4H]
-        self.fixed = self.fixed + bar.meter(meter) @ parts[-1].T  # one meter throughout
-        self.recurrent = [getattr(lstm, f"weight_hh_l{i}").T for i in range(lstm.num_layers)]
-        self.upward = [
-            (
-                getattr(lstm, f"weight_ih_l{i}").T,
-                getattr(lstm, f"bias_ih_l{i}") + getattr(lstm, f"bias_hh_l{i}"),
+
+        def weights(layer: int) -> tuple[Tensor, Tensor, Tensor]:
+            """From below and from the last step, ``[in, 4H]`` each, and the bias."""
+            size = lstm.hidden_size
+            order = [0, 1, 3, 2]  # nn.LSTM has the output gate last
+            below, recurrent, *biases = (
+                getattr(lstm, f"{name}_l{layer}").unflatten(0, (4, size))[order].flatten(0, 1)
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
-            for i in range(1, lstm.num_layers)
-        ]
+            return below.T.contiguous(), recurrent.T.contiguous(), biases[0] + biases[1]
+
+        below, recurrent, bias = weights(0)
+        rows = [cast(Tensor, e.weight) for e in generator.embed] + [bar.positions()]
+        *parts, beside = below.split([*(r.shape[1] for r in rows), generator.noise_size])
+        self.inputs = SummedRows([r @ w for r, w in zip(rows, parts, strict=True)])
+        # one noise and one meter throughout: [B, 4H]
+        self.fixed = z @ beside + bias + bar.meter(meter) @ parts[-1]
+        self.recurrent = recurrent
+        self.upper = [weights(i) for i in range(1, lstm.num_layers)]
         hidden, cell = generator.initial_state(z)
         self.hidden, self.cell = list(hidden), list(cell)
 
-    def step(self, chosen: list[Tensor], position: Tensor) -> Tensor:
-        """The last events' ids and their position in the bar, ``[B]`` each -> ``[B, H]``."""
-        gates = self.fixed
-        for table, ids in zip(self.tables, [*chosen, position], strict=True):
-            gates = gates + table[ids]
-        for layer, weight in enumerate(self.recurrent):
-            if layer > 0:
-                upward, bias = self.upward[layer - 1]
-                gates = torch.addmm(bias, self.hidden[layer - 1], upward)
-            gates = gates + self.hidden[layer] @ weight
-            i, f, g, o = gates.chunk(4, -1)
-            cell = f.sigmoid() * self.cell[layer] + i.sigmoid() * g.tanh()
-            self.cell[layer] = cell
-            self.hidden[layer] = o.sigmoid() * cell.tanh()
+    def step(self, ids: Tensor) -> Tensor:
+        """The last events' ids and their position in the bar, ``[B, C + 1]`` -> ``[B, H]``."""
+        gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
+        self._update(0, gates)
+        for layer, (below, recurrent, bias) in enumerate(self.upper, 1):
+            gates = torch.addmm(bias, self.hidden[layer - 1], below)
+            self._update(layer, gates.addmm_(self.hidden[layer], recurrent))
         return self.hidden[-1]
+
+    def _update(self, layer: int, gates: Tensor) -> None:
+        size = self.cell[layer].shape[1]
+        i, f, o = gates[:, : 3 * size].sigmoid_().chunk(3, 1)
+        cell = torch.addcmul(f * self.cell[layer], i, gates[:, 3 * size :].tanh_())
+        self.cell[layer] = cell
+        self.hidden[layer] = o * cell.tanh()
 
 
 class _Heads:
@@ -234,24 +246,26 @@ class _Heads:
         heads = [cast(nn.Sequential, h) for h in generator.heads]
         first = [cast(nn.Linear, h[0]) for h in heads]
         chain = [cast(nn.Embedding, c) for c in generator.chain]
-        self.weight = torch.cat([layer.weight[:, :hidden_size] for layer in first]).T
+        self.weight = torch.cat([layer.weight[:, :hidden_size] for layer in first]).T.contiguous()
         self.bias = torch.cat([layer.bias for layer in first])
-        # told[i][j]: what head i is told of each choice of category j
-        self.told: list[list[Tensor]] = []
-        for i, layer in enumerate(first):
+        # what each head but the first is told of the choices before its own
+        self.told = []
+        for i, layer in enumerate(first[1:], 1):
             widths = [hidden_size, *(c.embedding_dim for c in chain[:i])]
             _, *parts = layer.weight.split(widths, 1)
-            self.told.append([c.weight @ w.T for c, w in zip(chain, parts, strict=False)])
-        self.out = [h[2] for h in heads]
+            self.told.append(
+                SummedRows([c.weight @ w.T for c, w in zip(chain[:i], parts, strict=True)])
+            )
+        self.out = [cast(nn.Linear, h[2]) for h in heads]
 
-    def choose(self, hidden: Tensor, gumbel: Tensor, temperature: float) -> list[Tensor]:
-        """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``C`` times ``[B]``."""
+    def choose(self, hidden: Tensor, gumbel: Tensor, temperature: float) -> Tensor:
+        """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``[B, C]``."""
         parts = torch.addmm(self.bias, hidden, self.weight).chunk(len(self.sizes), -1)
         noise = gumbel.split(self.sizes, -1)
-        chosen: list[Tensor] = []
+        chosen = hidden.new_empty((len(hidden), len(self.sizes)), dtype=torch.int64)
         for i, x in enumerate(parts):
-            for table, ids in zip(self.told[i], chosen, strict=True):
-                x = x + table[ids]
+            if i > 0:
+                x = x + self.told[i - 1](chosen[:, :i])
             logits = self.out[i](F.gelu(x))
-            chosen.append((logits / temperature + noise[i]).argmax(-1))
+            chosen[:, i] = (logits / temperature + noise[i]).argmax(-1)
         return chosen
