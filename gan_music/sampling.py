@@ -7,10 +7,13 @@ from torch import Tensor
 
 from gan_music.events import EventCodec, meter_id
 from gan_music.networks.generator import LSTMGenerator
+from gan_music.networks.rollout import Rollout
 from gan_music.notes import DEFAULT_TEMPO, Piece
 
 # Pieces sampled side by side: past this, a step's cost grows with the batch.
 _BATCH = 64
+# Notes that noise is drawn for at a time: of a long piece it would fill the memory.
+_BLOCK = 256
 
 
 @torch.no_grad()
@@ -40,9 +43,13 @@ def sample(
     for first in range(0, n_pieces, _BATCH):
         n = min(_BATCH, n_pieces - first)
         z = generator.noise(n, rng)
-        gumbel = generator.gumbel(n, n_notes, rng)
         starts = draw_starts(codec, n, meter, rng)
-        events = generator.rollout(z, gumbel, starts, temperature=temperature)
+        rollout = Rollout(generator, z, starts, temperature=temperature)
+        blocks = []
+        for begin in range(0, n_notes, _BLOCK):
+            length = min(_BLOCK, n_notes - begin)
+            blocks.append(rollout.write(generator.gumbel(n, length, rng)))
+        events = torch.cat(blocks, 1)
         pieces += [
             codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
             for i, ids in enumerate(events.cpu().numpy())

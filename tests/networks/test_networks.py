@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from gan_music.models.events import event_space
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import PADDING, EventSpace
 from gan_music.networks.generator import LSTMGenerator
+from gan_music.networks.rollout import Rollout
 
 codec = EventCodec(24)
 
@@ -91,6 +94,22 @@ def test_both_passes_of_the_generator_agree(
         # the choice is the best of the second pass's scores as well, up to rounding
         chosen = score.gather(-1, events[..., i : i + 1])[..., 0]
         assert torch.all(score.amax(-1) - chosen < 1e-5)
+
+
+@pytest.mark.parametrize("attention_span", [0, 5])
+def test_a_rollout_goes_on_where_it_stopped(attention_span: int) -> None:
+    generator = make_generator(attention_span=attention_span)
+    z, gumbel, begin = generator.noise(3), generator.gumbel(3, 20), starts(3)
+    whole = generator.rollout(z, gumbel, begin)
+    rollout = Rollout(generator, z, begin)
+    parts = [rollout.write(part) for part in gumbel.split([1, 11, 8], 1)]
+    assert torch.equal(torch.cat(parts, 1), whole)
+
+
+def test_gumbel_noise_has_the_moments_of_its_distribution() -> None:
+    noise = make_generator().gumbel(100, 20)
+    assert noise.mean().item() == pytest.approx(0.5772, abs=0.01)  # Euler's constant
+    assert noise.var().item() == pytest.approx(math.pi**2 / 6, abs=0.02)
 
 
 @pytest.mark.parametrize("attention_span", [0, 3])

@@ -1,0 +1,111 @@
+"""Notes a second that the generator writes, and what a note costs late in a long piece.
+
+    python benchmarks/sampling.py [N_PIECES]
+
+64 (or N_PIECES) pieces side by side, with the networks of ``model=lstm_lm`` and ``attention_lm``.
+Each is compared in the same run with the plain way: the network's own modules called for one event
+after another, its attention over a window of states that is kept as a list.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from gan_music.config import conf_dir
+from gan_music.events import EventCodec
+from gan_music.models.events import event_space
+from gan_music.networks.generator import LSTMGenerator
+from gan_music.sampling import sample
+
+_N_NOTES = 400
+_LONG = 4000
+_PLAIN = 200  # notes that the plain way is timed on, the last half of them: its window has filled
+
+
+def main() -> None:
+    """The benchmark."""
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 64
+    torch.manual_seed(0)
+    print(f"{n} pieces side by side, {torch.get_num_threads()} threads")
+    for name, span in (("lstm_lm", 0), ("attention_lm", 160)):
+        network = _network(span)
+        short, long = _rollout(network, n, _N_NOTES), _rollout(network, n, _LONG)
+        plain = _plain(network, n)
+        print(
+            f"{name:13}{n / short:7,.0f} notes a second at {_N_NOTES} notes, "
+            f"{n / long:7,.0f} at {_LONG:,}: a step costs {long / short:.2f} times as much; "
+            f"the plain way {n / plain:7,.0f}: {plain / short:.2f} times slower"
+        )
+
+
+def _network(span: int) -> LSTMGenerator:
+    settings = OmegaConf.load(conf_dir() / "model" / "lstm_lm.yaml")
+    return LSTMGenerator(
+        event_space(EventCodec(24)),
+        noise_size=1,
+        hidden_size=settings.hidden_size,
+        n_layers=settings.n_layers,
+        embedding_size=settings.embedding_size,
+        dropout=0.0,
+        attention_span=span,
+    ).eval()
+
+
+def _rollout(network: LSTMGenerator, n: int, length: int) -> float:
+    """Seconds a step, from noise to pieces."""
+    repeats = 3 if length <= _N_NOTES else 1
+    codec = EventCodec(24)
+    return (
+        _best(lambda: sample(network, codec, n_pieces=n, n_notes=length, seed=0), repeats) / length
+    )
+
+
+@torch.no_grad()
+def _plain(network: LSTMGenerator, n: int) -> float:
+    """Seconds a step, with the window full."""
+    z = network.noise(n)
+    state = network.initial_state(z)
+    ids = torch.zeros(n, len(network.space.sizes), dtype=torch.int64)
+    position = meter = torch.zeros(n, 1, dtype=torch.int64)
+    states: list[Tensor] = []
+    events: list[Tensor] = []
+    seconds = []
+    for _ in range(_PLAIN):
+        start = time.perf_counter()
+        embedded = [e(ids[:, None, i]) for i, e in enumerate(network.embed)]
+        inputs = torch.cat([*embedded, network.embed_bar(position, meter), z[:, None]], -1)
+        hidden, state = network.lstm(inputs, state)
+        states = [*states, hidden][-160:]
+        if network.attention is not None:
+            came = torch.cat([*events[-159:], torch.cat(embedded, -1)], 1)
+            hidden = network.attention(torch.cat(states, 1), came)[:, -1:]
+            events = [*events, torch.cat(embedded, -1)]
+        told = [hidden]
+        chosen = []
+        for i, head in enumerate(network.heads):
+            logits = head(torch.cat(told, -1))[:, 0]
+            chosen.append(torch.multinomial(logits.softmax(-1), 1)[:, 0])
+            if i < len(network.chain):
+                told.append(network.chain[i](chosen[-1])[:, None])
+        ids = torch.stack(chosen, -1)
+        seconds.append(time.perf_counter() - start)
+    return sum(seconds[_PLAIN // 2 :]) / (_PLAIN - _PLAIN // 2)
+
+
+def _best(function: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()
