@@ -91,7 +91,7 @@ def build_model(
 
 
 def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
-    """The model of a checkpoint, with its weights.
+    """The model of a checkpoint, with its weights: all of them, or those that sampling reads.
 
     Raises
     ------
@@ -103,7 +103,9 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
         # the weights that are drawn here are thrown away: leave the random state alone
         with torch.random.fork_rng(devices=[]):
             model = build_model(config.model, checkpoint.codec, checkpoint.config)
-        model.load_state_dict(checkpoint.state_dict)
+        loaded = model.load_state_dict(checkpoint.state_dict, strict=not checkpoint.sampler_only)
+        if any(k.startswith(model.sampled_from) for k in loaded.missing_keys):
+            raise KeyError(f"no {', '.join(loaded.missing_keys)}")
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"checkpoint {path}: its weights do not fit its own settings; it is damaged or was "

@@ -195,6 +195,16 @@ class GenerateConfig:
 
 
 @dataclass
+class ExportConfig:
+    """Which checkpoint to make small; explained in conf/export.yaml."""
+
+    checkpoint: str | None
+    out: str | None
+    float16: bool
+    debug: bool
+
+
+@dataclass
 class EvaluateConfig:
     """What to measure against what; explained in conf/evaluate.yaml."""
 

@@ -6,7 +6,7 @@ A GAN adds its two players.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -28,6 +28,9 @@ class MusicModel(LightningModule):
     codec_state : what the codec's ``state`` gave; kept in checkpoints.
     clip_norm : an optimizer's gradient is scaled down to this norm; None leaves it.
     """
+
+    # the names of the weights that ``sample`` reads begin so; a checkpoint to share has these alone
+    sampled_from: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -115,6 +118,8 @@ class MusicModel(LightningModule):
 
 class MusicGAN(MusicModel):
     """Two players, ``g`` and ``d``, updated by hand in turn."""
+
+    sampled_from = "generator."
 
     def __init__(
         self,
