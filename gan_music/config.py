@@ -71,6 +71,10 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
 def unknown_key(schema: type, key: str) -> UserError:
     """The sentence for a key that does not exist, with the nearest that does."""
     keys = known_keys(schema)
+    if key in keys:
+        return UserError(f"the key {key} is another model's: --cfg job shows all of this one's.")
+    if key == "experiment":
+        return UserError("the experiment's file must begin with the line '# @package _global_'.")
     last = key.rsplit(".", 1)[-1]
     by_last = [k for k in keys if k.rsplit(".", 1)[-1] == last and k != key]
     near = by_last or difflib.get_close_matches(key, keys, 1, 0.6)
@@ -88,6 +92,9 @@ def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
     hints = _types(schema)
     for key in values:
         if key not in fields:
+            if "." in key:  # only a file can have it so
+                nested = key.replace(".", ": {") + ": ..." + "}" * key.count(".")
+                raise UserError(f"{prefix}{key} is a key with a dot in it: write {nested}.")
             raise unknown_key(TrainConfig if prefix else schema, prefix + str(key))
     arguments: dict[str, Any] = {}
     for name, f in fields.items():
