@@ -37,7 +37,8 @@ def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> Non
     run's log, and to the screen where ``debug=true`` stands on the command line. In a sweep, a job
     that fails leaves its sentence and its traceback in its own log and does not stop the others.
     """
-    # Hydra's parser wants its own flag before the overrides; people write it anywhere
+    # Hydra's parser wants its own flags before the overrides; people write them anywhere
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
     # Hydra prints errors in ways of its own; this makes it raise them instead
     os.environ["HYDRA_FULL_ERROR"] = "1"

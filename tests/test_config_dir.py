@@ -21,7 +21,8 @@ def write(folder: Path, **files: str) -> None:
 
 
 def composed(folder: Path, *overrides: str) -> dict:
-    done = run_command("train", "--config-dir", "my_conf", *overrides, "--cfg", "job", cwd=folder)
+    first, *rest = overrides  # flags may stand anywhere
+    done = run_command("train", first, "--config-dir", "my_conf", *rest, "--cfg", "job", cwd=folder)
     assert done.returncode == 0, done.stderr
     config = yaml.safe_load(done.stdout)
     assert isinstance(config, dict)
