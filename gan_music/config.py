@@ -62,7 +62,7 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
         nested = _types(schema)[f.name]
         if name == "model":
             for model in MODELS.values():
-                keys += known_keys(model, "model.")
+                keys += known_keys(model.settings, "model.")
         elif dataclasses.is_dataclass(nested):
             keys += known_keys(typing.cast(type, nested), name + ".")
     return keys
@@ -119,7 +119,7 @@ def _model(value: Any) -> Any:
     name = value.get("name") if isinstance(value, dict) else value
     if not isinstance(value, dict) or name not in MODELS:
         raise UserError(f"model.name={name} is no model: choose one of {', '.join(MODELS)}.")
-    return _instance(MODELS[name], value, "model.")
+    return _instance(MODELS[name].settings, value, "model.")
 
 
 def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) -> Any:
@@ -133,6 +133,8 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
     if typing.get_origin(kind) is list:
         if not isinstance(value, list):
             raise UserError(f"{key}={value} must be a list, as in {key}=[0.5,0.99].")
+        if bounds.get("pair") and len(value) != 2:
+            raise UserError(f"{key}={value} must be two numbers, as in {key}=[0.5,0.99].")
         (item,) = typing.get_args(kind)
         return [_value(item, v, key, bounds) for v in value]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
