@@ -14,6 +14,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigKeyError,
@@ -33,6 +34,15 @@ def conf_dir() -> Path:
 
 
 T = TypeVar("T")
+
+
+def compose_run(*overrides: str) -> TrainConfig:
+    """The settings of ``python -m gan_music.train OVERRIDES``, for use from Python.
+
+    A name other than ``python`` for the run is an override, ``name=...``.
+    """
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return checked(TrainConfig, compose("train", ["name=python", *overrides]))
 
 
 def checked(schema: type[T], config: DictConfig) -> T:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_model, restore_model
 from gan_music.checkpoints import PRETRAINED, load_checkpoint, sampler_part, save_sampler
-from gan_music.config import checked, conf_dir
+from gan_music.config import compose_run, conf_dir
 from gan_music.errors import UserError
 from gan_music.models.base import MusicModel
 from gan_music.models.markov import MarkovModel
-from gan_music.schema import TrainConfig
 from tests.conftest import make_piece
 
 # every model there is, made small where its settings let it
@@ -27,21 +25,12 @@ SMALL = {"hidden_size": 8, "embedding_size": 4, "noise_size": 3}
 
 def whole(folder: Path, model: str, **changes: int) -> tuple[MusicModel, Path]:
     """A model with weights, and the checkpoint that a run would leave of it."""
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose(
-            "train",
-            [
-                f"model={model}",
-                "name=x",
-                "data.root=/home/me/music",
-                "data.cache_dir=/home/me/cache",
-            ],
-        )
+    folders = ("data.root=/home/me/music", "data.cache_dir=/home/me/cache")
+    config = compose_run(f"model={model}", *folders)
     for key, value in (SMALL | changes).items():
-        if key in composed.model:
-            composed.model[key] = value
-    config = checked(TrainConfig, composed)
-    plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+        if hasattr(config.model, key):
+            setattr(config.model, key, value)
+    plain = dataclasses.asdict(config)
     torch.manual_seed(0)
     made = build_model(config.model, build_codec(config).state(), plain)
     if isinstance(made, MarkovModel):

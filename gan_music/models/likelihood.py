@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from gan_music import losses
@@ -67,18 +68,19 @@ class LikelihoodModel(EventModel):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         s, optimizer = self.settings, self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)  # there is one
         number = int(self.n_batches)
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
         rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
-        for group in optimizer.param_groups:  # type: ignore[union-attr]  # there is one
+        for group in optimizer.param_groups:
             group["lr"] = rate
 
         z = self.generator.noise(len(batch))
         nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
-        optimizer.zero_grad()  # type: ignore[union-attr]
+        optimizer.zero_grad()
         self.manual_backward(nll)
-        optimizer.step()  # type: ignore[union-attr]
+        optimizer.step()
         self.averaged.update_parameters(self.generator)
         self.n_batches += 1
         self.log_train(nll=nll, lr_g=torch.tensor(rate))
