@@ -20,14 +20,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from gan_music.build import build_codec, build_data, build_model
-from gan_music.config import checked, conf_dir
+from gan_music.config import compose_run
 from gan_music.io.write import write_midi
 from gan_music.notes import Piece
 from gan_music.run import _quiet, _trainer
@@ -74,10 +72,8 @@ def make_notes(folder: Path) -> None:
 
 def configure(folder: Path) -> TrainConfig:
     """The settings of experiment=paper, on that folder."""
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        overrides = ["experiment=paper", f"data.root={folder}", f"data.cache_dir={folder}/cache"]
-        composed = compose("train", [*overrides, "name=bench", "trainer.max_epochs=1"])
-    return checked(TrainConfig, OmegaConf.create(OmegaConf.to_container(composed)))
+    folders = (f"data.root={folder}", f"data.cache_dir={folder}/cache")
+    return compose_run("experiment=paper", *folders, "trainer.max_epochs=1")
 
 
 def ours(config: TrainConfig, data: Any, n_batches: int, folder: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,21 @@ from gan_music.cli import user_path
 from gan_music.config import checked
 from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError
-from gan_music.events import EventCodec
 from gan_music.models.base import MusicModel
-from gan_music.models.crnn_gan import CRNNGAN
-from gan_music.models.likelihood import LikelihoodModel
-from gan_music.models.markov import MarkovModel
-from gan_music.models.paper import PaperGAN
-from gan_music.models.sequence_gan import SequenceGAN, Training
-from gan_music.quadruples import QuadrupleCodec
-from gan_music.schema import (
-    CRNNGANConfig,
-    DataConfig,
-    LikelihoodConfig,
-    MarkovConfig,
-    PaperConfig,
-    SequenceGANConfig,
-    TrainConfig,
-)
-from gan_music.triples import TripleCodec
+from gan_music.schema import MODELS, DataConfig, TrainConfig
+
+
+def model_class(settings: Any) -> type[MusicModel]:
+    """The class that a model's settings are for; only its own module is imported."""
+    module, _, name = MODELS[settings.name].made.partition(":")
+    made = getattr(importlib.import_module(f"gan_music.models.{module}"), name)
+    assert issubclass(made, MusicModel)
+    return made
 
 
 def build_codec(config: TrainConfig) -> Codec:
     """What this model's notes become."""
-    if isinstance(config.model, PaperConfig):
-        return TripleCodec(config.data.grid, use_offsets=config.model.use_offsets)
-    if isinstance(config.model, CRNNGANConfig):
-        return QuadrupleCodec(config.data.grid, hertz=config.model.hertz)
-    return EventCodec(config.data.grid, velocity=config.data.velocity)
+    return model_class(config.model).make_codec(config.model, config.data)
 
 
 def build_data(config: DataConfig, codec: Codec, *, seed: int) -> MusicDataModule:
@@ -66,32 +55,14 @@ def _check_movement(movement: str | None) -> None:
 
 
 def build_model(
-    config: Any, codec_state: dict[str, Any], run: dict[str, Any] | None = None
+    settings: Any, codec_state: dict[str, Any], run: dict[str, Any] | None = None
 ) -> MusicModel:
     """A fresh model: initial weights are drawn from torch's global random state."""
-    values = dataclasses.asdict(config)
-    del values["name"]
-    if isinstance(config, MarkovConfig):
-        return MarkovModel(codec_state=codec_state, config=run)
-    if isinstance(config, CRNNGANConfig):
-        del values["hertz"]  # it went into the codec
-        return CRNNGAN(codec_state=codec_state, config=run, **values)
-    if len(values["betas"]) != 2:
-        raise UserError(f"model.betas={values['betas']} must be two numbers, as in [0.5,0.99].")
-    values["betas"] = tuple(values["betas"])
-    if isinstance(config, PaperConfig):
-        del values["use_offsets"]  # it went into the codec
-        return PaperGAN(codec_state=codec_state, config=run, **values)
-    if isinstance(config, LikelihoodConfig):
-        return LikelihoodModel(codec_state=codec_state, config=run, **values)
-    assert isinstance(config, SequenceGANConfig)
-    names = {f.name for f in dataclasses.fields(Training)}
-    training = Training(**{k: values.pop(k) for k in list(values) if k in names})
-    return SequenceGAN(codec_state=codec_state, training=training, config=run, **values)
+    return model_class(settings)(settings, codec_state=codec_state, config=run)
 
 
 def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
-    """The model of a checkpoint, with its weights.
+    """The model of a checkpoint, with its weights: all of them, or those that sampling reads.
 
     Raises
     ------
@@ -103,7 +74,9 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
         # the weights that are drawn here are thrown away: leave the random state alone
         with torch.random.fork_rng(devices=[]):
             model = build_model(config.model, checkpoint.codec, checkpoint.config)
-        model.load_state_dict(checkpoint.state_dict)
+        loaded = model.load_state_dict(checkpoint.state_dict, strict=not checkpoint.sampler_only)
+        if any(k.startswith(model.sampled_from) for k in loaded.missing_keys):
+            raise KeyError(f"no {', '.join(loaded.missing_keys)}")
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"checkpoint {path}: its weights do not fit its own settings; it is damaged or was "

@@ -8,14 +8,19 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from gan_music.config import checked, conf_dir, first_line, unknown_key
 from gan_music.errors import UserError
@@ -32,7 +37,8 @@ def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> Non
     run's log, and to the screen where ``debug=true`` stands on the command line. In a sweep, a job
     that fails leaves its sentence and its traceback in its own log and does not stop the others.
     """
-    # Hydra's parser wants its own flag before the overrides; people write it anywhere
+    # Hydra's parser wants its own flags before the overrides; people write them anywhere
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
     # Hydra prints errors in ways of its own; this makes it raise them instead
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -54,6 +60,7 @@ def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> Non
             return None
 
     try:
+        _search_first(_config_dir())
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
     except KeyboardInterrupt:
         sys.exit(130)
@@ -65,6 +72,43 @@ def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> Non
         else:
             print(f"error: {explain(failures[0], schema)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _config_dir() -> Path | None:
+    """The folder of ``--config-dir``, as Hydra will read it.
+
+    Raises
+    ------
+    UserError
+        If it is no folder, or if the command line has a flag that does not exist.
+    """
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}: see --help.")
+
+    parser.error = refuse  # it would print its usage, and exit
+    given = parser.parse_args().config_dir
+    if given is None:
+        return None
+    if not Path(given).is_dir():
+        raise UserError(
+            f"--config-dir={given} is no folder: name the one that holds your experiment/, model/ "
+            "or data/."
+        )
+    return Path(given).resolve()
+
+
+def _search_first(folder: Path | None) -> None:
+    """Have Hydra look into a user's folder before ours, so that a file there is never ignored."""
+    if folder is None:
+        return
+
+    class Users(SearchPathPlugin):
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            search_path.prepend("users", f"file://{folder}", anchor="main")
+
+    Plugins.instance().register(Users)
 
 
 def _experiment(*, _root_: Any) -> str:
@@ -81,6 +125,14 @@ def explain(error: BaseException, schema: type) -> str:
     for link in chain:
         if isinstance(link, UserError):
             return " ".join(str(link).split())
+    for link in chain:
+        if isinstance(link, MarkedYAMLError) and link.problem_mark is not None:
+            where = f"{link.problem_mark.name}, line {link.problem_mark.line + 1}"
+            return f"{where}: {link.problem}; it is no YAML: mend it there."
+    if isinstance(error, RecursionError) and not HydraConfig.initialized():
+        return (
+            "the defaults of a config file lead back to itself: give it another name than theirs."
+        )
     if isinstance(error, MissingConfigException):
         missing = error.missing_cfg_file or ""
         group, _, option = missing.rpartition("/")
@@ -109,6 +161,9 @@ def _explain_hydra(error: HydraException, chain: list[BaseException], schema: ty
             return str(unknown_key(schema, str(link.full_key or _quoted(text))))
     if text.startswith("Could not override") and "No match in the defaults list" in str(error):
         return str(unknown_key(schema, _quoted(text)))
+    if text.startswith("In '"):
+        cause = f"{first_line(chain[-1])}" if len(chain) > 1 else ""
+        return f"{text.rstrip(':')}{f' ({cause})' if cause else ''}: mend that file."
     return f"{text}: see --help for the form of an override."
 
 

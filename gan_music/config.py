@@ -14,6 +14,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigKeyError,
@@ -33,6 +34,15 @@ def conf_dir() -> Path:
 
 
 T = TypeVar("T")
+
+
+def compose_run(*overrides: str) -> TrainConfig:
+    """The settings of ``python -m gan_music.train OVERRIDES``, for use from Python.
+
+    A name other than ``python`` for the run is an override, ``name=...``.
+    """
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return checked(TrainConfig, compose("train", ["name=python", *overrides]))
 
 
 def checked(schema: type[T], config: DictConfig) -> T:
@@ -62,7 +72,7 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
         nested = _types(schema)[f.name]
         if name == "model":
             for model in MODELS.values():
-                keys += known_keys(model, "model.")
+                keys += known_keys(model.settings, "model.")
         elif dataclasses.is_dataclass(nested):
             keys += known_keys(typing.cast(type, nested), name + ".")
     return keys
@@ -71,6 +81,10 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
 def unknown_key(schema: type, key: str) -> UserError:
     """The sentence for a key that does not exist, with the nearest that does."""
     keys = known_keys(schema)
+    if key in keys:
+        return UserError(f"the key {key} is another model's: --cfg job shows all of this one's.")
+    if key == "experiment":
+        return UserError("the experiment's file must begin with the line '# @package _global_'.")
     last = key.rsplit(".", 1)[-1]
     by_last = [k for k in keys if k.rsplit(".", 1)[-1] == last and k != key]
     near = by_last or difflib.get_close_matches(key, keys, 1, 0.6)
@@ -88,6 +102,9 @@ def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
     hints = _types(schema)
     for key in values:
         if key not in fields:
+            if "." in key:  # only a file can have it so
+                nested = key.replace(".", ": {") + ": ..." + "}" * key.count(".")
+                raise UserError(f"{prefix}{key} is a key with a dot in it: write {nested}.")
             raise unknown_key(TrainConfig if prefix else schema, prefix + str(key))
     arguments: dict[str, Any] = {}
     for name, f in fields.items():
@@ -112,7 +129,7 @@ def _model(value: Any) -> Any:
     name = value.get("name") if isinstance(value, dict) else value
     if not isinstance(value, dict) or name not in MODELS:
         raise UserError(f"model.name={name} is no model: choose one of {', '.join(MODELS)}.")
-    return _instance(MODELS[name], value, "model.")
+    return _instance(MODELS[name].settings, value, "model.")
 
 
 def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) -> Any:
@@ -126,6 +143,8 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
     if typing.get_origin(kind) is list:
         if not isinstance(value, list):
             raise UserError(f"{key}={value} must be a list, as in {key}=[0.5,0.99].")
+        if bounds.get("pair") and len(value) != 2:
+            raise UserError(f"{key}={value} must be two numbers, as in {key}=[0.5,0.99].")
         (item,) = typing.get_args(kind)
         return [_value(item, v, key, bounds) for v in value]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

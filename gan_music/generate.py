@@ -1,4 +1,4 @@
-"""``python -m gan_music.generate``: a checkpoint -> MIDI files."""
+"""``python -m gan_music.generate``: a checkpoint, the package's own by default -> MIDI files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ def main() -> None:
 
 
 def _generate(config: GenerateConfig) -> None:
-    if config.checkpoint is None:
-        raise UserError("no checkpoint given: name one, checkpoint=RUN/checkpoints/best.ckpt.")
     from gan_music.build import restore_model
-    from gan_music.checkpoints import load_checkpoint
-    from gan_music.run import write_pieces
+    from gan_music.checkpoints import PRETRAINED, load_checkpoint
+    from gan_music.io.write import write_pieces
 
-    path, out = user_path(config.checkpoint), user_path(config.out)
-    assert path is not None
+    path, out = user_path(config.checkpoint) or PRETRAINED, user_path(config.out)
     assert out is not None
     model = restore_model(load_checkpoint(path), path)
     pieces = model.sample(
@@ -34,7 +31,8 @@ def _generate(config: GenerateConfig) -> None:
         meter=_meter(config.meter),
     )
     write_pieces(pieces, out)
-    print(f"{len(pieces)} pieces of {config.n_notes} notes in {config.out}")
+    by = "" if config.checkpoint else ", in the way of Bach's chorales (checkpoint=PATH for others)"
+    print(f"{len(pieces)} pieces of {config.n_notes} notes in {config.out}{by}")
     if model.n_clipped:
         print(f"{model.n_clipped} values that no MIDI file can hold were clipped")
 

@@ -27,7 +27,7 @@ from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.io.picture import draw_piano_rolls
-from gan_music.io.write import write_midi
+from gan_music.io.write import write_pieces
 from gan_music.metrics.compare import Settings, compare
 from gan_music.metrics.distance import distance
 from gan_music.metrics.table import table
@@ -110,7 +110,7 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
         raise UserError(
             f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
         )
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(path, to_train=True)
     resumed = OmegaConf.create(checkpoint.config)
     given = OmegaConf.create(dataclasses.asdict(config))
     for override in overrides():
@@ -271,14 +271,6 @@ def _finish(
 def _excerpts(pieces: list[Piece], window: int, count: int = sys.maxsize) -> list[Piece]:
     """Windows of music to compare with; whole pieces where all are shorter than a window."""
     return windows(pieces, window, count) or pieces[:count]
-
-
-def write_pieces(pieces: list[Piece], folder: Path) -> None:
-    """Write pieces as ``folder/sample_01.mid`` and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    digits = max(2, len(str(len(pieces))))
-    for number, piece in enumerate(pieces, 1):
-        write_midi(piece, folder / f"sample_{number:0{digits}d}.mid")
 
 
 def _log_hyperparameters(trainer: Trainer, plain: dict[str, Any], figures: dict[str, Any]) -> None:

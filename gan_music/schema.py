@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-def bounded(low: float | None = None, high: float | None = None, **options: Any) -> Any:
-    """A field whose number lies within inclusive bounds."""
-    return field(metadata={"low": low, "high": high}, **options)
+def bounded(low: float | None = None, high: float | None = None, *, pair: bool = False) -> Any:
+    """A field whose number, or each number in its list, lies within inclusive bounds.
+
+    A ``pair`` is a list of two.
+    """
+    return field(metadata={"low": low, "high": high, "pair": pair})
 
 
 def chosen(*choices: str | float) -> Any:
@@ -54,7 +57,7 @@ class SequenceGANConfig:
     attention_span: int = bounded(0, 65536)
     lr_g: float = bounded(0)
     lr_d: float = bounded(0)
-    betas: list[float] = bounded(0, 0.999999)
+    betas: list[float] = bounded(0, 0.999999, pair=True)
     n_critic: int = bounded(1)
     label_smoothing: float = bounded(0, 0.5)
     clip_norm: float = bounded(0)
@@ -78,7 +81,7 @@ class PaperConfig:
     noise_size: int = bounded(1, 65536)
     lr_g: float = bounded(0)
     lr_d: float = bounded(0)
-    betas: list[float] = bounded(0, 0.999999)
+    betas: list[float] = bounded(0, 0.999999, pair=True)
 
 
 @dataclass
@@ -92,7 +95,7 @@ class LikelihoodConfig:
     dropout: float = bounded(0, 0.99)
     attention_span: int = bounded(0, 65536)
     lr: float = bounded(0)
-    betas: list[float] = bounded(0, 0.999999)
+    betas: list[float] = bounded(0, 0.999999, pair=True)
     weight_decay: float = bounded(0)
     warmup_batches: int = bounded(0)
     clip_norm: float = bounded(0)
@@ -123,13 +126,21 @@ class MarkovConfig:
     name: str
 
 
-# model.name -> its schema
-MODELS: dict[str, type] = {
-    "sequence_gan": SequenceGANConfig,
-    "likelihood": LikelihoodConfig,
-    "paper": PaperConfig,
-    "crnn_gan": CRNNGANConfig,
-    "markov": MarkovConfig,
+class ModelEntry(NamedTuple):
+    """What a ``model.name`` stands for: its settings, and the class that is made of them."""
+
+    settings: type
+    # module:class, below gan_music.models; a name, since importing it would take seconds
+    made: str
+
+
+# model.name -> its settings, its class
+MODELS: dict[str, ModelEntry] = {
+    "sequence_gan": ModelEntry(SequenceGANConfig, "sequence_gan:SequenceGAN"),
+    "likelihood": ModelEntry(LikelihoodConfig, "likelihood:LikelihoodModel"),
+    "paper": ModelEntry(PaperConfig, "paper:PaperGAN"),
+    "crnn_gan": ModelEntry(CRNNGANConfig, "crnn_gan:CRNNGAN"),
+    "markov": ModelEntry(MarkovConfig, "markov:MarkovModel"),
 }
 
 
@@ -192,6 +203,16 @@ class GenerateConfig:
     seed: int = bounded(0, 2**32 - 1)
     temperature: float = bounded(0.01, 100)
     tempo: float = bounded(1, 1000)
+
+
+@dataclass
+class ExportConfig:
+    """Which checkpoint to make small; explained in conf/export.yaml."""
+
+    checkpoint: str | None
+    out: str | None
+    float16: bool
+    debug: bool
 
 
 @dataclass

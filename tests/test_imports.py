@@ -52,7 +52,7 @@ def test_networks_and_losses_import_only_torch(module: str) -> None:
 
 
 def test_nothing_imports_the_commands() -> None:
-    commands = {f"gan_music.{c}" for c in ("train", "generate", "extract", "evaluate")}
+    commands = {f"gan_music.{c}" for c in ("train", "generate", "extract", "evaluate", "export")}
     for module, path in MODULES.items():
         assert not ours(path) & commands, module
 
@@ -67,7 +67,7 @@ def test_data_flows_one_way() -> None:
         {"checkpoints", "callbacks"},
         {"build"},
         {"run"},
-        {"train", "generate", "extract", "evaluate"},
+        {"train", "generate", "extract", "evaluate", "export"},
     ]
     rank = {name: number for number, names in enumerate(layers) for name in names}
     for module, path in MODULES.items():
@@ -78,7 +78,7 @@ def test_data_flows_one_way() -> None:
             assert rank[other] <= rank[here], f"{module} imports {other}"
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate"])
+@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate", "export"])
 def test_commands_are_light_to_import(command: str) -> None:
     code = f"import sys, gan_music.{command}; print(*sys.modules)"
     loaded = subprocess.run(

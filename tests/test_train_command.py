@@ -16,6 +16,8 @@ import yaml
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gan_music.build import restore_model
+from gan_music.checkpoints import load_checkpoint
 from gan_music.io.read import read
 from tests.conftest import TINY, Command, run_command
 
@@ -143,6 +145,54 @@ def test_generate_gives_the_same_bytes_for_the_same_seed(run: Path, tmp_path: Pa
     assert a == b
     assert a != c
     assert all(len(read(p)[0]) == 40 for p in (tmp_path / "a").glob("*.mid"))
+
+
+def test_generate_without_a_checkpoint_writes_chorales(tmp_path: Path) -> None:
+    done = run_command("generate", "n_pieces=2", "n_notes=64", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 pieces of 64 notes in samples, in the way of Bach's chorales" in done.stdout
+    files = sorted((tmp_path / "samples").iterdir())
+    assert [f.name for f in files] == ["sample_01.mid", "sample_02.mid"]
+    for file in files:
+        (piece,) = read(file)
+        assert len(piece) == 64
+        assert piece.pitch.min() >= 36  # a choir's compass, with room
+        assert piece.pitch.max() <= 84
+
+
+def test_an_exported_checkpoint_is_small_and_cannot_be_trained_on(
+    run: Path, tmp_path: Path
+) -> None:
+    best = only_run(run) / "checkpoints" / "best.ckpt"
+    stopped = tmp_path / "r" / "checkpoints" / "last.ckpt"
+    done = run_command("export", f"checkpoint={best}", f"out={stopped}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"python -m gan_music.generate checkpoint={stopped}" in done.stdout
+    assert stopped.stat().st_size < best.stat().st_size / 2
+    small, whole = (restore_model(load_checkpoint(p), p) for p in (stopped, best))
+    a, b = (m.sample(n_pieces=2, n_notes=30, seed=1) for m in (small, whole))
+    assert [p.notes() for p in a] == [p.notes() for p in b]
+    shutil.copy(only_run(run) / "config.yaml", tmp_path / "r")
+    assert_one_sentence(
+        run_command("train", f"resume={stopped}", "trainer.max_epochs=9", cwd=tmp_path),
+        "was exported to be sampled from and cannot be trained on",
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([], ["no checkpoint given", "checkpoint=RUN"]),
+        (["checkpoint=a.ckpt"], ["out has no value"]),
+        (["checkpoint=a.ckpt", "out=."], ["out=. is a folder"]),
+        (["checkpoint=a.ckpt", "out=below/../a.ckpt"], ["would be lost"]),
+    ],
+)
+def test_what_export_refuses(tmp_path: Path, overrides: list[str], words: list[str]) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "a.ckpt").write_text("whatever")
+    assert_one_sentence(run_command("export", *overrides, cwd=tmp_path), *words)
+    assert (tmp_path / "a.ckpt").read_text() == "whatever"
 
 
 def test_config_yaml_repeats_the_run(run: Path, tmp_path: Path) -> None:
@@ -384,7 +434,7 @@ def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) 
     assert not list((tmp_path / "kept").rglob("*.npz"))
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate"])
+@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate", "export"])
 def test_help_explains(tmp_path: Path, command: str) -> None:
     done = run_command(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -6,14 +6,18 @@ A GAN adds its two players.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
+from gan_music.data.module import Codec
+from gan_music.events import EventCodec
 from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.schema import DataConfig
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same.
 SCHEMA_VERSION = 2
@@ -24,24 +28,35 @@ class MusicModel(LightningModule):
 
     Parameters
     ----------
-    config : the whole run's settings as plain values; kept in checkpoints, not read here.
+    settings : the model's own, checked; a subclass says which.
     codec_state : what the codec's ``state`` gave; kept in checkpoints.
+    config : the whole run's settings as plain values; kept in checkpoints, not read here.
     clip_norm : an optimizer's gradient is scaled down to this norm; None leaves it.
     """
 
+    # the names of the weights that ``sample`` reads begin so; a checkpoint to share has these alone
+    sampled_from: ClassVar[str] = ""
+
     def __init__(
         self,
+        settings: Any,
         *,
-        config: dict[str, Any] | None,
         codec_state: dict[str, Any],
+        config: dict[str, Any] | None = None,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__()
+        self.settings = settings
         self.config = config or {}
         self.codec_state = codec_state
         self.clip_norm = clip_norm
         self.n_clipped = 0  # values of the last sample that had to be clipped to be music
         self._restored_rng: dict[str, Any] | None = None
+
+    @classmethod
+    def make_codec(cls, settings: Any, data: DataConfig) -> Codec:
+        """What notes become for a model of these settings: events, unless it says otherwise."""
+        return EventCodec(data.grid, velocity=data.velocity)
 
     @abstractmethod
     def sample(
@@ -116,14 +131,17 @@ class MusicModel(LightningModule):
 class MusicGAN(MusicModel):
     """Two players, ``g`` and ``d``, updated by hand in turn."""
 
+    sampled_from = "generator."
+
     def __init__(
         self,
+        settings: Any,
         *,
-        config: dict[str, Any] | None,
         codec_state: dict[str, Any],
-        clip_norm: float | None,
+        config: dict[str, Any] | None = None,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(config=config, codec_state=codec_state, clip_norm=clip_norm)
+        super().__init__(settings, codec_state=codec_state, config=config, clip_norm=clip_norm)
         self.automatic_optimization = False
 
     def both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
@@ -132,10 +150,8 @@ class MusicGAN(MusicModel):
         return opt_g, opt_d
 
 
-def adam(
-    network: nn.Module, player: str, *, lr: float, betas: tuple[float, float]
-) -> torch.optim.Adam:
+def adam(network: nn.Module, player: str, *, lr: float, betas: Sequence[float]) -> torch.optim.Adam:
     """Adam over a player's weights, in one group that carries the player's name."""
     return torch.optim.Adam(
-        [{"params": network.parameters(), "player": player}], lr=lr, betas=betas
+        [{"params": network.parameters(), "player": player}], lr=lr, betas=(betas[0], betas[1])
     )

@@ -14,6 +14,7 @@ from gan_music.models.base import MusicGAN
 from gan_music.networks.crnn import CRNNDiscriminator, CRNNGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.quadruples import QuadrupleCodec
+from gan_music.schema import CRNNGANConfig, DataConfig
 
 _BATCH = 64  # pieces sampled side by side
 
@@ -45,49 +46,41 @@ class CRNNGAN(MusicGAN):
     players' losses decide who is updated (:func:`frozen`), and those who are take one step of plain
     gradient descent: the discriminator on its averaged decision, the generator on the distance of
     the discriminator's features of its tones from those of real ones.
-
-    Parameters
-    ----------
-    l2 : weight of the squared norm of each player's weights in its loss, times a half.
-    freeze_below : the share of the other player's loss below which a player stops; 0 never.
-    feature_matching : False trains the generator on ``-log D(G(z))`` instead.
     """
+
+    settings: CRNNGANConfig
 
     def __init__(
         self,
+        settings: CRNNGANConfig,
         *,
         codec_state: dict[str, Any],
-        hidden_size: int,
-        n_layers: int,
-        noise_size: int,
-        lr: float,
-        l2: float,
-        clip_norm: float | None,
-        freeze_below: float,
-        feature_matching: bool,
-        warm_start_epochs: int,
         config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(config=config, codec_state=codec_state, clip_norm=clip_norm)
-        self.codec = QuadrupleCodec.from_state(codec_state)
-        self.lr, self.l2 = lr, l2
-        self.freeze_below, self.feature_matching = freeze_below, feature_matching
-        self.warm_start_epochs = warm_start_epochs
-        self.generator = CRNNGenerator(
-            noise_size=noise_size, hidden_size=hidden_size, n_layers=n_layers
+        super().__init__(
+            settings, codec_state=codec_state, config=config, clip_norm=settings.clip_norm
         )
-        self.discriminator = CRNNDiscriminator(hidden_size=hidden_size, n_layers=n_layers)
+        self.codec = QuadrupleCodec.from_state(codec_state)
+        size, n_layers = settings.hidden_size, settings.n_layers
+        self.generator = CRNNGenerator(
+            noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
+        )
+        self.discriminator = CRNNDiscriminator(hidden_size=size, n_layers=n_layers)
+
+    @classmethod
+    def make_codec(cls, settings: CRNNGANConfig, data: DataConfig) -> QuadrupleCodec:
+        return QuadrupleCodec(data.grid, hertz=settings.hertz)
 
     @property
     def phase(self) -> str:
-        return "warm start" if self.current_epoch < self.warm_start_epochs else ""
+        return "warm start" if self.current_epoch < self.settings.warm_start_epochs else ""
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
             torch.optim.SGD(
                 [{"params": network.parameters(), "player": player}],
-                lr=self.lr,
-                weight_decay=self.l2,
+                lr=self.settings.lr,
+                weight_decay=self.settings.l2,
             )
             for network, player in ((self.generator, "g"), (self.discriminator, "d"))
         ]
@@ -101,7 +94,9 @@ class CRNNGAN(MusicGAN):
     def _predict_next(self, batch: Tensor) -> None:
         """The warm start: squared error of the next tone, on the beginning of each window."""
         opt_g, _ = self.both_optimizers()
-        real = batch[:, : length_in_epoch(self.current_epoch, self.warm_start_epochs, batch)]
+        real = batch[
+            :, : length_in_epoch(self.current_epoch, self.settings.warm_start_epochs, batch)
+        ]
         with self.toggled_optimizer(opt_g):
             noise = self.generator.noise(len(real), real.shape[1])
             loss = F.mse_loss(self.generator.predict(real, noise), real)
@@ -124,7 +119,7 @@ class CRNNGAN(MusicGAN):
             # log(1 - D(G(z))), which is never positive, so that no loss of D could lie below 70 %
             # of it; its released code has -log D(G(z)), too.
             adversarial = losses.averaged_generator_bce(score_fake.detach())
-            rest = frozen(adversarial.item(), loss_d.item(), self.freeze_below)
+            rest = frozen(adversarial.item(), loss_d.item(), self.settings.freeze_below)
             if not rest.d:
                 opt_d.zero_grad()
                 self.manual_backward(loss_d)
@@ -133,14 +128,14 @@ class CRNNGAN(MusicGAN):
             # against the discriminator that gave the losses: it moves last
             with self.toggled_optimizer(opt_g):
                 scores, features = self.discriminator(fake)
-                if self.feature_matching:
+                if self.settings.feature_matching:
                     loss_g = losses.feature_matching(features_real.detach(), features)
                 else:
                     loss_g = losses.averaged_generator_bce(scores)
                 opt_g.zero_grad()
                 self.manual_backward(loss_g)
                 opt_g.step()
-            if self.log_due and self.feature_matching:
+            if self.log_due and self.settings.feature_matching:
                 self.log_train(feature_distance=loss_g)
         if not rest.d:
             opt_d.step()

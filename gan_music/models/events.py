@@ -36,6 +36,8 @@ def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
 class EventModel(MusicModel):
     """A model that draws events from the averaged weights of an LSTM generator."""
 
+    sampled_from = "averaged.module."
+
     codec: EventCodec
     averaged: AveragedModel
 

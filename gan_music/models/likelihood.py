@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.events import EventModel, averaged, event_space
 from gan_music.networks.generator import LSTMGenerator
+from gan_music.schema import LikelihoodConfig
 
 
 class LikelihoodModel(EventModel):
@@ -23,69 +25,62 @@ class LikelihoodModel(EventModel):
     Samples are drawn with averaged weights. The noise of the generator is drawn and means nothing.
     """
 
+    settings: LikelihoodConfig
     n_batches: Tensor
 
     def __init__(
         self,
+        settings: LikelihoodConfig,
         *,
         codec_state: dict[str, Any],
-        hidden_size: int,
-        n_layers: int,
-        embedding_size: int,
-        dropout: float,
-        attention_span: int,
-        lr: float,
-        betas: tuple[float, float],
-        weight_decay: float,
-        warmup_batches: int,
-        clip_norm: float,
-        ema_decay: float,
         config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(config=config, codec_state=codec_state, clip_norm=clip_norm)
+        super().__init__(
+            settings, codec_state=codec_state, config=config, clip_norm=settings.clip_norm
+        )
         self.automatic_optimization = False  # the learning rate is set by the batch
         self.codec = EventCodec.from_state(codec_state)
-        self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
-        self.warmup_batches = warmup_batches
         self.generator = LSTMGenerator(
             event_space(self.codec),
             noise_size=1,
-            hidden_size=hidden_size,
-            n_layers=n_layers,
-            embedding_size=embedding_size,
-            dropout=dropout,
-            attention_span=attention_span,
+            hidden_size=settings.hidden_size,
+            n_layers=settings.n_layers,
+            embedding_size=settings.embedding_size,
+            dropout=settings.dropout,
+            attention_span=settings.attention_span,
         )
-        self.averaged = averaged(self.generator, ema_decay)
+        self.averaged = averaged(self.generator, settings.ema_decay)
         self.register_buffer("n_batches", torch.tensor(0))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        s = self.settings
         # decay pulls matrices towards 0; biases and norms are left where they are
         matrices = [p for p in self.generator.parameters() if p.ndim > 1]
         others = [p for p in self.generator.parameters() if p.ndim <= 1]
         return torch.optim.AdamW(
             [
-                {"params": matrices, "weight_decay": self.weight_decay, "player": "g"},
+                {"params": matrices, "weight_decay": s.weight_decay, "player": "g"},
                 {"params": others, "weight_decay": 0.0, "player": "g"},
             ],
-            lr=self.lr,
-            betas=self.betas,
+            lr=s.lr,
+            betas=(s.betas[0], s.betas[1]),
         )
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
-        optimizer = self.optimizers()
+        s, optimizer = self.settings, self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)  # there is one
         number = int(self.n_batches)
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
-        rate = self.lr * min((number + 1) / max(1, self.warmup_batches), max(0.05, cosine))
-        for group in optimizer.param_groups:  # type: ignore[union-attr]  # there is one
+        rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
+        for group in optimizer.param_groups:
             group["lr"] = rate
 
         z = self.generator.noise(len(batch))
         nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
-        optimizer.zero_grad()  # type: ignore[union-attr]
+        optimizer.zero_grad()
         self.manual_backward(nll)
-        optimizer.step()  # type: ignore[union-attr]
+        optimizer.step()
         self.averaged.update_parameters(self.generator)
         self.n_batches += 1
         self.log_train(nll=nll, lr_g=torch.tensor(rate))

@@ -18,6 +18,7 @@ from gan_music.models.events import event_space
 from gan_music.networks.markov import MarkovChain
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.sampling import draw_starts
+from gan_music.schema import MarkovConfig
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,16 @@ class MarkovModel(MusicModel):
     One epoch is all there is: further ones are left out.
     """
 
+    settings: MarkovConfig
+
     def __init__(
-        self, *, codec_state: dict[str, Any], config: dict[str, Any] | None = None
+        self,
+        settings: MarkovConfig,
+        *,
+        codec_state: dict[str, Any],
+        config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(config=config, codec_state=codec_state)
+        super().__init__(settings, codec_state=codec_state, config=config)
         self.codec = EventCodec.from_state(codec_state)
         self.chain = MarkovChain(event_space(self.codec))
 

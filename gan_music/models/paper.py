@@ -13,6 +13,7 @@ from gan_music.errors import UserError
 from gan_music.models.base import MusicGAN, adam
 from gan_music.networks.paper import PaperDiscriminator, PaperGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.schema import DataConfig, PaperConfig
 from gan_music.triples import TripleCodec
 
 
@@ -25,30 +26,32 @@ class PaperGAN(MusicGAN):
     which that leaves in the generator are zeroed before its own: both loops take the same steps.)
     """
 
+    settings: PaperConfig
+
     def __init__(
         self,
+        settings: PaperConfig,
         *,
         codec_state: dict[str, Any],
-        hidden_size: int,
-        n_layers: int,
-        noise_size: int,
-        lr_g: float,
-        lr_d: float,
-        betas: tuple[float, float],
         config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(config=config, codec_state=codec_state, clip_norm=None)
+        super().__init__(settings, codec_state=codec_state, config=config)
         self.codec = TripleCodec.from_state(codec_state)
-        self.lr_g, self.lr_d, self.betas = lr_g, lr_d, betas
+        size, n_layers = settings.hidden_size, settings.n_layers
         self.generator = PaperGenerator(
-            noise_size=noise_size, hidden_size=hidden_size, n_layers=n_layers
+            noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
         )
-        self.discriminator = PaperDiscriminator(hidden_size=hidden_size, n_layers=n_layers)
+        self.discriminator = PaperDiscriminator(hidden_size=size, n_layers=n_layers)
+
+    @classmethod
+    def make_codec(cls, settings: PaperConfig, data: DataConfig) -> TripleCodec:
+        return TripleCodec(data.grid, use_offsets=settings.use_offsets)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        s = self.settings
         return [
-            adam(self.generator, "g", lr=self.lr_g, betas=self.betas),
-            adam(self.discriminator, "d", lr=self.lr_d, betas=self.betas),
+            adam(self.generator, "g", lr=s.lr_g, betas=s.betas),
+            adam(self.discriminator, "d", lr=s.lr_d, betas=s.betas),
         ]
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,25 +16,7 @@ from gan_music.models.events import EventModel, averaged, event_space
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import PADDING
 from gan_music.networks.generator import LSTMGenerator
-
-
-@dataclass(frozen=True)
-class Training:
-    """How the two players are trained; the keys are explained in conf/model."""
-
-    lr_g: float
-    lr_d: float
-    betas: tuple[float, float]
-    n_critic: int
-    label_smoothing: float
-    clip_norm: float
-    temperature: float
-    likelihood_weight: float
-    warm_start_epochs: int
-    warm_start_lr: float
-    warm_start_d_every: int
-    warmup_batches: int
-    ema_decay: float
+from gan_music.schema import SequenceGANConfig
 
 
 class SequenceGAN(EventModel, MusicGAN):
@@ -50,42 +31,38 @@ class SequenceGAN(EventModel, MusicGAN):
     already learns, every ``warm_start_d_every`` batches, from what the generator writes by then.
     """
 
+    settings: SequenceGANConfig
     n_batches: Tensor
 
     def __init__(
         self,
+        settings: SequenceGANConfig,
         *,
         codec_state: dict[str, Any],
-        hidden_size: int,
-        n_layers: int,
-        embedding_size: int,
-        noise_size: int,
-        dropout: float,
-        training: Training,
-        attention_span: int = 0,
         config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(config=config, codec_state=codec_state, clip_norm=training.clip_norm)
+        super().__init__(
+            settings, codec_state=codec_state, config=config, clip_norm=settings.clip_norm
+        )
         self.codec = EventCodec.from_state(codec_state)
-        self.settings = training
         space = event_space(self.codec)
         self.generator = LSTMGenerator(
             space,
-            noise_size=noise_size,
-            hidden_size=hidden_size,
-            n_layers=n_layers,
-            embedding_size=embedding_size,
-            dropout=dropout,
-            attention_span=attention_span,
+            noise_size=settings.noise_size,
+            hidden_size=settings.hidden_size,
+            n_layers=settings.n_layers,
+            embedding_size=settings.embedding_size,
+            dropout=settings.dropout,
+            attention_span=settings.attention_span,
         )
         self.discriminator = LSTMDiscriminator(
             space,
-            hidden_size=hidden_size,
+            hidden_size=settings.hidden_size,
             n_layers=1,
-            embedding_size=embedding_size,
-            dropout=dropout,
+            embedding_size=settings.embedding_size,
+            dropout=settings.dropout,
         )
-        self.averaged = averaged(self.generator, training.ema_decay)
+        self.averaged = averaged(self.generator, settings.ema_decay)
         # Lightning's global_step counts optimizer steps; schedules here count batches.
         self.register_buffer("n_batches", torch.tensor(0))
 

@@ -14,14 +14,15 @@ from torch.utils.data import DataLoader
 from gan_music.errors import UserError
 from gan_music.models.crnn_gan import CRNNGAN, Frozen, frozen, length_in_epoch
 from gan_music.quadruples import QuadrupleCodec
+from gan_music.schema import CRNNGANConfig
 
 HIDDEN, LR, L2 = 10, 0.1, 0.01
 
 
-def make_model(**changes: Any) -> CRNNGAN:
+def make_model(codec_state: dict[str, Any] | None = None, **changes: Any) -> CRNNGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        "codec_state": QuadrupleCodec(24).state(),
+        "hertz": True,
         "hidden_size": HIDDEN,
         "n_layers": 2,
         "noise_size": 4,
@@ -32,7 +33,8 @@ def make_model(**changes: Any) -> CRNNGAN:
         "feature_matching": True,
         "warm_start_epochs": 0,
     } | changes
-    return CRNNGAN(**settings)
+    state = codec_state or QuadrupleCodec(24).state()
+    return CRNNGAN(CRNNGANConfig(name="crnn_gan", **settings), codec_state=state)
 
 
 class Record(Callback):

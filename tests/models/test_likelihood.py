@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from gan_music import losses
 from gan_music.events import METERS, EventCodec
 from gan_music.models.likelihood import LikelihoodModel
+from gan_music.schema import LikelihoodConfig
 
 
 def make_model(**changes: Any) -> LikelihoodModel:
@@ -28,7 +29,9 @@ def make_model(**changes: Any) -> LikelihoodModel:
         "clip_norm": 1.0,
         "ema_decay": 0.5,
     } | changes
-    return LikelihoodModel(codec_state=EventCodec(24).state(), **settings)
+    return LikelihoodModel(
+        LikelihoodConfig(name="likelihood", **settings), codec_state=EventCodec(24).state()
+    )
 
 
 def windows(model: LikelihoodModel, n: int) -> torch.Tensor:

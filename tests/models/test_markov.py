@@ -7,6 +7,7 @@ import torch
 from gan_music.events import EventCodec
 from gan_music.models.markov import MarkovModel
 from gan_music.notes import Piece
+from gan_music.schema import MarkovConfig
 from tests.conftest import make_piece
 
 MOVEMENT = r"_\d$"
@@ -23,7 +24,7 @@ def make_pieces(n: int, n_movements: int = 1) -> list[Piece]:
 def fitted(pieces: list[Piece]) -> MarkovModel:
     codec = EventCodec(24)
     codec.fit_starts(pieces)
-    model = MarkovModel(codec_state=codec.state())
+    model = MarkovModel(MarkovConfig("markov"), codec_state=codec.state())
     model.fit_pieces(pieces, window=16, movement=MOVEMENT)
     return model
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_music.models.paper import PaperGAN
+from gan_music.schema import PaperConfig
 from gan_music.triples import TripleCodec
 
 
@@ -78,7 +79,7 @@ def plain_loop(
 def make_model(**changes: Any) -> PaperGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        "codec_state": TripleCodec(24).state(),
+        "use_offsets": False,
         "hidden_size": 256,
         "n_layers": 2,
         "noise_size": 100,
@@ -86,7 +87,7 @@ def make_model(**changes: Any) -> PaperGAN:
         "lr_d": 0.001,
         "betas": (0.9, 0.999),
     } | changes
-    return PaperGAN(**settings)
+    return PaperGAN(PaperConfig(name="paper", **settings), codec_state=TripleCodec(24).state())
 
 
 class Losses(Callback):

@@ -10,13 +10,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from gan_music.events import METERS, EventCodec
-from gan_music.models.sequence_gan import SequenceGAN, Training
+from gan_music.models.sequence_gan import SequenceGAN
 from gan_music.notes import Piece
+from gan_music.schema import SequenceGANConfig
 
 
 def make_model(**changes: Any) -> SequenceGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
+        "hidden_size": 8,
+        "n_layers": 1,
+        "embedding_size": 4,
+        "noise_size": 4,
+        "dropout": 0.0,
+        "attention_span": 0,
         "lr_g": 0.01,
         "lr_d": 0.01,
         "betas": (0.5, 0.99),
@@ -32,13 +39,7 @@ def make_model(**changes: Any) -> SequenceGAN:
         "ema_decay": 0.9,
     } | changes
     return SequenceGAN(
-        codec_state=EventCodec(24).state(),
-        hidden_size=8,
-        n_layers=1,
-        embedding_size=4,
-        noise_size=4,
-        dropout=0.0,
-        training=Training(**settings),
+        SequenceGANConfig(name="sequence_gan", **settings), codec_state=EventCodec(24).state()
     )
 
 

@@ -1,0 +1,41 @@
+"""``python -m gan_music.export``: a run's checkpoint -> a small one to share, to sample from."""
+
+from __future__ import annotations
+
+from gan_music.cli import command, user_path
+from gan_music.errors import UserError
+from gan_music.schema import ExportConfig
+
+
+def main() -> None:
+    """The command."""
+    command("export", ExportConfig, _export)
+
+
+def _export(config: ExportConfig) -> None:
+    if config.checkpoint is None:
+        raise UserError("no checkpoint given: name one, checkpoint=RUN/checkpoints/best.ckpt.")
+    if config.out is None:
+        raise UserError("out has no value: name the file to write, as in out=mine.ckpt.")
+    path, out = user_path(config.checkpoint), user_path(config.out)
+    assert path is not None
+    assert out is not None
+    if out.is_dir():
+        raise UserError(f"out={config.out} is a folder: name a file, out={config.out}/mine.ckpt.")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise UserError(
+            f"out={config.out} is the checkpoint itself, which would be lost: name another file."
+        )
+    from gan_music.build import restore_model
+    from gan_music.checkpoints import load_checkpoint, sampler_part, save_sampler
+
+    checkpoint = load_checkpoint(path)
+    model = restore_model(checkpoint, path)
+    save_sampler(sampler_part(checkpoint, model.sampled_from, float16=config.float16), out)
+    before, after = path.stat().st_size, out.stat().st_size
+    print(f"{config.out}: {after / 1e6:.2f} MB of {before / 1e6:.2f} MB")
+    print(f"write music with it: python -m gan_music.generate checkpoint={config.out}")
+
+
+if __name__ == "__main__":
+    main()
