@@ -58,6 +58,7 @@ def harmony(piece: Piece, sound: Sound | None = None) -> dict[str, float]:
     return {
         "recognised_chord_rate": recognised_chord_rate(sound),
         "dissonance_rate": dissonance_rate(piece),
+        "polyphony": polyphony(piece),
         "tonal_distance_of_hands": tonal_distance_of_hands(sound),
         "tonal_distance_of_steps": tonal_distance_of_steps(sound),
         "used_pitch_classes": used_pitch_classes(piece),
@@ -143,6 +144,25 @@ def dissonance_rate(piece: Piece) -> float:
         n_pairs += len(interval)
         n_dissonant += int(_DISSONANT[interval % 12].sum())
     return n_dissonant / n_pairs if n_pairs else float("nan")
+
+
+def polyphony(piece: Piece) -> float:
+    """Different pitches that sound at once, as a mean over the time in which any does.
+
+    As MusPy has it (Dong et al. 2020). NaN without notes.
+    """
+    end = piece.onset + piece.duration
+    apart = piece.pitch * (int(end.max(initial=0)) + 1)  # each pitch on a stretch of its own
+    total = _covered(piece.onset, end)
+    return _covered(piece.onset + apart, end + apart) / total if total else float("nan")
+
+
+def _covered(onset: IntArray, end: IntArray) -> int:
+    """Steps in which something sounds."""
+    order = np.argsort(onset, kind="stable")
+    onset, end = onset[order], end[order]
+    until = np.maximum.accumulate(np.concatenate([onset[:1], end[:-1]]))
+    return int(np.maximum(end - np.maximum(onset, until), 0).sum())
 
 
 def tonal_distance_of_hands(sound: Sound) -> float:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import muspy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from gan_music.metrics.harmony import (
     harmony,
     move_likelihood,
     name_chords,
+    polyphony,
     recognised_chord_rate,
     tonal_distance_of_steps,
     used_pitch_classes,
@@ -122,3 +124,18 @@ def test_transposition_changes_nothing(seed: int, semitones: int) -> None:
     q = transposed(p, semitones)
     assert harmony(q) == pytest.approx(harmony(p), nan_ok=True)
     assert (chord_moves(Sound(q)) == chord_moves(Sound(p))).all()
+
+
+def test_polyphony_counts_pitches_where_anything_sounds() -> None:
+    # C over a rest of a beat, then C held, E joining it halfway, and the same E struck again
+    p = piece((0, 24, 60), (48, 48, 60), (72, 24, 64), (80, 8, 64))
+    assert polyphony(p) == pytest.approx((24 + 48 + 24) / (24 + 48))
+    assert math.isnan(polyphony(piece()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_polyphony_is_muspys(seed: int) -> None:
+    p = noise(seed)
+    notes = [muspy.Note(time=o, pitch=k, duration=d) for o, d, k in p.notes()]
+    music = muspy.Music(resolution=24, tracks=[muspy.Track(notes=notes)])
+    assert polyphony(p) == pytest.approx(muspy.polyphony(music))
