@@ -19,7 +19,7 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("no checkpoint given: name one, checkpoint=RUN/checkpoints/best.ckpt.")
     from gan_music.build import restore_model
     from gan_music.checkpoints import load_checkpoint
-    from gan_music.run import write_pieces
+    from gan_music.io.write import write_pieces
 
     path, out = user_path(config.checkpoint), user_path(config.out)
     assert path is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def write_midi(piece: Piece, path: Path) -> None:
         score.tracks.append(track)
     with replacing(path) as temporary:
         temporary.write_bytes(score.dumps_midi())
+
+
+def write_pieces(pieces: Sequence[Piece], folder: Path) -> None:
+    """Write pieces as ``folder/sample_01.mid`` and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = max(2, len(str(len(pieces))))
+    for number, piece in enumerate(pieces, 1):
+        write_midi(piece, folder / f"sample_{number:0{digits}d}.mid")
 
 
 def _meters(piece: Piece) -> list[tuple[int, int, int]]:
