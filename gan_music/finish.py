@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from gan_music.build import restore_model
-from gan_music.callbacks import CollapseAlarm
+from gan_music.callbacks import CollapseAlarm, EpochLine
 from gan_music.checkpoints import load_checkpoint
 from gan_music.data.module import MusicDataModule
+from gan_music.data.split import Split
 from gan_music.files import replacing
 from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_pieces
-from gan_music.metrics.compare import Settings, compare
+from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.distance import distance
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows_or_pieces
@@ -37,6 +40,7 @@ def finish(
     *,
     trainer: Trainer,
     alarm: CollapseAlarm,
+    clock: EpochLine,
 ) -> dict[str, Any]:
     """Measure the best checkpoint on the test split, write samples, and close with metrics.json.
 
@@ -48,25 +52,17 @@ def finish(
     model = restore_model(checkpoint, best)
     samples, window = config.samples, config.data.window
     tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
+    start = time.perf_counter()
     pieces = model.sample(
         n_pieces=samples.n_pieces, n_notes=samples.n_notes, seed=config.seed, tempo=tempo
     )
+    sampling_seconds = time.perf_counter() - start
     n_clipped = model.n_clipped
     # not the noise that chose the checkpoint
     drawn = model.sample(
         n_pieces=samples.n_validation_windows, n_notes=window, seed=config.seed + 1
     )
-    report = compare(
-        pieces,
-        data.pieces.test,
-        data.pieces.train,
-        Settings(
-            window=window,
-            max_pieces=samples.n_pieces,
-            max_notes=samples.n_notes,
-            seed=config.seed,
-        ),
-    )
+    report = measure(pieces, data.pieces, config)
     write_pieces(pieces, folder / "samples")
     _picture(pieces, data.pieces.test, samples.n_notes, folder / "samples.png")
     with replacing(folder / "quality.txt") as temporary:
@@ -77,12 +73,37 @@ def finish(
         "n_clipped": n_clipped,
         "n_values": sum(map(len, pieces)) * len(data.codec.names),
         "while_training": alarm.summary(),
+        "cost": {
+            "n_weights": model.n_weights,
+            "training_seconds": clock.seconds,
+            "sampling_notes_per_second": sum(map(len, pieces)) / sampling_seconds,
+            "n_threads": torch.get_num_threads(),
+            "accelerator": _accelerator(trainer),
+        },
     } | report.as_json()
     with replacing(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     _log_hyperparameters(trainer, config, figures)
     log.info("%s", _closing_lines(folder, figures))
     return figures
+
+
+def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Report:
+    """A run's samples against its test split, with its training split for originality.
+
+    In windows of the measure's own length, whatever the run was trained on: figures of runs with
+    different windows stand beside each other.
+    """
+    samples = config.samples
+    settings = Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed)
+    return compare(pieces, split.test, split.train, settings)
+
+
+def _accelerator(trainer: Trainer) -> str:
+    """What it was trained on: ``cpu``, say, or ``cuda (<name>)``."""
+    device = trainer.strategy.root_device
+    name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    return device.type + name
 
 
 def _picture(pieces: list[Piece], test: list[Piece], n_notes: int, path: Path) -> None:

@@ -68,11 +68,12 @@ def train(config: TrainConfig) -> float:
     data.extraction.write_rejects(folder / "rejects.csv")
     model = build_model(config.model, data.codec.state(), plain)
     alarm = _alarm(config, data)
-    trainer = _trainer(config, data, alarm, folder)
+    clock = EpochLine()
+    trainer = _trainer(config, data, alarm, clock, folder)
     log.info(
         "training %s (%s weights) for %d epochs on %s, in %s",
         config.model.name,
-        f"{sum(p.numel() for p in model.parameters() if p.requires_grad):,}",
+        f"{model.n_weights['all_players']:,}",
         config.trainer.max_epochs,
         trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
         folder,
@@ -91,7 +92,7 @@ def train(config: TrainConfig) -> float:
                 else "no epoch was finished, so there is nothing to go on from",
             )
             raise KeyboardInterrupt from error
-    figures = finish(config, data, folder, trainer=trainer, alarm=alarm)
+    figures = finish(config, data, folder, trainer=trainer, alarm=alarm, clock=clock)
     return float(figures["val_distance"])
 
 
@@ -160,7 +161,11 @@ def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
 
 
 def _trainer(
-    config: TrainConfig, data: MusicDataModule, alarm: CollapseAlarm, folder: Path
+    config: TrainConfig,
+    data: MusicDataModule,
+    alarm: CollapseAlarm,
+    clock: EpochLine,
+    folder: Path,
 ) -> Trainer:
     assert data.pieces is not None
     reference = windows_or_pieces(data.pieces.val, config.data.window)
@@ -172,7 +177,7 @@ def _trainer(
             seed=config.seed,
         ),
         alarm,
-        EpochLine(),
+        clock,
         ModelCheckpoint(
             folder / "checkpoints",
             filename="best",

@@ -79,6 +79,10 @@ class CRNNGAN(MusicGAN):
         self.discriminator = CRNNDiscriminator(hidden_size=hidden_size, n_layers=n_layers)
 
     @property
+    def has_temperature(self) -> bool:
+        return False
+
+    @property
     def phase(self) -> str:
         return "warm start" if self.current_epoch < self.warm_start_epochs else ""
 

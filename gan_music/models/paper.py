@@ -45,6 +45,10 @@ class PaperGAN(MusicGAN):
         )
         self.discriminator = PaperDiscriminator(hidden_size=hidden_size, n_layers=n_layers)
 
+    @property
+    def has_temperature(self) -> bool:
+        return False
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
             adam(self.generator, "g", lr=self.lr_g, betas=self.betas),
