@@ -89,14 +89,18 @@ def finish(
 
 
 def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Report:
-    """A run's samples against its test split, with its training split for originality.
+    """A run's samples against its test split, with its training split for originality."""
+    return compare(pieces, split.test, split.train, measure_settings(config))
+
+
+def measure_settings(config: TrainConfig) -> Settings:
+    """How much of a run's samples is looked at.
 
     In windows of the measure's own length, whatever the run was trained on: figures of runs with
     different windows stand beside each other.
     """
     samples = config.samples
-    settings = Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed)
-    return compare(pieces, split.test, split.train, settings)
+    return Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed)
 
 
 def _accelerator(trainer: Trainer) -> str:
