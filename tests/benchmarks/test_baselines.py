@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -48,7 +47,7 @@ def protocol(midi: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProc
 
 def begin(midi: Path, cwd: Path, folder: Path) -> None:
     """Train, and be killed while the third epoch of four runs, or so."""
-    command = [sys.executable, "-m", "gan_music.train", "experiment=lstm_lm", "seed=1"]
+    command = [sys.executable, "-m", "gan_music.train", "experiment=lstm_lm", "seed=0"]
     command += [f"data.root={midi}", f"hydra.run.dir={folder}", *ALL, *LSTM]
     with subprocess.Popen(
         command,
@@ -67,15 +66,15 @@ def begin(midi: Path, cwd: Path, folder: Path) -> None:
 def first(
     tmp_path_factory: pytest.TempPathFactory, midi_folder: Path
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A protocol's folder, and its command. Two of its runs had been cut off, and two fail."""
+    """A protocol's folder, and its command. Two of its runs had been cut off, and one fails."""
     cwd = tmp_path_factory.mktemp("protocol")
-    begin(midi_folder, cwd, cwd / "out" / "lstm_lm" / "seed_1")
+    begin(midi_folder, cwd, cwd / "out" / "lstm_lm" / "seed_0")
     # this one was cut off before its first epoch was over
     begun = cwd / "out" / "markov" / "seed_0"
     begun.mkdir(parents=True)
     (begun / "config.yaml").write_text("seed: 0\n")
     return cwd, protocol(
-        *(midi_folder, cwd, "--experiments", "markov", "crnn_gan", "lstm_lm", "--seeds", "0", "1"),
+        *(midi_folder, cwd, "--experiments", "markov", "crnn_gan", "lstm_lm", "--seeds", "0"),
         *("--temperatures", "0.8", "--with", "crnn_gan", "model.hidden_size=-1"),
     )
 
@@ -91,25 +90,21 @@ def test_a_table_of_what_was_run(first: tuple[Path, subprocess.CompletedProcess[
     titles, _, markov, lstm, real, *swept = rows(cwd)
     assert titles[1:3] == ["seeds", "overlapped area"]
     assert [r[:2] for r in (markov, lstm, real)] == [
-        ["markov", "2"],
-        ["lstm_lm", "2"],
-        ["real music", "2"],
+        ["markov", "1"],
+        ["lstm_lm", "1"],
+        ["real music", "1"],
     ]
-    found = [
-        json.loads((cwd / "out" / "lstm_lm" / f"seed_{s}" / "metrics.json").read_text())
-        for s in (0, 1)
-    ]
-    a, b = (f["figures"]["likeness"]["oa_mean"]["generated"] for f in found)
-    # the deviation of two numbers is their distance over the root of 2
-    assert lstm[2] == f"{(a + b) / 2:.3f} ± {abs(a - b) / math.sqrt(2):.3f}"
-    n = found[0]["cost"]["n_weights"]["generator"]
+    found = json.loads((cwd / "out" / "lstm_lm" / "seed_0" / "metrics.json").read_text())
+    area = found["figures"]["likeness"]["oa_mean"]
+    assert lstm[2] == f"{area['generated']:.3f}"
+    assert real[2] == f"{area['reference']:.3f}"
+    n = found["cost"]["n_weights"]["generator"]
     assert lstm[titles.index("weights, generator (all)")] == f"{n:,} ({n:,})"
     assert markov[titles.index("weights, generator (all)")] == "0 (0)"
-    assert "NaN" not in real[2]
     assert [r[:3] for r in swept[2:]] == [
-        ["markov", "0.8", "2"],
-        ["lstm_lm", "0.8", "2"],
-        ["real music", "", "2"],
+        ["markov", "0.8", "1"],
+        ["lstm_lm", "0.8", "1"],
+        ["real music", "", "1"],
     ]
     assert (cwd / "out" / "temperatures.png").read_bytes().startswith(b"\x89PNG")
 
@@ -118,8 +113,8 @@ def test_a_run_that_was_cut_off_goes_on(
     first: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     cwd, done = first
-    assert "lstm_lm, seed 1\n  goes on where it was cut off" in done.stdout
-    log = (cwd / "out" / "lstm_lm" / "seed_1" / "train.log").read_text()
+    assert "lstm_lm, seed 0\n  goes on where it was cut off" in done.stdout
+    log = (cwd / "out" / "lstm_lm" / "seed_0" / "train.log").read_text()
     assert [log.count(f"epoch {n}/4") for n in (1, 4)] == [1, 1]
 
 
@@ -129,9 +124,8 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(
     cwd, done = first
     assert done.returncode == 1
     noted = (cwd / "out" / "table.md").read_text().split("## To be noted")[1]
-    for seed in (0, 1):
-        assert f"- crnn_gan, seed {seed}, failed: error: model.hidden_size=-1 must be" in noted
-        assert (cwd / "out" / "lstm_lm" / f"seed_{seed}" / "metrics.json").is_file()
+    assert "- crnn_gan, seed 0, failed: error: model.hidden_size=-1 must be" in noted
+    assert (cwd / "out" / "lstm_lm" / "seed_0" / "metrics.json").is_file()
 
 
 def test_what_is_finished_is_not_run_again(
