@@ -121,13 +121,38 @@ class CollapseAlarm(Callback):
 
 
 class EpochLine(Callback):
-    """One line an epoch, for the log and for screens without a progress bar."""
+    """One line an epoch, for the log and for screens without a progress bar; and the clock.
+
+    ``seconds`` is the wall time from the start of fitting to the end of the last whole epoch,
+    validation included, summed over the calls of a run that was resumed. NaN if the checkpoint
+    that was resumed does not know what came before it.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # what is counted before the first batch is training, too
+        self._counted = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch and not self.seconds:
+            self.seconds = float("nan")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MusicModel)
+        now = time.monotonic()
+        self.seconds += now - self._counted
+        self._counted = now
         figures, phase = trainer.callback_metrics, pl_module.phase
         words = [
             f"{label} {float(figures[key]):.3f}"
@@ -149,5 +174,5 @@ class EpochLine(Callback):
             trainer.max_epochs,
             f" ({phase})" if phase else "",
             ", ".join(words),
-            time.monotonic() - self._start,
+            now - self._start,
         )

@@ -14,6 +14,7 @@ Conventions
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -235,3 +236,10 @@ def windows(pieces: Sequence[Piece], length: int, count: int) -> list[Piece]:
         return []
     chosen = np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)
     return [starts[i][0].cut(starts[i][1], starts[i][1] + length) for i in chosen]
+
+
+def windows_or_pieces(
+    pieces: Sequence[Piece], length: int, count: int = sys.maxsize
+) -> list[Piece]:
+    """The same; where all pieces are shorter than a window, the first ``count`` of them."""
+    return windows(pieces, length, count) or list(pieces[:count])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import sys
 import warnings
@@ -18,7 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
-from gan_music.build import build_codec, build_data, build_model, restore_model
+from gan_music.build import build_codec, build_data, build_model
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
 from gan_music.cli import overrides
@@ -26,18 +25,12 @@ from gan_music.config import checked
 from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.files import replacing
-from gan_music.io.picture import draw_piano_rolls
-from gan_music.io.write import write_pieces
-from gan_music.metrics.compare import Settings, compare
-from gan_music.metrics.distance import distance
-from gan_music.metrics.table import table
-from gan_music.notes import Piece, windows
+from gan_music.finish import finish
+from gan_music.notes import windows_or_pieces
 from gan_music.run_folder import folder_of_checkpoint
 from gan_music.schema import TrainConfig
 
 log = logging.getLogger(__name__)
-
-_SHOWN_NOTES = 256  # of each piece in samples.png
 
 
 def train(config: TrainConfig) -> float:
@@ -75,11 +68,12 @@ def train(config: TrainConfig) -> float:
     data.extraction.write_rejects(folder / "rejects.csv")
     model = build_model(config.model, data.codec.state(), plain)
     alarm = _alarm(config, data)
-    trainer = _trainer(config, data, alarm, folder)
+    clock = EpochLine()
+    trainer = _trainer(config, data, alarm, clock, folder)
     log.info(
         "training %s (%s weights) for %d epochs on %s, in %s",
         config.model.name,
-        f"{sum(p.numel() for p in model.parameters() if p.requires_grad):,}",
+        f"{model.n_weights['all_players']:,}",
         config.trainer.max_epochs,
         trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
         folder,
@@ -98,9 +92,7 @@ def train(config: TrainConfig) -> float:
                 else "no epoch was finished, so there is nothing to go on from",
             )
             raise KeyboardInterrupt from error
-    figures = _finish(config, data, alarm, folder)
-    _log_hyperparameters(trainer, plain, figures)
-    log.info("%s", _closing_lines(folder, figures))
+    figures = finish(config, data, folder, trainer=trainer, alarm=alarm, clock=clock)
     return float(figures["val_distance"])
 
 
@@ -160,7 +152,7 @@ def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
     assert data.pieces is not None
     window, settings = config.data.window, config.collapse
     return CollapseAlarm(
-        _excerpts(data.pieces.train, window, settings.n_windows),
+        windows_or_pieces(data.pieces.train, window, settings.n_windows),
         every_n_batches=settings.every_n_batches,
         window=window,
         seed=config.seed,
@@ -169,10 +161,14 @@ def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
 
 
 def _trainer(
-    config: TrainConfig, data: MusicDataModule, alarm: CollapseAlarm, folder: Path
+    config: TrainConfig,
+    data: MusicDataModule,
+    alarm: CollapseAlarm,
+    clock: EpochLine,
+    folder: Path,
 ) -> Trainer:
     assert data.pieces is not None
-    reference = _excerpts(data.pieces.val, config.data.window)
+    reference = windows_or_pieces(data.pieces.val, config.data.window)
     callbacks: list[Callback] = [
         SampleQuality(
             reference,
@@ -181,7 +177,7 @@ def _trainer(
             seed=config.seed,
         ),
         alarm,
-        EpochLine(),
+        clock,
         ModelCheckpoint(
             folder / "checkpoints",
             filename="best",
@@ -219,101 +215,6 @@ def _trainer(
     )
 
 
-def _finish(
-    config: TrainConfig, data: MusicDataModule, alarm: CollapseAlarm, folder: Path
-) -> dict[str, Any]:
-    """Measure the best checkpoint on the test split, write samples, and close with metrics.json."""
-    assert data.pieces is not None
-    best = folder / "checkpoints" / "best.ckpt"
-    checkpoint = load_checkpoint(best)
-    model = restore_model(checkpoint, best)
-    samples, window = config.samples, config.data.window
-    tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
-    pieces = model.sample(
-        n_pieces=samples.n_pieces, n_notes=samples.n_notes, seed=config.seed, tempo=tempo
-    )
-    n_clipped = model.n_clipped
-    # not the noise that chose the checkpoint
-    drawn = model.sample(
-        n_pieces=samples.n_validation_windows, n_notes=window, seed=config.seed + 1
-    )
-    report = compare(
-        pieces,
-        data.pieces.test,
-        data.pieces.train,
-        Settings(
-            window=window,
-            max_pieces=samples.n_pieces,
-            max_notes=samples.n_notes,
-            seed=config.seed,
-        ),
-    )
-    write_pieces(pieces, folder / "samples")
-    real = [("real music", p) for p in _excerpts(data.pieces.test, samples.n_notes, 2)]
-    shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
-    draw_piano_rolls(
-        [(title, p.cut(0, _SHOWN_NOTES)) for title, p in real + shown], folder / "samples.png"
-    )
-    with replacing(folder / "quality.txt") as temporary:
-        temporary.write_text(table(report) + "\n", encoding="utf-8")
-    figures = {
-        "best_epoch": checkpoint.epoch + 1,
-        "val_distance": distance(drawn, _excerpts(data.pieces.val, window))["distance"],
-        "n_clipped": n_clipped,
-        "n_values": sum(map(len, pieces)) * len(data.codec.names),
-        "while_training": alarm.summary(),
-    } | report.as_json()
-    with replacing(folder / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
-    return figures
-
-
-def _excerpts(pieces: list[Piece], window: int, count: int = sys.maxsize) -> list[Piece]:
-    """Windows of music to compare with; whole pieces where all are shorter than a window."""
-    return windows(pieces, window, count) or pieces[:count]
-
-
-def _log_hyperparameters(trainer: Trainer, plain: dict[str, Any], figures: dict[str, Any]) -> None:
-    logger = trainer.logger
-    assert isinstance(logger, TensorBoardLogger)
-    final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
-    logger.log_hyperparams(_flat(plain), final | {"final/val_distance": figures["val_distance"]})
-    logger.save()
-
-
-def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
-    """A figure of each family."""
-    families = figures["figures"]
-    return {
-        name: families[family][name]["generated"]
-        for family, name in (
-            ("likeness", "oa_mean"),
-            ("judge", "accuracy"),
-            ("quality", "precision"),
-            ("quality", "coverage"),
-            ("diversity", "distinct_pitch_4grams"),
-            ("originality", "longest_copied_run_95th"),
-        )
-    }
-
-
-def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
-    rows = [(folder / "quality.txt").read_text(encoding="utf-8").rstrip()]
-    if figures["n_clipped"]:
-        rows.append(
-            f"{figures['n_clipped']} of {figures['n_values']} values that no MIDI file can hold "
-            "were clipped"
-        )
-    rows += [
-        f"best epoch {figures['best_epoch']}, {figures['val_distance']:.3f} from validation music",
-        f"all figures: {folder / 'metrics.json'}",
-        f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
-        f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
-        "losses: tensorboard --logdir outputs",
-    ]
-    return "\n".join(rows)
-
-
 def _write_config(plain: dict[str, Any], path: Path) -> None:
     text = (
         "# Repeat this run: python -m gan_music.train "
@@ -322,20 +223,3 @@ def _write_config(plain: dict[str, Any], path: Path) -> None:
     )
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
-    flat: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, int | float | bool) else str(value)
-    return flat
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: undefined is null."""
-    if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
-    return None if isinstance(value, float) and value != value else value

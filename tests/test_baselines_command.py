@@ -80,7 +80,9 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
     run = tmp_path / "run"
     printed = train("markov", midi_folder, run)
     assert "epoch 1/1: val nll" in printed
-    assert json.loads((run / "metrics.json").read_text())["best_epoch"] == 1
+    figures = json.loads((run / "metrics.json").read_text())
+    assert figures["best_epoch"] == 1
+    assert figures["cost"]["n_weights"] == {"generator": 0, "all_players": 0}
     fitted = weights(run)
     done = run_command(
         "generate",

@@ -1,4 +1,4 @@
-"""The collapse alarm, on a model whose samples are given."""
+"""The collapse alarm, on a model whose samples are given; the clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gan_music.callbacks import CollapseAlarm
+from gan_music.callbacks import CollapseAlarm, EpochLine
 from gan_music.models.base import MusicModel
 from gan_music.notes import Piece
 from tests.conftest import make_piece
@@ -84,3 +84,11 @@ def test_a_resumed_alarm_counts_on() -> None:
     again.load_state_dict(alarm.state_dict())
     assert run(again, model, range(10, 20))
     assert again.first_collapse == 10
+
+
+def test_a_clock_that_missed_the_first_epochs_says_so() -> None:
+    fresh, resumed = EpochLine(), EpochLine()
+    fresh.on_train_start(SimpleNamespace(current_epoch=0), Model())  # type: ignore[arg-type]
+    resumed.on_train_start(SimpleNamespace(current_epoch=2), Model())  # type: ignore[arg-type]
+    assert fresh.seconds == 0
+    assert resumed.seconds != resumed.seconds

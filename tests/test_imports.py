@@ -66,6 +66,7 @@ def test_data_flows_one_way() -> None:
         {"models"},
         {"checkpoints", "callbacks"},
         {"build"},
+        {"finish"},
         {"run"},
         {"train", "generate", "extract", "evaluate", "export"},
     ]

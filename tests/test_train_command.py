@@ -86,6 +86,31 @@ def test_a_run_ends_with_the_whole_measure(run: Path) -> None:
     assert (folder / "quality.txt").read_text() in (run / "stdout").read_text()
 
 
+def test_a_run_records_its_cost(run: Path) -> None:
+    folder = only_run(run)
+    cost = json.loads((folder / "metrics.json").read_text())["cost"]
+    content = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    # Adam keeps a moment for each weight that it trains
+    generator, discriminator = (
+        sum(moments["exp_avg"].numel() for moments in optimizer["state"].values())
+        for optimizer in content["optimizer_states"]
+    )
+    assert cost.pop("n_weights") == {
+        "generator": generator,
+        "all_players": generator + discriminator,
+    }
+    assert 0 < cost.pop("training_seconds") == content["callbacks"]["EpochLine"]["seconds"]
+    assert cost.pop("sampling_notes_per_second") > 0
+    assert cost == {"n_threads": 1, "accelerator": "cpu"}
+
+
+def test_the_measure_has_windows_of_its_own(run: Path) -> None:
+    # data.window is 16, and samples have 24 notes
+    figures = json.loads((only_run(run) / "metrics.json").read_text())
+    assert figures["settings"]["window"] == 64
+    assert any(n.startswith("Windows of 24 notes") for n in figures["notes"])
+
+
 def test_tensorboard_has_both_players_against_batches(run: Path) -> None:
     events = scalars(only_run(run) / "tensorboard")
     tags = set(events.Tags()["scalars"])
@@ -215,6 +240,9 @@ def test_a_resumed_run_ends_with_the_same_weights(
     done = train("trainer.max_epochs=1", f"hydra.run.dir={stopped}")
     assert done.returncode == 0, done.stderr
     checkpoint = stopped / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["callbacks"]["EpochLine"]["seconds"] = 1000.0
+    torch.save(content, checkpoint)
     done = run_command("train", f"resume={checkpoint}", "trainer.max_epochs=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     a = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
@@ -226,6 +254,8 @@ def test_a_resumed_run_ends_with_the_same_weights(
         for i in x["state"]:
             assert torch.equal(x["state"][i]["exp_avg_sq"], y["state"][i]["exp_avg_sq"])
     assert not (tmp_path / "outputs").exists()
+    seconds = json.loads((stopped / "metrics.json").read_text())["cost"]["training_seconds"]
+    assert 1000 < seconds < 1300
     # steps go on where they were: no batch is logged twice
     steps = [e.step for e in scalars(stopped / "tensorboard").Scalars("train/nll")]
     assert steps == list(range(len(steps)))
@@ -487,7 +517,8 @@ def test_a_gpu_that_is_not_there(train: Command) -> None:
 def test_a_run_on_a_gpu(train: Command, tmp_path: Path) -> None:
     done = train("trainer=gpu", f"hydra.run.dir={tmp_path / 'r'}")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "r" / "metrics.json").is_file()
+    figures = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert figures["cost"]["accelerator"].startswith("cuda (")
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, midi_folder: Path) -> None:

@@ -100,6 +100,20 @@ def _excerpt(piece: Piece, n_notes: int, key: bytes) -> Piece:
     return piece.cut(start, start + n_notes)
 
 
+def opening_and_ending(
+    pieces: Sequence[Piece], n_notes: int, length: int
+) -> tuple[Windows, Windows]:
+    """Windows of the first and of the last ``n_notes`` notes of each piece alone.
+
+    Each part is cut from its own first note. A piece in which the two would overlap has neither.
+    """
+    long = [p if len(p) >= 2 * n_notes else p.cut(0, 0) for p in pieces]
+    return (
+        stack_windows([p.cut(0, n_notes) for p in long], length),
+        stack_windows([p.cut(max(0, len(p) - n_notes), len(p)) for p in long], length),
+    )
+
+
 def stack_windows(pieces: Sequence[Piece], length: int) -> Windows:
     """All windows of ``length`` notes that the pieces hold, each piece cut from its first note."""
     columns: dict[str, list[IntArray]] = {k: [] for k in ("onset", "duration", "pitch", "position")}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, Measure
 from gan_music.metrics.diversity import distinct, self_bleu, spread, support
-from gan_music.metrics.excerpts import stack_windows
+from gan_music.metrics.excerpts import opening_and_ending, stack_windows
 from gan_music.metrics.features import as_matrix, window_features
 from gan_music.metrics.harmony import Sound, chord_moves, harmony, move_likelihood
 from gan_music.metrics.manifold import manifold, standardise
@@ -39,13 +39,24 @@ from gan_music.notes import IntArray, Piece
 FloatArray = NDArray[np.float64]
 Family = dict[str, Figure]
 
+_PART = 128  # notes at either end of a piece, for drift
 _LEAST_COPY = 16  # notes of a piece that make it a copy
 
 
 def likeness(sides: Sides) -> Family:
-    """MGEval's nine features: overlapped area and KL divergence."""
+    """MGEval's nine features: overlapped area and KL divergence.
+
+    Also the mean overlapped area of the first and of the last 128 notes of the candidate's pieces
+    alone, against all windows of the reference: whether music drifts as it goes on.
+    """
+    reference = sides.reference.windows
+
+    def measure(side: Side) -> Measure:
+        opening, ending = opening_and_ending(side.pieces, _PART, reference.length)
+        return mgeval(side.windows, reference, {"opening": opening, "ending": ending})
+
     return by_halves(
-        lambda side: mgeval(side.windows, sides.reference.windows),
+        measure,
         lambda name: "higher" if name.startswith("oa") else "lower",
         sides,
     )

@@ -15,6 +15,8 @@ piece, too; here they are not paired, since they are alike for a reason that is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
@@ -58,36 +60,48 @@ def mgeval_features(w: Windows) -> dict[str, FloatArray]:
     }
 
 
-def mgeval(candidate: Windows, reference: Windows) -> Measure:
+def mgeval(
+    candidate: Windows, reference: Windows, parts: Mapping[str, Windows] | None = None
+) -> Measure:
     """Overlapped area and KL divergence of each feature, and their means over the nine.
 
-    NaN where a half has no two windows of different pieces.
+    ``parts`` are further windows of the candidate's pieces, by name: the mean overlapped area of
+    each, against the same reference on the same grid, is ``oa_<name>``. NaN where a half has no two
+    windows of different pieces.
     """
-    ours, theirs = mgeval_features(candidate), mgeval_features(reference)
+    sets = [candidate, *(parts or {}).values()]
+    theirs, *others = map(mgeval_features, (reference, *sets))
     same_piece = reference.piece[:, None] == reference.piece
     tables = {}
     for name in theirs:
         intra = distances(theirs[name], theirs[name])
-        inter = distances(ours[name], theirs[name])
-        top = max(intra.max(initial=0), inter.max(initial=0))
-        bins = (_to_bins(intra, top), _to_bins(inter, top))
-        bins[0][same_piece] = -1
-        tables[name] = bins
+        inters = [distances(features[name], theirs[name]) for features in others]
+        top = max(intra.max(initial=0), inters[0].max(initial=0))
+        top = top or max(inter.max(initial=0) for inter in inters)
+        bins = _to_bins(intra, top)
+        bins[same_piece] = -1
+        tables[name] = bins, [_to_bins(inter, top) for inter in inters]
 
     def measure(ours: IntArray, theirs: IntArray) -> dict[str, float]:
-        rows = np.flatnonzero(np.isin(candidate.piece, ours))
+        rows = [np.flatnonzero(np.isin(s.piece, ours)) for s in sets]
         columns = np.flatnonzero(np.isin(reference.piece, theirs))
         figures = {}
-        for name, (intra, inter) in tables.items():
+        areas: dict[str, list[float]] = {name: [] for name in parts or {}}
+        for name, (intra, inters) in tables.items():
             # the halves of the symmetric matrix hold each pair once
-            n_intra = _counts(intra[np.ix_(columns, columns)]) // 2
-            n_inter = _counts(inter[np.ix_(rows, columns)])
-            figures[f"oa_{name}"], figures[f"kl_{name}"] = compare_counts(n_intra, n_inter)
+            p = _density(_counts(intra[columns][:, columns]) // 2)
+            q, *of_parts = (
+                _density(_counts(inter[chosen][:, columns]))
+                for inter, chosen in zip(inters, rows, strict=True)
+            )
+            figures[f"oa_{name}"], figures[f"kl_{name}"] = _overlap(p, q), _divergence(p, q)
+            for area, density in zip(areas.values(), of_parts, strict=True):
+                area.append(_overlap(p, density))
         means = {
             f"{what}_mean": float(np.mean([v for k, v in figures.items() if k.startswith(what)]))
             for what in ("oa", "kl")
         }
-        return means | figures
+        return means | {f"oa_{name}": float(np.mean(a)) for name, a in areas.items()} | figures
 
     return measure
 
@@ -99,17 +113,8 @@ def overlap_and_divergence(intra: FloatArray, inter: FloatArray) -> tuple[float,
     that reaches an eighth of the largest distance beyond both ends. NaN if either is empty.
     """
     top = max(intra.max(initial=0), inter.max(initial=0))
-    return compare_counts(_counts(_to_bins(intra, top)), _counts(_to_bins(inter, top)))
-
-
-def compare_counts(intra: IntArray, inter: IntArray) -> tuple[float, float]:
-    """The same, of distances that were counted by the cells of the grid ``[256]``."""
-    if not intra.sum() or not inter.sum():
-        return float("nan"), float("nan")
-    p, q = _density(intra), _density(inter)
-    floor = _FLOOR / _N_BINS
-    divergence = (p * np.log(np.maximum(p, floor) / np.maximum(q, floor))).sum()
-    return float(np.minimum(p, q).sum()), max(0.0, float(divergence))
+    p, q = (_density(_counts(_to_bins(distance, top))) for distance in (intra, inter))
+    return _overlap(p, q), _divergence(p, q)
 
 
 def distances(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -121,9 +126,10 @@ def distances(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _to_bins(values: FloatArray, top: float) -> NDArray[np.int16]:
-    # an eighth of the range is left empty at both ends, for the kernels' tails
+    # an eighth of the range is left empty at both ends, for the kernels' tails; what lies further
+    # off than that counts in the last cell
     scaled = values * (0.8 * _N_BINS / top) if top > 0 else np.zeros_like(values)
-    return (scaled + 0.1 * _N_BINS).astype(np.int16)
+    return np.minimum(scaled + 0.1 * _N_BINS, _N_BINS - 1).astype(np.int16)
 
 
 def _counts(bins: NDArray[np.int16]) -> IntArray:
@@ -132,14 +138,29 @@ def _counts(bins: NDArray[np.int16]) -> IntArray:
 
 
 def _density(counts: IntArray) -> FloatArray:
-    """Shares of the cells, smoothed by a Gaussian of Scott's bandwidth, of one cell at least."""
+    """Shares of the cells, smoothed by a Gaussian of Scott's bandwidth, of one cell at least.
+
+    NaN in all cells if nothing was counted.
+    """
     n = counts.sum()
+    if not n:
+        return np.full(_N_BINS, np.nan)
     share = counts / n
     cells = np.arange(_N_BINS)
     centre = (share * cells).sum()
     deviation = np.sqrt((share * (cells - centre) ** 2).sum())
     smooth = gaussian_filter1d(share, max(1.0, deviation * n**-0.2), mode="constant")
     return smooth / smooth.sum()
+
+
+def _overlap(p: FloatArray, q: FloatArray) -> float:
+    return float(np.minimum(p, q).sum())
+
+
+def _divergence(p: FloatArray, q: FloatArray) -> float:
+    floor = _FLOOR / _N_BINS
+    divergence = (p * np.log(np.maximum(p, floor) / np.maximum(q, floor))).sum()
+    return float(np.maximum(0.0, divergence))
 
 
 def _shares(counts: IntArray) -> FloatArray:

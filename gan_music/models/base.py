@@ -78,6 +78,21 @@ class MusicModel(LightningModule):
         """
 
     @property
+    def has_temperature(self) -> bool:
+        """Whether ``temperature`` changes what ``sample`` writes."""
+        return True
+
+    @property
+    def n_weights(self) -> dict[str, int]:
+        """Trainable weights: of the ``generator``, which alone writes music; of ``all_players``.
+
+        Averages of weights are not trained, and counts of a model without a network are no weights.
+        """
+        trained = {name: p.numel() for name, p in self.named_parameters() if p.requires_grad}
+        ours = [n for name, n in trained.items() if name.startswith("generator.")]
+        return {"generator": sum(ours), "all_players": sum(trained.values())}
+
+    @property
     def phase(self) -> str:
         """What this epoch is, where it is not simply adversarial."""
         return ""

@@ -72,6 +72,10 @@ class CRNNGAN(MusicGAN):
         return QuadrupleCodec(data.grid, hertz=settings.hertz)
 
     @property
+    def has_temperature(self) -> bool:
+        return False
+
+    @property
     def phase(self) -> str:
         return "warm start" if self.current_epoch < self.settings.warm_start_epochs else ""
 

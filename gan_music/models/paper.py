@@ -47,6 +47,10 @@ class PaperGAN(MusicGAN):
     def make_codec(cls, settings: PaperConfig, data: DataConfig) -> TripleCodec:
         return TripleCodec(data.grid, use_offsets=settings.use_offsets)
 
+    @property
+    def has_temperature(self) -> bool:
+        return False
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
         return [

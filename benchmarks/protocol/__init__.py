@@ -1,0 +1,1 @@
+"""The parts of ``benchmarks/baselines.py``: runs, samples at several temperatures, the report."""

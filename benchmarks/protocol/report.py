@@ -1,0 +1,280 @@
+"""What the runs came to: two tables in Markdown, and quality against diversity as a picture."""
+
+from __future__ import annotations
+
+import collections
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+
+Report = dict[str, Any]  # as metrics.json holds it
+REAL = "real music"
+# What runs must share for their figures to stand beside each other.
+SPLIT = ("query", "movement", "min_notes", "val_rate", "test_rate")
+AMOUNTS = ("window", "long_window", "max_pieces", "max_notes", "n_bootstrap", "n_neighbours")
+# Of a column: its title, the family and the name of its figure, how its numbers are written.
+FIGURES = (
+    ("overlapped area", "likeness", "oa_mean", "{:.3f}"),
+    ("two-sample accuracy", "judge", "accuracy", "{:.3f}"),
+    ("coverage", "quality", "coverage", "{:.3f}"),
+    ("precision", "quality", "precision", "{:.3f}"),
+    ("distinct pitch 4-grams", "diversity", "distinct_pitch_4grams", "{:.3f}"),
+    ("longest copied run, 95 %", "originality", "longest_copied_run_95th", "{:.1f}"),
+    ("overlap of openings", "likeness", "oa_opening", "{:.3f}"),
+    ("overlap of endings", "likeness", "oa_ending", "{:.3f}"),
+)
+SWEPT = FIGURES[:4]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: ``metrics.json``, ``config.yaml``, and reports by temperature, if any."""
+
+    experiment: str
+    seed: int
+    report: Report
+    config: dict[str, Any]
+    sweep: dict[float, Report]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"{self.experiment}, seed {self.seed}"
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation (of n - 1; NaN for one) of n numbers; NaN counts as none."""
+
+    mean: float
+    deviation: float
+    n: int
+
+
+def load(
+    experiment: str, seed: int, folder: Path, sweep: dict[float, Report] | None = None
+) -> Finished:
+    """A finished run from its folder."""
+    report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    return Finished(experiment, seed, report, config, sweep or {})
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Mean and standard deviation over seeds."""
+    known = np.array([v for v in values if not math.isnan(v)])
+    if not len(known):
+        return Spread(math.nan, math.nan, 0)
+    return Spread(
+        float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else math.nan, len(known)
+    )
+
+
+def page(runs: Sequence[Finished], problems: Sequence[str] = ()) -> str:
+    """The whole report in Markdown; ``problems`` are sentences about what is missing or odd."""
+    if not runs:
+        lines = ["No run has finished."]
+    else:
+        lines = [
+            seeds_line(runs),
+            "",
+            *main_table(runs),
+            "",
+            *costs_lines(runs),
+            "",
+            "## Temperatures",
+            "",
+            *sweep_table(runs),
+        ]
+    odd = [*differing(runs), *problems]
+    if odd:
+        lines += ["", "## To be noted", "", *(f"- {one}" for one in odd)]
+    return "\n".join(["# Baselines", "", *lines]) + "\n"
+
+
+def seeds_line(runs: Sequence[Finished]) -> str:
+    """How many seeds there were, and what of what was measured."""
+    seeds = sorted({r.seed for r in runs})
+    few = f"{len(seeds)} seeds ({', '.join(map(str, seeds))}): mean ± standard deviation over them."
+    if len(seeds) == 1:
+        few = "One seed, so there is no spread."
+    shared = [n for n in runs[0].report["notes"] if all(n in r.report["notes"] for r in runs)]
+    return " ".join(
+        [few, *shared, "Best: accuracy 0.5, the others high; 4-grams and copies as real music has."]
+    )
+
+
+def main_table(runs: Sequence[Finished]) -> list[str]:
+    """A row an experiment, and real music: its halves against each other, over the same seeds."""
+    costs = ("verdicts", "training, minutes", "weights, generator (all)", "notes a second")
+    rows = []
+    for experiment, ours in by_experiment(runs).items():
+        cells = [cell([generated(r.report, *key) for r in ours], form) for _, *key, form in FIGURES]
+        rows.append([experiment, str(len(ours)), *cells, *cost_cells(ours)])
+    ceiling = [cell(ceilings(runs, *key), form) for _, *key, form in FIGURES]
+    rows.append([REAL, str(len({r.seed for r in runs})), *ceiling, *[""] * len(costs)])
+    return markdown(["", "seeds", *(title for title, *_ in FIGURES), *costs], rows)
+
+
+def sweep_table(runs: Sequence[Finished]) -> list[str]:
+    """A row an experiment and temperature, and real music."""
+    rows = []
+    for experiment, temperatures in sweeps(runs).items():
+        for temperature, reports in temperatures.items():
+            cells = [cell([generated(r, *key) for r in reports], form) for _, *key, form in SWEPT]
+            rows.append([experiment, f"{temperature:g}", str(len(reports)), *cells])
+    without = [name for name in by_experiment(runs) if name not in sweeps(runs)]
+    lines = []
+    if rows:
+        ceiling = [cell(ceilings(runs, *key), form) for _, *key, form in SWEPT]
+        rows.append([REAL, "", str(len({r.seed for r in runs})), *ceiling])
+        lines = markdown(["", "temperature", "seeds", *(title for title, *_ in SWEPT)], rows)
+    if without:
+        lines += ["", f"Without a temperature: {', '.join(without)}."]
+    return lines
+
+
+def costs_lines(runs: Sequence[Finished]) -> list[str]:
+    """On what the runs were trained."""
+    machines = collections.defaultdict(list)
+    for run in runs:
+        cost = run.report.get("cost")
+        if cost:
+            machines[f"{cost['accelerator']}, processor threads: {cost['n_threads']}"].append(run)
+    return [
+        f"Trained on {machine}"
+        + (f" ({', '.join(r.name for r in ours)})" if len(machines) > 1 else "")
+        + ". Notes are sampled on the processor."
+        for machine, ours in machines.items()
+    ]
+
+
+def cost_cells(runs: Sequence[Finished]) -> list[str]:
+    """Verdicts and costs of the runs of one experiment."""
+    verdicts = collections.Counter(r.report["verdict"] or "undefined" for r in runs)
+    costs = [r.report.get("cost") or {} for r in runs]
+    known = [c["n_weights"] for c in costs if c]
+    n_weights = {f"{n['generator']:,} ({n['all_players']:,})" for n in known}
+    seconds, speed = (
+        [number(c.get(key)) for c in costs]
+        for key in ("training_seconds", "sampling_notes_per_second")
+    )
+    return [
+        ", ".join(f"{n} {verdict}" for verdict, n in sorted(verdicts.items())),
+        cell([s / 60 for s in seconds], "{:.1f}"),
+        " or ".join(sorted(n_weights)) or "NaN",
+        cell(speed, "{:,.0f}"),
+    ]
+
+
+def differing(runs: Sequence[Finished]) -> list[str]:
+    """What keeps figures from standing beside each other: another split, other amounts."""
+    found = []
+    for where, keys in (("data", SPLIT), ("measure", AMOUNTS)):
+        for key in keys:
+            values = [
+                (r.config["data"] if where == "data" else r.report["settings"]).get(key)
+                for r in runs
+            ]
+            common = max(values, key=values.count) if values else None
+            found += [
+                f"{r.name}: {where}.{key} is {value}, but the others' is {common}; "
+                "its figures do not compare with theirs."
+                for r, value in zip(runs, values, strict=True)
+                if value != common
+            ]
+    return found
+
+
+def draw(runs: Sequence[Finished], path: Path) -> None:
+    """Precision against coverage, a curve over temperatures for each experiment, means over seeds.
+
+    The lowest and the highest temperature are named. An experiment without one is a point, and so
+    is real music.
+    """
+    figure = Figure(figsize=(6.4, 5), layout="constrained")
+    axis = figure.subplots()
+    curves = sweeps(runs)
+    for place, (experiment, ours) in enumerate(by_experiment(runs).items()):
+        at = curves.get(experiment) or {math.nan: [r.report for r in ours]}
+        points = [
+            [spread(generated(r, "quality", name) for r in reports).mean for reports in at.values()]
+            for name in ("coverage", "precision")
+        ]
+        axis.plot(*points, marker="o", markersize=4, color=f"C{place}", label=experiment)
+        for temperature, x, y in list(zip(at, *points, strict=True))[:: max(1, len(at) - 1)]:
+            if not math.isnan(temperature + x + y):
+                axis.annotate(
+                    f"{temperature:g}", (x, y), (4, 4), textcoords="offset points", fontsize=7
+                )
+    real = [[spread(ceilings(runs, "quality", n)).mean] for n in ("coverage", "precision")]
+    axis.plot(*real, marker="*", markersize=12, linestyle="none", color="black", label=REAL)
+    axis.set_xlim(-0.02, 1.02)
+    axis.set_ylim(-0.02, 1.02)
+    axis.set_xlabel("diversity: coverage")
+    axis.set_ylabel("quality: precision")
+    axis.grid(color="#e0e0e0")
+    axis.legend(frameon=False, fontsize=8)
+    FigureCanvasAgg(figure).print_figure(path, format="png", dpi=110)
+
+
+def by_experiment(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
+    """The runs of each experiment, in the order in which experiments come first."""
+    found: dict[str, list[Finished]] = {}
+    for run in runs:
+        found.setdefault(run.experiment, []).append(run)
+    return found
+
+
+def sweeps(runs: Sequence[Finished]) -> dict[str, dict[float, list[Report]]]:
+    """Reports by experiment and temperature, ascending; experiments without any are left out."""
+    found = {}
+    for experiment, ours in by_experiment(runs).items():
+        temperatures = sorted({t for r in ours for t in r.sweep})
+        if temperatures:
+            found[experiment] = {
+                t: [r.sweep[t] for r in ours if t in r.sweep] for t in temperatures
+            }
+    return found
+
+
+def generated(report: Report, family: str, name: str) -> float:
+    """A figure of the samples; NaN where it is undefined or was not measured."""
+    return number(report["figures"].get(family, {}).get(name, {}).get("generated"))
+
+
+def ceilings(runs: Sequence[Finished], family: str, name: str) -> list[float]:
+    """The reference's figure by seed: runs with one seed were held against the same excerpts."""
+    values = collections.defaultdict(list)
+    for run in runs:
+        figure = run.report["figures"].get(family, {}).get(name, {})
+        values[run.seed].append(number(figure.get("reference")))
+    return [spread(of_seed).mean for of_seed in values.values()]
+
+
+def number(value: float | None) -> float:
+    """A figure as JSON has it."""
+    return math.nan if value is None else float(value)
+
+
+def cell(values: Sequence[float], form: str) -> str:
+    """Mean ± standard deviation of what is defined."""
+    mean, deviation, n = spread(values)
+    if not n:
+        return "NaN"
+    text = form.format(mean)
+    if n > 1:
+        text += f" ± {form.format(deviation)}"
+    return text if n == len(values) else f"{text} ({n} of {len(values)})"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -1,0 +1,177 @@
+"""What happens once training has ended: samples, the measure, metrics.json, the closing lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from gan_music.build import restore_model
+from gan_music.callbacks import CollapseAlarm, EpochLine
+from gan_music.checkpoints import load_checkpoint
+from gan_music.data.module import MusicDataModule
+from gan_music.data.split import Split
+from gan_music.files import replacing
+from gan_music.io.picture import draw_piano_rolls
+from gan_music.io.write import write_pieces
+from gan_music.metrics.compare import Report, Settings, compare
+from gan_music.metrics.distance import distance
+from gan_music.metrics.table import table
+from gan_music.notes import Piece, windows_or_pieces
+from gan_music.schema import TrainConfig
+
+log = logging.getLogger(__name__)
+
+_SHOWN_NOTES = 256  # of each piece in samples.png
+
+
+def finish(
+    config: TrainConfig,
+    data: MusicDataModule,
+    folder: Path,
+    *,
+    trainer: Trainer,
+    alarm: CollapseAlarm,
+    clock: EpochLine,
+) -> dict[str, Any]:
+    """Measure the best checkpoint on the test split, write samples, and close with metrics.json.
+
+    Returns the figures of metrics.json.
+    """
+    assert data.pieces is not None
+    best = folder / "checkpoints" / "best.ckpt"
+    checkpoint = load_checkpoint(best)
+    model = restore_model(checkpoint, best)
+    samples, window = config.samples, config.data.window
+    tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
+    start = time.perf_counter()
+    pieces = model.sample(
+        n_pieces=samples.n_pieces, n_notes=samples.n_notes, seed=config.seed, tempo=tempo
+    )
+    sampling_seconds = time.perf_counter() - start
+    n_clipped = model.n_clipped
+    # not the noise that chose the checkpoint
+    drawn = model.sample(
+        n_pieces=samples.n_validation_windows, n_notes=window, seed=config.seed + 1
+    )
+    report = measure(pieces, data.pieces, config)
+    write_pieces(pieces, folder / "samples")
+    _picture(pieces, data.pieces.test, samples.n_notes, folder / "samples.png")
+    with replacing(folder / "quality.txt") as temporary:
+        temporary.write_text(table(report) + "\n", encoding="utf-8")
+    figures = {
+        "best_epoch": checkpoint.epoch + 1,
+        "val_distance": distance(drawn, windows_or_pieces(data.pieces.val, window))["distance"],
+        "n_clipped": n_clipped,
+        "n_values": sum(map(len, pieces)) * len(data.codec.names),
+        "while_training": alarm.summary(),
+        "cost": {
+            "n_weights": model.n_weights,
+            "training_seconds": clock.seconds,
+            "sampling_notes_per_second": sum(map(len, pieces)) / sampling_seconds,
+            "n_threads": torch.get_num_threads(),
+            "accelerator": _accelerator(trainer),
+        },
+    } | report.as_json()
+    with replacing(folder / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
+    _log_hyperparameters(trainer, config, figures)
+    log.info("%s", _closing_lines(folder, figures))
+    return figures
+
+
+def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Report:
+    """A run's samples against its test split, with its training split for originality."""
+    return compare(pieces, split.test, split.train, measure_settings(config))
+
+
+def measure_settings(config: TrainConfig) -> Settings:
+    """How much of a run's samples is looked at.
+
+    In windows of the measure's own length, whatever the run was trained on: figures of runs with
+    different windows stand beside each other.
+    """
+    samples = config.samples
+    return Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed)
+
+
+def _accelerator(trainer: Trainer) -> str:
+    """What it was trained on: ``cpu``, say, or ``cuda (<name>)``."""
+    device = trainer.strategy.root_device
+    name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    return device.type + name
+
+
+def _picture(pieces: list[Piece], test: list[Piece], n_notes: int, path: Path) -> None:
+    """The first samples below real music."""
+    real = [("real music", p) for p in windows_or_pieces(test, n_notes, 2)]
+    shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
+    draw_piano_rolls([(title, p.cut(0, _SHOWN_NOTES)) for title, p in real + shown], path)
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: undefined is null."""
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    return None if isinstance(value, float) and value != value else value
+
+
+def _log_hyperparameters(trainer: Trainer, config: TrainConfig, figures: dict[str, Any]) -> None:
+    logger = trainer.logger
+    assert isinstance(logger, TensorBoardLogger)
+    final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
+    logger.log_hyperparams(
+        _flat(dataclasses.asdict(config)), final | {"final/val_distance": figures["val_distance"]}
+    )
+    logger.save()
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+    flat: dict[str, str | int | float | bool] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, int | float | bool) else str(value)
+    return flat
+
+
+def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
+    """A figure of each family."""
+    families = figures["figures"]
+    return {
+        name: families[family][name]["generated"]
+        for family, name in (
+            ("likeness", "oa_mean"),
+            ("judge", "accuracy"),
+            ("quality", "precision"),
+            ("quality", "coverage"),
+            ("diversity", "distinct_pitch_4grams"),
+            ("originality", "longest_copied_run_95th"),
+        )
+    }
+
+
+def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
+    rows = [(folder / "quality.txt").read_text(encoding="utf-8").rstrip()]
+    if figures["n_clipped"]:
+        rows.append(
+            f"{figures['n_clipped']} of {figures['n_values']} values that no MIDI file can hold "
+            "were clipped"
+        )
+    rows += [
+        f"best epoch {figures['best_epoch']}, {figures['val_distance']:.3f} from validation music",
+        f"all figures: {folder / 'metrics.json'}",
+        f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
+        f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
+        "losses: tensorboard --logdir outputs",
+    ]
+    return "\n".join(rows)

@@ -1,0 +1,183 @@
+"""The protocol as users run it, tiny."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(__file__).parents[2] / "benchmarks" / "baselines.py"
+ALL = (
+    "trainer=cpu",
+    "trainer.log_every_n_batches=1",
+    "data.window=16",
+    "data.stride=16",
+    "data.batch_size=16",
+    "data.min_notes=16",
+    "data.test_rate=0.4",
+    "collapse.n_windows=8",
+    "samples.n_validation_windows=8",
+    "samples.n_pieces=8",
+    "samples.n_notes=80",
+)
+LSTM = ("trainer.max_epochs=4", "model.hidden_size=12", "model.embedding_size=4")
+
+
+def environment(cwd: Path) -> dict[str, str]:
+    return os.environ | {"XDG_CACHE_HOME": str(cwd / "cache"), "OMP_NUM_THREADS": "1"}
+
+
+def protocol(midi: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, COMMAND, midi, "--out", "out", *arguments),
+            *("--with", "all", *ALL, "--with", "lstm_lm", *LSTM),
+        ],
+        cwd=cwd,
+        env=environment(cwd),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def begin(midi: Path, cwd: Path, folder: Path) -> None:
+    """Train, and be killed while the third epoch of four runs, or so."""
+    command = [sys.executable, "-m", "gan_music.train", "experiment=lstm_lm", "seed=0"]
+    command += [f"data.root={midi}", f"hydra.run.dir={folder}", *ALL, *LSTM]
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment(cwd),
+        text=True,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 2/4"):
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def first(
+    tmp_path_factory: pytest.TempPathFactory, midi_folder: Path
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A protocol's folder, and its command. Two of its runs had been cut off, and one fails."""
+    cwd = tmp_path_factory.mktemp("protocol")
+    begin(midi_folder, cwd, cwd / "out" / "lstm_lm" / "seed_0")
+    # this one was cut off before its first epoch was over
+    begun = cwd / "out" / "markov" / "seed_0"
+    begun.mkdir(parents=True)
+    (begun / "config.yaml").write_text("seed: 0\n")
+    return cwd, protocol(
+        *(midi_folder, cwd, "--experiments", "markov", "crnn_gan", "lstm_lm", "--seeds", "0"),
+        *("--temperatures", "0.8", "--with", "crnn_gan", "model.hidden_size=-1"),
+    )
+
+
+def rows(cwd: Path) -> list[list[str]]:
+    lines = (cwd / "out" / "table.md").read_text().splitlines()
+    return [[c.strip() for c in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+
+
+def test_a_table_of_what_was_run(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    cwd, done = first
+    assert done.stderr == ""
+    titles, _, markov, lstm, real, *swept = rows(cwd)
+    assert titles[1:3] == ["seeds", "overlapped area"]
+    assert [r[:2] for r in (markov, lstm, real)] == [
+        ["markov", "1"],
+        ["lstm_lm", "1"],
+        ["real music", "1"],
+    ]
+    found = json.loads((cwd / "out" / "lstm_lm" / "seed_0" / "metrics.json").read_text())
+    area = found["figures"]["likeness"]["oa_mean"]
+    assert lstm[2] == f"{area['generated']:.3f}"
+    assert real[2] == f"{area['reference']:.3f}"
+    n = found["cost"]["n_weights"]["generator"]
+    assert lstm[titles.index("weights, generator (all)")] == f"{n:,} ({n:,})"
+    assert markov[titles.index("weights, generator (all)")] == "0 (0)"
+    assert [r[:3] for r in swept[2:]] == [
+        ["markov", "0.8", "1"],
+        ["lstm_lm", "0.8", "1"],
+        ["real music", "", "1"],
+    ]
+    assert (cwd / "out" / "temperatures.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_was_cut_off_goes_on(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    cwd, done = first
+    assert "lstm_lm, seed 0\n  goes on where it was cut off" in done.stdout
+    log = (cwd / "out" / "lstm_lm" / "seed_0" / "train.log").read_text()
+    assert [log.count(f"epoch {n}/4") for n in (1, 4)] == [1, 1]
+
+
+def test_a_run_that_fails_is_reported_and_the_others_go_on(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    cwd, done = first
+    assert done.returncode == 1
+    noted = (cwd / "out" / "table.md").read_text().split("## To be noted")[1]
+    assert "- crnn_gan, seed 0, failed: error: model.hidden_size=-1 must be" in noted
+    assert (cwd / "out" / "lstm_lm" / "seed_0" / "metrics.json").is_file()
+
+
+def test_what_is_finished_is_not_run_again(
+    first: tuple[Path, subprocess.CompletedProcess[str]], midi_folder: Path
+) -> None:
+    cwd, _ = first
+    folder = cwd / "out" / "lstm_lm" / "seed_0"
+
+    def content() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    before = content()
+    done = protocol(
+        *(midi_folder, cwd, "--experiments", "lstm_lm", "--seeds", "0"),
+        *("--temperatures", "0.8", "1"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "was finished already" in done.stdout
+    assert "To be noted" not in (cwd / "out" / "table.md").read_text()
+    after = content()
+    earlier, later = (
+        json.loads(c.pop(str(folder / "temperatures.json")))["temperatures"]
+        for c in (before, after)
+    )
+    assert after == before
+    assert later.keys() == {"0.8", "1"}
+    assert later["0.8"] == earlier["0.8"]
+    # temperature 1 is the run's own
+    own = json.loads((folder / "metrics.json").read_text())["figures"]
+    assert later["1"]["figures"] == own
+    assert later["0.8"]["figures"] != own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "nowhere is no folder"),
+        ([".", "--with", "marcov", "seed=1"], "--with marcov: name one of markov, paper"),
+        ([".", "--with", "paper", "trainer.max_epochs"], "trainer.max_epochs: give KEY=VALUE"),
+        ([".", "--temperatures", "0"], "0 is not above 0"),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_run(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, COMMAND, *arguments],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
