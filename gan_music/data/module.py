@@ -44,6 +44,7 @@ class MusicDataModule(LightningDataModule):
     timeout_s, memory_mb : what reading one file may take.
     transpose, time_scales : training windows are transposed by up to so many semitones, and their
         times multiplied by one of these powers of two, drawn anew each epoch.
+    jitter : training windows begin up to half a stride earlier or later, drawn anew each epoch.
     short : ``pad`` or ``refuse`` pieces that are shorter than a window.
     movement : what of a file's name tells a movement from its work; see ``work_of``.
     """
@@ -63,6 +64,7 @@ class MusicDataModule(LightningDataModule):
         test_rate: float,
         transpose: int,
         time_scales: Sequence[float],
+        jitter: bool,
         short: str,
         movement: str | None,
         min_notes: int,
@@ -78,7 +80,12 @@ class MusicDataModule(LightningDataModule):
         self.window, self.stride, self.batch_size = window, stride, batch_size
         self.val_rate, self.test_rate = val_rate, test_rate
         self.transpose, self.time_scales, self.pad_short = transpose, time_scales, short == "pad"
-        self.movement, self.min_notes, self.n_workers = movement, min_notes, n_workers
+        self.jitter, self.movement, self.min_notes, self.n_workers = (
+            jitter,
+            movement,
+            min_notes,
+            n_workers,
+        )
         self.timeout_s, self.memory_mb = timeout_s, memory_mb
         self.seed = seed
         self.extraction: Extraction | None = None
@@ -136,6 +143,7 @@ class MusicDataModule(LightningDataModule):
             seed=self.seed,
             transpose=self.transpose,
             n_scales=len(self.time_scales),
+            jitter=self.stride // 2 if self.jitter else 0,
         )
         return self._loader(self.train_items, sampler)
 

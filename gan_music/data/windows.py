@@ -20,12 +20,14 @@ from gan_music.triples import TripleCodec
 class Item(NamedTuple):
     """What a sampler asks for: a window, and how it is to be changed.
 
-    ``transposition`` is in semitones, ``scale`` the index of a time scale.
+    ``transposition`` is in semitones, ``scale`` the index of a time scale, ``shift`` how many notes
+    later it begins.
     """
 
     window: int
     transposition: int = 0
     scale: int = 0
+    shift: int = 0
 
 
 class WindowDataset(Dataset[Tensor]):
@@ -66,7 +68,7 @@ class WindowDataset(Dataset[Tensor]):
         self.first_offset = torch.from_numpy(
             np.stack([np.concatenate([np.empty(0, np.int64), *f]) for f in first])
         )
-        self.starts, self.ends = _cuts(pieces, length, stride, pad_short)
+        self.starts, self.begins, self.ends = _cuts(pieces, length, stride, pad_short)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -82,8 +84,10 @@ class WindowDataset(Dataset[Tensor]):
         return words
 
     def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
-        index, shift, scale = torch.tensor([Item(*i) for i in items], dtype=torch.int64).T
-        starts, ends = self.starts[index], self.ends[index]
+        asked = torch.tensor([Item(*i) for i in items], dtype=torch.int64)
+        index, transposition, scale, shift = asked.T
+        ends = self.ends[index]
+        starts = _shifted(self.starts[index], shift, self.begins[index], ends - self.length)
         where = starts[:, None] + torch.arange(self.length)
         batch = self.events[scale[:, None], where]
         batch[:, 0, 0] = self.first_offset[scale, starts]
@@ -92,7 +96,7 @@ class WindowDataset(Dataset[Tensor]):
         # a transposition off the keyboard is cut back to what fits
         low = -pitch.masked_fill(padding, self.n_pitches).amin(1)
         high = self.n_pitches - 1 - pitch.masked_fill(padding, 0).amax(1)
-        batch[..., 1] = pitch + torch.clamp(shift, low, high)[:, None]
+        batch[..., 1] = pitch + torch.clamp(transposition, low, high)[:, None]
         return batch.masked_fill_(padding[..., None], PADDING)
 
     def __getitem__(self, item: tuple[int, ...]) -> Tensor:
@@ -101,19 +105,21 @@ class WindowDataset(Dataset[Tensor]):
 
 def _cuts(
     pieces: Sequence[Piece], length: int, stride: int, pad_short: bool
-) -> tuple[Tensor, Tensor]:
-    """Of each window, where it starts in the array of all notes, and where its piece ends there."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where each window starts in the array of all notes, and where its piece begins and ends."""
     sizes = np.array([len(p) for p in pieces], dtype=np.int64)
-    starts = [_starts(n, length, stride, pad_short) for n in sizes.tolist()]
     ends = np.cumsum(sizes)
-    begins = (ends - sizes).tolist()
-    empty = [np.empty(0, np.int64)]
-    return (
-        torch.from_numpy(
-            np.concatenate(empty + [b + s for b, s in zip(begins, starts, strict=True)])
-        ),
-        torch.from_numpy(np.repeat(ends, [len(s) for s in starts])),
-    )
+    begins = ends - sizes
+    starts = [_starts(n, length, stride, pad_short) for n in sizes.tolist()]
+    n_windows = [len(s) for s in starts]
+    within = np.concatenate([np.empty(0, np.int64), *starts])
+    begins, ends = (np.repeat(x, n_windows) for x in (begins, ends))
+    return torch.from_numpy(begins + within), torch.from_numpy(begins), torch.from_numpy(ends)
+
+
+def _shifted(starts: Tensor, shift: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Starts moved by ``shift`` notes, within the piece; one shorter than a window stays."""
+    return torch.maximum(torch.minimum(starts + shift, last), first)
 
 
 def _starts(n_notes: int, length: int, stride: int, pad_short: bool) -> IntArray:
@@ -149,7 +155,7 @@ class ToneDataset(Dataset[Tensor]):
         self.first_times = np.stack(
             [np.concatenate([codec.first_times(p) for p in side]) for side in scaled]
         )
-        self.starts = _cuts(pieces, length, stride, pad_short=False)[0].numpy()
+        self.starts, self.begins, self.ends = _cuts(pieces, length, stride, pad_short=False)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -160,13 +166,16 @@ class ToneDataset(Dataset[Tensor]):
         return words + (f"; {self.n_short} pieces are shorter and left out" if self.n_short else "")
 
     def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
-        index, shift, scale = np.array([Item(*i) for i in items]).T
-        starts = self.starts[index]
+        asked = torch.tensor([Item(*i) for i in items], dtype=torch.int64)
+        index, transposition, scale, shift = asked.T
+        last = self.ends[index] - self.length
+        starts = _shifted(self.starts[index], shift, self.begins[index], last).numpy()
+        scale = scale.numpy()
         batch = self.tones[scale[:, None], starts[:, None] + np.arange(self.length)]
         batch[:, 0, 3] = self.first_times[scale, starts]
         pitch = batch[..., 1]
         # a transposition beyond what a MIDI file can hold is cut back to what fits
-        pitch += np.clip(shift, -pitch.min(1), 127 - pitch.max(1))[:, None]
+        pitch += np.clip(transposition.numpy(), -pitch.min(1), 127 - pitch.max(1))[:, None]
         return torch.from_numpy(self.codec.scale(batch))
 
     def __getitem__(self, item: tuple[int, ...]) -> Tensor:
@@ -176,7 +185,7 @@ class ToneDataset(Dataset[Tensor]):
 class NoteDataset(Dataset[Tensor]):
     """Single notes as the paper's triples; a batch is one tensor, float ``[B, 3]``.
 
-    Of an :class:`Item` the time scale is left aside.
+    Of an :class:`Item` the time scale and the shift are left aside.
     """
 
     def __init__(self, pieces: Sequence[Piece], codec: TripleCodec) -> None:
@@ -191,9 +200,9 @@ class NoteDataset(Dataset[Tensor]):
         return f"{len(self)} training notes, each alone"
 
     def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
-        index, shift, _ = torch.tensor([Item(*i) for i in items], dtype=torch.int64).T
+        index, transposition, *_ = torch.tensor([Item(*i) for i in items], dtype=torch.int64).T
         batch = self.triples[index]
-        batch[:, 0] += shift
+        batch[:, 0] += transposition
         return batch
 
     def __getitem__(self, item: tuple[int, ...]) -> Tensor:
@@ -203,16 +212,20 @@ class NoteDataset(Dataset[Tensor]):
 class WindowSampler(Sampler[Item]):
     """Every window once an epoch, shuffled, each changed by a draw of its own.
 
-    It is transposed by -transpose..transpose semitones, and its time scale is one of ``n_scales``.
+    It is transposed by -transpose..transpose semitones, its time scale is one of ``n_scales``, and
+    it begins up to ``jitter`` notes earlier or later.
     Order and draws depend on the seed and the epoch alone, so a resumed run sees what the
     undisturbed one would have seen.
     """
 
-    def __init__(self, n_windows: int, *, seed: int, transpose: int = 0, n_scales: int = 1) -> None:
+    def __init__(
+        self, n_windows: int, *, seed: int, transpose: int = 0, n_scales: int = 1, jitter: int = 0
+    ) -> None:
         self.n_windows = n_windows
         self.seed = seed
         self.transpose = transpose
         self.n_scales = n_scales
+        self.jitter = jitter
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -225,6 +238,8 @@ class WindowSampler(Sampler[Item]):
     def __iter__(self) -> Iterator[Item]:
         rng = np.random.default_rng((self.seed, self.epoch))
         order = rng.permutation(self.n_windows)
-        shifts = rng.integers(-self.transpose, self.transpose + 1, self.n_windows)
+        transpositions = rng.integers(-self.transpose, self.transpose + 1, self.n_windows)
         scales = rng.integers(0, self.n_scales, self.n_windows)
-        return map(Item, order.tolist(), shifts.tolist(), scales.tolist())
+        jitters = rng.integers(-self.jitter, self.jitter + 1, self.n_windows)
+        drawn = (order, transpositions, scales, jitters)
+        return map(Item, *(x.tolist() for x in drawn))

@@ -36,11 +36,12 @@ class Rollout:
     ) -> None:
         self.space, self.temperature = generator.space, temperature
         self.position, self.meter = starts
-        self.cell, self.heads = _Cell(generator, z, self.meter), _Heads(generator)
-        self.memory: Memory | None = None
-        if generator.attention is not None:
-            rows = [cast(Tensor, e.weight) for e in generator.embed]
-            self.memory = Memory(generator.attention, len(z), rows)
+        with self._full_precision(z):
+            self.cell, self.heads = _Cell(generator, z, self.meter), _Heads(generator)
+            self.memory: Memory | None = None
+            if generator.attention is not None:
+                rows = [cast(Tensor, e.weight) for e in generator.embed]
+                self.memory = Memory(generator.attention, len(z), rows)
         # before the first event stands "nothing yet"
         self.chosen = torch.tensor(self.space.sizes, device=z.device).expand(len(z), -1)
 
@@ -54,17 +55,23 @@ class Rollout:
         shape = (*gumbel.shape[:2], n + 2)
         events = torch.empty(shape, dtype=torch.int64, device=gumbel.device)
         events[..., n + 1] = self.meter[:, None]
-        for t in range(gumbel.shape[1]):
-            hidden = self.cell.step(torch.cat([self.chosen, self.position[:, None]], 1))
-            if self.memory is not None:
-                hidden = self.memory.read(hidden)
-            self.chosen = self.heads.choose(hidden, gumbel[:, t], self.temperature)
-            if self.memory is not None:
-                self.memory.write(self.chosen)
-            self.position = self.space.advance(self.position, self.chosen[:, 0], self.meter)
-            events[:, t, :n] = self.chosen
-            events[:, t, n] = self.position
+        with self._full_precision(gumbel):
+            for t in range(gumbel.shape[1]):
+                hidden = self.cell.step(torch.cat([self.chosen, self.position[:, None]], 1))
+                if self.memory is not None:
+                    hidden = self.memory.read(hidden)
+                self.chosen = self.heads.choose(hidden, gumbel[:, t], self.temperature)
+                if self.memory is not None:
+                    self.memory.write(self.chosen)
+                self.position = self.space.advance(self.position, self.chosen[:, 0], self.meter)
+                events[:, t, :n] = self.chosen
+                events[:, t, n] = self.position
         return events
+
+    @staticmethod
+    def _full_precision(x: Tensor) -> torch.autocast:
+        # a step is bound by memory and calls, and what is chosen must be what the weights say
+        return torch.autocast(x.device.type, enabled=False)
 
 
 class _Cell:

@@ -318,6 +318,30 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
     assert sorted(item.window for item in order(0, 0)) == list(range(50))
     assert {item.transposition for item in order(0, 0)} == {-3, -2, -1, 0, 1, 2, 3}
     assert {item.scale for item in WindowSampler(50, seed=0, n_scales=3)} == {0, 1, 2}
+    assert {item.shift for item in WindowSampler(50, seed=0, jitter=2)} == {-2, -1, 0, 1, 2}
+    assert {item.shift for item in order(0, 0)} == {0}
+
+
+def test_a_shifted_window_stays_in_its_piece() -> None:
+    pieces = [
+        Piece.from_arrays(np.arange(n) * 6, [6] * n, 60 + np.arange(n), grid=24) for n in (7, 5, 2)
+    ]
+    data = WindowDataset(pieces, EventCodec(24), length=4, stride=4, pad_short=True)
+    # windows at 0 and 3 of the first piece, 0 and 1 of the second, and the third, padded
+
+    def pitches(window: int, shift: int) -> list[int]:
+        return (data[Item(window, shift=shift)][:, 1] + 21).tolist()
+
+    assert pitches(0, 0) == [60, 61, 62, 63]
+    assert pitches(0, -1) == [60, 61, 62, 63]
+    assert pitches(0, 2) == [62, 63, 64, 65]
+    assert pitches(1, 2) == [63, 64, 65, 66]
+    assert pitches(2, -2) == [60, 61, 62, 63]
+    assert pitches(3, 5) == [61, 62, 63, 64]
+    assert pitches(4, 1) == pitches(4, -1) == pitches(4, 0) == [60, 61, 20, 20]
+    # the clock starts anew on the beat before the shifted window: a semiquaver into it
+    shifted = data[Item(0, shift=1)]
+    assert shifted[0, [0, 3]].tolist() == [6, 6]
 
 
 def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,6 +367,7 @@ def make_module(
         "test_rate": 0.2,
         "transpose": 2,
         "time_scales": [1.0],
+        "jitter": False,
         "short": "refuse",
         "movement": None,
         "min_notes": 16,
