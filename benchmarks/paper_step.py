@@ -29,7 +29,7 @@ from gan_music.callbacks import EpochLine
 from gan_music.config import compose_run
 from gan_music.io.write import write_midi
 from gan_music.notes import Piece
-from gan_music.run import _alarm, _quiet, _trainer
+from gan_music.run import _alarm, _quality, _quiet, _trainer
 from gan_music.schema import TrainConfig
 
 WARM_UP = 5  # batches of each measurement that do not count
@@ -80,7 +80,7 @@ def configure(folder: Path) -> TrainConfig:
 def ours(config: TrainConfig, data: Any, n_batches: int, folder: Path) -> float:
     """Seconds a batch through the trainer of the command."""
     model = build_model(config.model, data.codec.state())
-    trainer = _trainer(config, data, _alarm(config, data), EpochLine(), folder)
+    trainer = _trainer(config, _quality(config, data), _alarm(config, data), EpochLine(), folder)
     trainer.limit_train_batches = n_batches + WARM_UP
     trainer.limit_val_batches = 0
     clock = Clock()

@@ -12,32 +12,43 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from gan_music.metrics import collapse
 from gan_music.metrics.distance import distance
 from gan_music.models.base import MusicModel
-from gan_music.notes import Piece
+from gan_music.notes import Piece, windows_or_pieces
 
 log = logging.getLogger(__name__)
 
 
 class SampleQuality(Callback):
-    """After each epoch: samples of the averaged generator against held-out windows.
+    """After each epoch: windows of the averaged generator's samples against held-out ones.
 
-    The same noise each time, so that epochs can be compared. Logs ``val/distance`` and what it is
+    The same noise each time, so that epochs can be compared. Samples are ``n_notes`` long and
+    windows are cut from all of them, so that drift is seen. Logs ``val/distance`` and what it is
     made of (:func:`gan_music.metrics.distance.distance`), and ``val/selection``, by which
     checkpoints are chosen: the distance, plus 1 in a warm start.
     """
 
     def __init__(
-        self, reference: Sequence[Piece], *, n_windows: int, window: int, seed: int
+        self, reference: Sequence[Piece], *, n_windows: int, window: int, n_notes: int, seed: int
     ) -> None:
         self.reference = reference
-        self.n_windows, self.window, self.seed = n_windows, window, seed
+        self.n_windows, self.window, self.n_notes = n_windows, window, n_notes
+        self.seed = seed
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MusicModel)
-        pieces = pl_module.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
-        figures = distance(pieces, self.reference)
+        figures = self.measure(pl_module, self.seed)
         # the best checkpoint is one of the GAN's: whatever is to be outgrown ranks behind it
         figures["selection"] = figures["distance"] + (1.0 if pl_module.phase else 0.0)
         pl_module.log_dict({f"val/{k}": float(v) for k, v in figures.items()})
+
+    def measure(self, model: MusicModel, seed: int) -> dict[str, float]:
+        """The distance of samples drawn with this seed, and what it is made of."""
+        each = max(1, self.n_notes // self.window)
+        pieces = model.sample(
+            n_pieces=-(-self.n_windows // each),
+            n_notes=min(self.n_notes, each * self.window),
+            seed=seed,
+        )
+        return distance(windows_or_pieces(pieces, self.window, self.n_windows), self.reference)
 
 
 class CollapseAlarm(Callback):

@@ -15,7 +15,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from gan_music.build import restore_model
-from gan_music.callbacks import CollapseAlarm, EpochLine
+from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
 from gan_music.data.module import MusicDataModule
 from gan_music.data.split import Split
@@ -23,7 +23,6 @@ from gan_music.files import replacing
 from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_pieces
 from gan_music.metrics.compare import Report, Settings, compare
-from gan_music.metrics.distance import distance
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows_or_pieces
 from gan_music.schema import TrainConfig
@@ -39,6 +38,7 @@ def finish(
     folder: Path,
     *,
     trainer: Trainer,
+    quality: SampleQuality,
     alarm: CollapseAlarm,
     clock: EpochLine,
 ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def finish(
     best = folder / "checkpoints" / "best.ckpt"
     checkpoint = load_checkpoint(best)
     model = restore_model(checkpoint, best)
-    samples, window = config.samples, config.data.window
+    samples = config.samples
     tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
     start = time.perf_counter()
     pieces = model.sample(
@@ -59,9 +59,7 @@ def finish(
     sampling_seconds = time.perf_counter() - start
     n_clipped = model.n_clipped
     # not the noise that chose the checkpoint
-    drawn = model.sample(
-        n_pieces=samples.n_validation_windows, n_notes=window, seed=config.seed + 1
-    )
+    val_distance = quality.measure(model, config.seed + 1)["distance"]
     report = measure(pieces, data.pieces, config)
     write_pieces(pieces, folder / "samples")
     _picture(pieces, data.pieces.test, samples.n_notes, folder / "samples.png")
@@ -69,7 +67,7 @@ def finish(
         temporary.write_text(table(report) + "\n", encoding="utf-8")
     figures = {
         "best_epoch": checkpoint.epoch + 1,
-        "val_distance": distance(drawn, windows_or_pieces(data.pieces.val, window))["distance"],
+        "val_distance": val_distance,
         "n_clipped": n_clipped,
         "n_values": sum(map(len, pieces)) * len(data.codec.names),
         "while_training": alarm.summary(),

@@ -26,6 +26,7 @@ from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
+from gan_music.metrics.compare import Settings
 from gan_music.notes import windows_or_pieces
 from gan_music.run_folder import folder_of_checkpoint
 from gan_music.schema import TrainConfig
@@ -67,9 +68,9 @@ def train(config: TrainConfig) -> float:
     _write_config(plain, folder / "config.yaml")
     data.extraction.write_rejects(folder / "rejects.csv")
     model = build_model(config.model, data.codec.state(), plain)
-    alarm = _alarm(config, data)
+    quality, alarm = _quality(config, data), _alarm(config, data)
     clock = EpochLine()
-    trainer = _trainer(config, data, alarm, clock, folder)
+    trainer = _trainer(config, quality, alarm, clock, folder)
     log.info(
         "training %s (%s weights) for %d epochs on %s, in %s",
         config.model.name,
@@ -92,7 +93,9 @@ def train(config: TrainConfig) -> float:
                 else "no epoch was finished, so there is nothing to go on from",
             )
             raise KeyboardInterrupt from error
-    figures = finish(config, data, folder, trainer=trainer, alarm=alarm, clock=clock)
+    figures = finish(
+        config, data, folder, trainer=trainer, quality=quality, alarm=alarm, clock=clock
+    )
     return float(figures["val_distance"])
 
 
@@ -148,6 +151,18 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", text)
 
 
+def _quality(config: TrainConfig, data: MusicDataModule) -> SampleQuality:
+    assert data.pieces is not None
+    window = Settings().window  # the measure's, whatever was trained on
+    return SampleQuality(
+        windows_or_pieces(data.pieces.val, window),
+        n_windows=config.samples.n_validation_windows,
+        window=window,
+        n_notes=config.samples.n_notes,
+        seed=config.seed,
+    )
+
+
 def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
     assert data.pieces is not None
     window, settings = config.data.window, config.collapse
@@ -162,20 +177,13 @@ def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
 
 def _trainer(
     config: TrainConfig,
-    data: MusicDataModule,
+    quality: SampleQuality,
     alarm: CollapseAlarm,
     clock: EpochLine,
     folder: Path,
 ) -> Trainer:
-    assert data.pieces is not None
-    reference = windows_or_pieces(data.pieces.val, config.data.window)
     callbacks: list[Callback] = [
-        SampleQuality(
-            reference,
-            n_windows=config.samples.n_validation_windows,
-            window=config.data.window,
-            seed=config.seed,
-        ),
+        quality,
         alarm,
         clock,
         ModelCheckpoint(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gan_music.callbacks import CollapseAlarm, EpochLine
+from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.models.base import MusicModel
 from gan_music.notes import Piece
 from tests.conftest import make_piece
@@ -20,7 +20,7 @@ class Model(MusicModel):
     """Writes what it is told to."""
 
     def __init__(self, warm: bool = False) -> None:
-        super().__init__(config=None, codec_state={}, clip_norm=None)
+        super().__init__(None, codec_state={}, config=None, clip_norm=None)
         self.pieces = REAL
         self.warm = warm
 
@@ -29,8 +29,8 @@ class Model(MusicModel):
         return "warm start" if self.warm else ""
 
     def sample(self, **arguments: Any) -> list[Piece]:
-        assert arguments["n_pieces"] == 8
-        return self.pieces
+        self.asked = arguments
+        return self.pieces[: arguments["n_pieces"]]
 
 
 def make_alarm(patience: int | None = 2) -> CollapseAlarm:
@@ -92,3 +92,15 @@ def test_a_clock_that_missed_the_first_epochs_says_so() -> None:
     resumed.on_train_start(SimpleNamespace(current_epoch=2), Model())  # type: ignore[arg-type]
     assert fresh.seconds == 0
     assert resumed.seconds != resumed.seconds
+
+
+def test_quality_is_of_windows_cut_from_long_samples() -> None:
+    model = Model()
+    quality = SampleQuality(REAL, n_windows=7, window=16, n_notes=50, seed=0)
+    figures = quality.measure(model, 5)
+    # three windows of 16 in each of three pieces, of which seven are looked at
+    assert model.asked == {"n_pieces": 3, "n_notes": 48, "seed": 5}
+    assert 0 <= figures["distance"] < 1
+    quality = SampleQuality(REAL, n_windows=7, window=64, n_notes=48, seed=0)
+    quality.measure(model, 0)  # samples shorter than a window are taken as they are
+    assert model.asked == {"n_pieces": 7, "n_notes": 48, "seed": 0}
