@@ -26,6 +26,7 @@ check: $(VENV)/.installed-test ## lint, formatting and types
 bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own files
 	$(BIN)/python benchmarks/reading.py $(MIDI)
 	$(BIN)/python benchmarks/paper_step.py
+	$(BIN)/python benchmarks/sampling.py
 
 format: $(VENV)/.installed-test ## format the code, and mend what lint can
 	$(BIN)/ruff check --fix .

@@ -24,8 +24,6 @@ PRETRAINED = Path(__file__).parent / "pretrained" / "chorales.ckpt"
 
 def _without_jitter(config: dict[str, Any]) -> None:
     config["data"].setdefault("jitter", False)
-    if config["model"]["name"] == "likelihood":
-        config["model"].setdefault("history_noise", 0.0)
 
 
 # schema -> what makes the next one's settings of its own: what was added, as it was before

@@ -94,7 +94,6 @@ class LikelihoodConfig:
     n_layers: int = bounded(1, 16)
     embedding_size: int = bounded(1, 4096)
     dropout: float = bounded(0, 0.99)
-    history_noise: float = bounded(0, 1)
     attention_span: int = bounded(0, 65536)
     lr: float = bounded(0)
     betas: list[float] = bounded(0, 0.999999, pair=True)

@@ -12,7 +12,6 @@ from torch import Tensor
 from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.events import EventModel, averaged, event_space
-from gan_music.networks.events import misheard
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.schema import LikelihoodConfig
 
@@ -78,8 +77,7 @@ class LikelihoodModel(EventModel):
             group["lr"] = rate
 
         z = self.generator.noise(len(batch))
-        heard = misheard(batch, s.history_noise, self.generator.space.n_categories)
-        nll = losses.negative_log_likelihood(self.generator.logits(batch, z, heard=heard), batch)
+        nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
         optimizer.zero_grad()
         self.manual_backward(nll)
         optimizer.step()

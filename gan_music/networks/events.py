@@ -81,23 +81,6 @@ class EventSpace(nn.Module):
         return (position + self.offset_bins[offset]) % self.bars[meter]
 
 
-def misheard(events: Tensor, rate: float, n_categories: int) -> Tensor:
-    """Events of which each category is, with a chance of ``rate``, that of some event elsewhere.
-
-    Ids ``[B, T, C + 2]`` of any batch; where in the bar they lie stays as it was, and padding does.
-    A network that hears its past so learns to go on from what it would not have written itself.
-    """
-    if rate == 0:
-        return events
-    present = events[..., 0] != PADDING
-    flat = events[present]
-    other = flat[torch.randint(len(flat), events.shape[:2], device=events.device)]
-    swap = torch.rand(*events.shape[:2], n_categories, device=events.device) < rate
-    swap &= present[..., None]
-    changed = other[..., :n_categories].where(swap, events[..., :n_categories])
-    return torch.cat([changed, events[..., n_categories:]], -1)
-
-
 class BarEmbedding(nn.Module):
     """Where in which bar: the sum of embeddings of the beat, of the position in it, of the meter.
 

@@ -66,15 +66,11 @@ class LSTMGenerator(EventReader):
         exponential = torch.empty(shape, device=device).exponential_(generator=generator)
         return exponential.clamp_min_(1e-30).log_().neg_()
 
-    def logits(
-        self, events: Tensor, z: Tensor, *, heard: Tensor | None = None, dropout: bool = True
-    ) -> tuple[Tensor, ...]:
+    def logits(self, events: Tensor, z: Tensor, *, dropout: bool = True) -> tuple[Tensor, ...]:
         """Logits of every event given those before it: ids ``[B, T, C + 2]`` -> ``C`` times
         ``[B, T, n]``. What they are for padding means nothing.
-
-        ``heard`` stands for the events that lie before, where these were not heard rightly.
         """
-        hidden = self.before(events, z, heard=heard, dropout=dropout)
+        hidden = self.before(events, z, dropout=dropout)
         told = [hidden]
         logits = []
         for i, head in enumerate(self.heads):

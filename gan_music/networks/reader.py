@@ -70,15 +70,9 @@ class EventReader(nn.Module):
         c = c.view(len(z), layers, -1).transpose(0, 1).contiguous()
         return torch.tanh(h), c
 
-    def before(
-        self, events: Tensor, z: Tensor, *, heard: Tensor | None = None, dropout: bool = True
-    ) -> Tensor:
-        """The state before each event: ids ``[B, T, C + 2]``, ``z [B, Z]`` -> ``[B, T, H]``.
-
-        ``heard`` stands for the events that lie before, where these were not heard rightly.
-        """
-        heard = events if heard is None else heard
-        return self._states(heard[:, :-1], events, z, dropout=dropout)
+    def before(self, events: Tensor, z: Tensor, *, dropout: bool = True) -> Tensor:
+        """The state before each event: ids ``[B, T, C + 2]``, ``z [B, Z]`` -> ``[B, T, H]``."""
+        return self._states(events[:, :-1], events, z, dropout=dropout)
 
     def after(self, events: Tensor, z: Tensor, *, dropout: bool = True) -> Tensor:
         """The state after each event, of which padding has none worth the name: ``[B, T, H]``."""

@@ -28,7 +28,6 @@ def make_model(**changes: Any) -> LikelihoodModel:
         "warmup_batches": 2,
         "clip_norm": 1.0,
         "ema_decay": 0.5,
-        "history_noise": 0.0,
     } | changes
     return LikelihoodModel(
         LikelihoodConfig(name="likelihood", **settings), codec_state=EventCodec(24).state()

@@ -10,7 +10,7 @@ from gan_music import losses
 from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
 from gan_music.networks.discriminator import LSTMDiscriminator
-from gan_music.networks.events import PADDING, EventSpace, misheard
+from gan_music.networks.events import PADDING, EventSpace
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.rollout import Rollout
 
@@ -208,30 +208,3 @@ def test_the_discriminator_sees_the_order_of_events() -> None:
     discriminator = make_discriminator()
     events = any_events(4, 12)
     assert not torch.allclose(discriminator(events), discriminator(events.flip(1)))
-
-
-def test_misheard_events_are_events_of_the_batch_where_they_were() -> None:
-    torch.manual_seed(0)
-    events = any_events(40, 50)
-    events[..., 0] = torch.arange(40)[:, None] % 20
-    events[3, 30:] = PADDING
-    assert torch.equal(misheard(events, 0.0, 3), events)
-    heard = misheard(events, 0.25, 3)
-    assert torch.equal(heard[..., 3:], events[..., 3:])
-    assert torch.equal(heard[3, 30:], events[3, 30:])
-    # one in twenty of those that are exchanged comes out as it was
-    changed = (heard != events)[..., :3].float().mean((0, 1))
-    assert changed.tolist() == pytest.approx([0.25 * 0.95] * 3, abs=0.03)
-    assert heard[..., :3].max() < 20
-    assert set(heard[heard[..., 0] < 0].flatten().tolist()) == {PADDING}
-
-
-def test_what_was_misheard_changes_later_logits_alone() -> None:
-    generator = make_generator(attention_span=3)
-    z, events = generator.noise(1), any_events(1, 8)
-    heard = events.clone()
-    heard[:, 4, :3] = (heard[:, 4, :3] + 1) % 20
-    plain, other = generator.logits(events, z), generator.logits(events, z, heard=heard)
-    for x, y in zip(plain, other, strict=True):
-        assert torch.equal(x[:, :5], y[:, :5])
-        assert not torch.equal(x[:, 5], y[:, 5])
