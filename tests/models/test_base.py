@@ -8,20 +8,23 @@ import pytest
 
 from gan_music.models.base import MusicModel
 from gan_music.models.paper import PaperGAN
+from gan_music.schema import PaperConfig
 from gan_music.triples import TripleCodec
 from tests.models import test_crnn_gan, test_likelihood, test_markov, test_sequence_gan
 
 
 def paper() -> PaperGAN:
-    return PaperGAN(
-        codec_state=TripleCodec(24).state(),
+    settings = PaperConfig(
+        name="paper",
+        use_offsets=False,
         hidden_size=8,
         n_layers=1,
         noise_size=4,
         lr_g=0.001,
         lr_d=0.001,
-        betas=(0.9, 0.999),
+        betas=[0.9, 0.999],
     )
+    return PaperGAN(settings, codec_state=TripleCodec(24).state())
 
 
 def markov() -> MusicModel:
