@@ -5,17 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gan_music.networks.events import EventSpace
-from gan_music.networks.reader import EventReader
+from gan_music.networks.attention import PastAttention
+from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.rollout import Rollout
 
+State = tuple[Tensor, Tensor]
 
-class LSTMGenerator(EventReader):
+# of the attention: its width is bounded, since a sampler reads all of it at each step
+_HEADS = 4
+_HEAD_SIZE = 32
+
+
+class LSTMGenerator(nn.Module):
     """Noise -> a sequence of events.
 
-    A global noise ``z`` is what the reader is told beside the events; local noise (Gumbel) makes
-    each choice. Heads are chained: offset, then pitch given the offset, then duration given both
-    (then velocity given all).
+    A global noise ``z`` sets the LSTM's initial state and stands beside every input; local noise
+    (Gumbel) makes each choice. Input at a step: the last event's embeddings, its position in the
+    bar, and ``z``. With ``attention_span`` above 0, the state then looks back over so many events
+    (:class:`~gan_music.networks.attention.PastAttention`). Heads are chained: offset, then pitch
+    given the offset, then duration given both (then velocity given all).
 
     The same events can be had in two ways. :meth:`rollout` chooses them one by one without
     gradient; :meth:`logits` runs over a whole known sequence at once. Given the rollout's events
@@ -33,15 +41,32 @@ class LSTMGenerator(EventReader):
         dropout: float,
         attention_span: int = 0,
     ) -> None:
-        super().__init__(
-            space,
-            noise_size=noise_size,
-            hidden_size=hidden_size,
-            n_layers=n_layers,
-            embedding_size=embedding_size,
-            dropout=dropout,
-            attention_span=attention_span,
+        super().__init__()
+        self.space = space
+        self.noise_size = noise_size
+        # the last row of each table stands for "nothing yet", before the first event
+        self.embed = nn.ModuleList(nn.Embedding(n + 1, embedding_size) for n in space.sizes)
+        self.embed_bar = BarEmbedding(space, embedding_size)
+        self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
+        self.lstm = nn.LSTM(
+            (space.n_categories + 1) * embedding_size + noise_size,
+            hidden_size,
+            n_layers,
+            batch_first=True,
+            dropout=dropout if n_layers > 1 else 0.0,
         )
+        self.attention = (
+            PastAttention(
+                hidden_size=hidden_size,
+                event_size=space.n_categories * embedding_size,
+                n_heads=_HEADS,
+                head_size=_HEAD_SIZE,
+                span=attention_span,
+            )
+            if attention_span > 0
+            else None
+        )
+        self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(hidden_size + i * embedding_size, hidden_size),
@@ -66,11 +91,19 @@ class LSTMGenerator(EventReader):
         exponential = torch.empty(shape, device=device).exponential_(generator=generator)
         return exponential.clamp_min_(1e-30).log_().neg_()
 
+    def initial_state(self, z: Tensor) -> State:
+        """``z`` ``[B, Z]`` -> the LSTM's state, twice ``[layers, B, H]``."""
+        h, c = self.start(z).chunk(2, -1)
+        layers = self.lstm.num_layers
+        h = h.view(len(z), layers, -1).transpose(0, 1).contiguous()
+        c = c.view(len(z), layers, -1).transpose(0, 1).contiguous()
+        return torch.tanh(h), c
+
     def logits(self, events: Tensor, z: Tensor, *, dropout: bool = True) -> tuple[Tensor, ...]:
         """Logits of every event given those before it: ids ``[B, T, C + 2]`` -> ``C`` times
         ``[B, T, n]``. What they are for padding means nothing.
         """
-        hidden = self.before(events, z, dropout=dropout)
+        hidden = self._states(events, z, self.dropout if dropout else nn.Identity())
         told = [hidden]
         logits = []
         for i, head in enumerate(self.heads):
@@ -78,6 +111,25 @@ class LSTMGenerator(EventReader):
             if i < len(self.chain):
                 told.append(self.chain[i](events[..., i].clamp_min(0)))
         return tuple(logits)
+
+    def _states(self, events: Tensor, z: Tensor, drop: nn.Module) -> Tensor:
+        """The state before each event, ``[B, T, H]``."""
+        space, n = self.space, self.space.n_categories
+        start, meter = space.starts(events)
+        known = events.clamp_min(0)[:, :-1]
+        nothing = events.new_tensor(space.sizes).expand(len(events), 1, n)
+        previous = torch.cat([nothing, known[..., :n]], 1)
+        embedded = torch.cat([e(previous[..., i]) for i, e in enumerate(self.embed)], -1)
+        position = torch.cat([start[:, None], known[..., -2]], 1)
+        meters = torch.cat([meter[:, None], known[..., -1]], 1)
+        beside = z[:, None].expand(-1, events.shape[1], -1)
+        inputs = torch.cat([embedded, self.embed_bar(position, meters), beside], -1)
+        hidden, _ = self.lstm(drop(inputs), self.initial_state(z))
+        if self.attention is not None:
+            # of a step, the event that came then; nobody looks back on the last
+            came = embedded.roll(-1, 1)
+            hidden = self.attention(hidden, drop(came))
+        return drop(hidden)
 
     @torch.no_grad()
     def rollout(
