@@ -69,22 +69,29 @@ TINY = (
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
-    environment = os.environ | {
+def run_python(
+    *arguments: str, cwd: Path, python: Path = Path(sys.executable), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Python with these arguments, in a folder of its own, with a cache there."""
+    variables = os.environ | {
         "XDG_CACHE_HOME": str(cwd / "cache"),
         "OMP_NUM_THREADS": "1",  # so small a network is slower on two
     }
-    environment.pop("HYDRA_FULL_ERROR", None)
+    variables.pop("HYDRA_FULL_ERROR", None)
     return subprocess.run(
-        [sys.executable, "-m", f"gan_music.{name}", *overrides],
+        [str(python), *arguments],
         cwd=cwd,
-        env=environment,
+        env=variables | environment,
         text=True,
         capture_output=True,
         timeout=600,
         check=False,
     )
+
+
+def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
+    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd)
 
 
 @pytest.fixture

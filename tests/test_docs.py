@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import TINY
+from tests.conftest import TINY, run_python
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "add-a-model.md"
@@ -101,20 +98,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> str:
-    environment = os.environ | {
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(folder),
-    }
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
-        text=True,
-        capture_output=True,
-        timeout=600,
-        check=False,
-    )
+    done = run_python(*arguments, cwd=folder, PYTHONPATH=str(folder))
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import venv
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gan_music.io.read import read
-from tests.conftest import TINY
+from tests.conftest import TINY, run_python
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,19 +37,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_runs_from_any_folder(python: Path, tmp_path: Path, midi_folder: Path) -> None:
     cwd = tmp_path / "empty"
     cwd.mkdir()
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    environment.pop("PYTHONPATH", None)
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [str(python), *arguments],
-            cwd=cwd,
-            env=environment,
-            text=True,
-            capture_output=True,
-            timeout=600,
-            check=False,
-        )
+        cache = str(tmp_path / "cache")
+        done = run_python(*arguments, cwd=cwd, python=python, XDG_CACHE_HOME=cache, PYTHONPATH="")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
