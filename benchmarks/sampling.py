@@ -4,7 +4,8 @@
 
 64 (or N_PIECES) pieces side by side, with the networks of ``model=lstm_lm`` and ``attention_lm``.
 Each is compared in the same run with the plain way: the network's own modules called for one event
-after another, its attention over a window of states that is kept as a list.
+after another. Its attention then reads the whole window anew at each, keys and values included: a
+cache of those would make the plain way faster.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import time
 from collections.abc import Callable
 
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor
 
-from gan_music.config import conf_dir
+from gan_music.build import build_model
+from gan_music.config import compose_run
 from gan_music.events import EventCodec
-from gan_music.models.events import event_space
+from gan_music.models.events import EventModel
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.sampling import sample
 
@@ -33,8 +34,8 @@ def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 64
     torch.manual_seed(0)
     print(f"{n} pieces side by side, {torch.get_num_threads()} threads")
-    for name, span in (("lstm_lm", 0), ("attention_lm", 160)):
-        network = _network(span)
+    for name in ("lstm_lm", "attention_lm"):
+        network = _network(name)
         short, long = _rollout(network, n, _N_NOTES), _rollout(network, n, _LONG)
         plain = _plain(network, n)
         print(
@@ -44,17 +45,11 @@ def main() -> None:
         )
 
 
-def _network(span: int) -> LSTMGenerator:
-    settings = OmegaConf.load(conf_dir() / "model" / "lstm_lm.yaml")
-    return LSTMGenerator(
-        event_space(EventCodec(24)),
-        noise_size=1,
-        hidden_size=settings.hidden_size,
-        n_layers=settings.n_layers,
-        embedding_size=settings.embedding_size,
-        dropout=0.0,
-        attention_span=span,
-    ).eval()
+def _network(name: str) -> LSTMGenerator:
+    settings = compose_run(f"model={name}").model
+    model = build_model(settings, EventCodec(24).state())
+    assert isinstance(model, EventModel)
+    return model.sampler.eval()
 
 
 def _rollout(network: LSTMGenerator, n: int, length: int) -> float:
@@ -81,11 +76,12 @@ def _plain(network: LSTMGenerator, n: int) -> float:
         embedded = [e(ids[:, None, i]) for i, e in enumerate(network.embed)]
         inputs = torch.cat([*embedded, network.embed_bar(position, meter), z[:, None]], -1)
         hidden, state = network.lstm(inputs, state)
-        states = [*states, hidden][-160:]
         if network.attention is not None:
-            came = torch.cat([*events[-159:], torch.cat(embedded, -1)], 1)
+            # of a state, the event that came then; the last one's is not known, nor looked at
+            states = [*states, hidden][-network.attention.span :]
+            events = [*events, torch.cat(embedded, -1)][-network.attention.span :]
+            came = torch.cat([*events[1:], events[0]], 1)
             hidden = network.attention(torch.cat(states, 1), came)[:, -1:]
-            events = [*events, torch.cat(embedded, -1)]
         told = [hidden]
         chosen = []
         for i, head in enumerate(network.heads):
