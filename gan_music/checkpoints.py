@@ -6,7 +6,6 @@ discriminator, no weights that only training needs, no paths of the machine it w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +19,6 @@ from gan_music.models.base import SCHEMA_VERSION
 
 # Bach's chorales: the checkpoint that comes with the package
 PRETRAINED = Path(__file__).parent / "pretrained" / "chorales.ckpt"
-
-
-def _without_jitter(config: dict[str, Any]) -> None:
-    config["data"].setdefault("jitter", False)
-
-
-# schema -> what makes the next one's settings of its own: what was added, as it was before
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], None]] = {2: _without_jitter}
 
 
 @dataclass(frozen=True)
@@ -67,11 +58,10 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         raise UserError(
             f"checkpoint {path} was not written by gan_music: name a run's checkpoints/best.ckpt."
         )
-    if ours.get("schema") not in (*_MIGRATIONS, SCHEMA_VERSION):
+    if ours.get("schema") != SCHEMA_VERSION:
         raise UserError(
-            f"checkpoint {path} has schema {ours.get('schema')}, and this version reads schemas "
-            f"{min(_MIGRATIONS)} to {SCHEMA_VERSION}: train again, or use the version that wrote "
-            "it."
+            f"checkpoint {path} has schema {ours.get('schema')}, and this version reads schema "
+            f"{SCHEMA_VERSION}: train again, or use the version that wrote it."
         )
     sampler_only = bool(ours.get("sampler_only", False))
     if to_train and sampler_only:
@@ -79,13 +69,10 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
             f"checkpoint {path} was exported to be sampled from and cannot be trained on: name the "
             "checkpoints/last.ckpt of the run it is from."
         )
-    try:
-        for version in range(ours["schema"], SCHEMA_VERSION):
-            _MIGRATIONS[version](ours["config"])
-    except (AttributeError, KeyError, TypeError) as error:
+    if not isinstance(ours.get("config"), dict):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
-        ) from error
+        )
     return Checkpoint(
         config=ours["config"],
         codec=ours["codec"],

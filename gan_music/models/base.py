@@ -21,7 +21,7 @@ from gan_music.schema import DataConfig
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same, and say in
 # checkpoints.py what makes a new one of an older.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class MusicModel(LightningModule):

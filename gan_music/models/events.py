@@ -20,6 +20,7 @@ def event_space(codec: EventCodec) -> EventSpace:
     return EventSpace(
         codec.sizes,
         offset_bins=codec.offset_bins.tolist(),
+        duration_bins=codec.duration_bins.tolist(),
         bars=codec.bars.tolist(),
         n_positions=codec.n_positions,
         grid=codec.grid,

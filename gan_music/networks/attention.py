@@ -71,16 +71,17 @@ class PastAttention(nn.Module):
 class Memory:
     """Keys and values of the last ``span`` steps of ``n`` sequences, for :class:`PastAttention`.
 
-    A step costs the same however long the sequence is. ``tables`` are the rows of each category's
-    embedding, as :meth:`PastAttention.value_of_event` takes them side by side.
+    A step costs the same however long the sequence is. ``tables`` are those that an event is
+    embedded by, as :class:`SummedRows` takes them.
     """
 
-    def __init__(self, attention: PastAttention, n: int, tables: Sequence[Tensor]) -> None:
+    def __init__(
+        self, attention: PastAttention, n: int, tables: Sequence[Sequence[Tensor]]
+    ) -> None:
         self.out, self.span = attention.out, attention.span
         heads, span, size = attention.n_heads, attention.span, attention.head_size
         weight = attention.value_of_event.weight
-        parts = weight.split([t.shape[1] for t in tables], 1)
-        self.events = SummedRows([t @ w.T for t, w in zip(tables, parts, strict=True)])
+        self.events = SummedRows(tables, weight.T)
         # slot 0 is "nowhere"; the others are a ring
         self.keys = weight.new_empty(n * heads, 1 + span, size)
         self.values = weight.new_empty(n * heads, 1 + span, size)
@@ -109,7 +110,9 @@ class Memory:
         return hidden + self.out(read.view(len(hidden), -1))
 
     def write(self, chosen: Tensor) -> None:
-        """Remember the state that was last read with, and the event that came, ids ``[B, C]``."""
+        """Remember the state that was last read with, and the ids of the event that came, one a
+        table, ``[B, n]``.
+        """
         slot = 1 + self.n_steps % self.span
         self.keys[:, slot] = self._key.reshape(self._shape)[:, 0]
         self.values[:, slot] = (self._value + self.events(chosen)).view(self._shape)[:, 0]
@@ -117,10 +120,22 @@ class Memory:
 
 
 class SummedRows:
-    """One row of each of several tables of one width, summed: ids ``[B, n]`` -> ``[B, width]``."""
+    """What a matrix makes of embedded ids: ids ``[B, n]`` -> ``[B, width]``.
 
-    def __init__(self, tables: Sequence[Tensor]) -> None:
-        self.rows = torch.cat(list(tables))
+    A row of an embedding that only goes into a matrix is a row of their product, which is made
+    once.
+
+    Parameters
+    ----------
+    groups : tables of embeddings, ``[rows, E]`` each, in the order of the ids. Rows of the tables
+        of one group are summed; the groups stand side by side.
+    weight : ``[sum of the groups' E, width]``.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[Tensor]], weight: Tensor) -> None:
+        parts = weight.split([group[0].shape[1] for group in groups])
+        tables = [t @ w for group, w in zip(groups, parts, strict=True) for t in group]
+        self.rows = torch.cat(tables)
         sizes = torch.tensor([0, *(len(t) for t in tables[:-1])], device=self.rows.device)
         self.first = sizes.cumsum(0)
 

@@ -22,13 +22,14 @@ class EventSpace(nn.Module):
     Parameters
     ----------
     sizes : how many ids each of the ``C`` chosen categories has; ``V`` is their sum.
-    offset_bins : steps that each offset id stands for.
+    offset_bins, duration_bins : steps that each of their ids stands for.
     bars : steps of each meter's bar.
     n_positions : how many ids the position in the bar has.
     grid : steps a beat.
     """
 
     offset_bins: Tensor
+    duration_bins: Tensor
     bars: Tensor
 
     def __init__(
@@ -36,6 +37,7 @@ class EventSpace(nn.Module):
         sizes: Sequence[int],
         *,
         offset_bins: Sequence[int],
+        duration_bins: Sequence[int],
         bars: Sequence[int],
         n_positions: int,
         grid: int,
@@ -46,12 +48,18 @@ class EventSpace(nn.Module):
         self.grid = grid
         # part of the codec's table, not of the weights
         self.register_buffer("offset_bins", torch.tensor(offset_bins), persistent=False)
+        self.register_buffer("duration_bins", torch.tensor(duration_bins), persistent=False)
         self.register_buffer("bars", torch.tensor(bars), persistent=False)
 
     @property
     def width(self) -> int:
         """``V``."""
         return sum(self.sizes)
+
+    @property
+    def n_beats(self) -> int:
+        """Beats of the longest bar."""
+        return -(-self.n_positions // self.grid)
 
     @property
     def n_categories(self) -> int:
@@ -92,7 +100,7 @@ class BarEmbedding(nn.Module):
         super().__init__()
         self.grid = space.grid
         self.n_positions = space.n_positions
-        self.beat = nn.Embedding(-(-space.n_positions // space.grid), embedding_size)
+        self.beat = nn.Embedding(space.n_beats, embedding_size)
         self.within = nn.Embedding(space.grid, embedding_size)
         self.meter = nn.Embedding(len(space.bars), embedding_size)
 

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_music.networks.attention import PastAttention
+from gan_music.networks.context import Context, IntervalEmbedding, contexts
 from gan_music.networks.events import BarEmbedding, EventSpace
+from gan_music.networks.heads import Heads
 from gan_music.networks.rollout import Rollout
 
 State = tuple[Tensor, Tensor]
@@ -20,10 +22,11 @@ class LSTMGenerator(nn.Module):
     """Noise -> a sequence of events.
 
     A global noise ``z`` sets the LSTM's initial state and stands beside every input; local noise
-    (Gumbel) makes each choice. Input at a step: the last event's embeddings, its position in the
-    bar, and ``z``. With ``attention_span`` above 0, the state then looks back over so many events
-    (:class:`~gan_music.networks.attention.PastAttention`). Heads are chained: offset, then pitch
-    given the offset, then duration given both (then velocity given all).
+    (Gumbel) makes each choice. Input at a step: the last event's embeddings, its intervals to the
+    pitches before it, its position in the bar, and ``z``. With ``attention_span`` above 0, the
+    state then looks back over so many events
+    (:class:`~gan_music.networks.attention.PastAttention`). The heads are chained, and score a
+    choice also by where it leads (:class:`~gan_music.networks.heads.Heads`).
 
     The same events can be had in two ways. :meth:`rollout` chooses them one by one without
     gradient; :meth:`logits` runs over a whole known sequence at once. Given the rollout's events
@@ -47,9 +50,10 @@ class LSTMGenerator(nn.Module):
         # the last row of each table stands for "nothing yet", before the first event
         self.embed = nn.ModuleList(nn.Embedding(n + 1, embedding_size) for n in space.sizes)
         self.embed_bar = BarEmbedding(space, embedding_size)
+        self.embed_intervals = IntervalEmbedding(space, embedding_size)
         self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
         self.lstm = nn.LSTM(
-            (space.n_categories + 1) * embedding_size + noise_size,
+            (space.n_categories + 2) * embedding_size + noise_size,
             hidden_size,
             n_layers,
             batch_first=True,
@@ -58,7 +62,7 @@ class LSTMGenerator(nn.Module):
         self.attention = (
             PastAttention(
                 hidden_size=hidden_size,
-                event_size=space.n_categories * embedding_size,
+                event_size=(space.n_categories + 1) * embedding_size,
                 n_heads=_HEADS,
                 head_size=_HEAD_SIZE,
                 span=attention_span,
@@ -66,17 +70,8 @@ class LSTMGenerator(nn.Module):
             if attention_span > 0
             else None
         )
-        self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(hidden_size + i * embedding_size, hidden_size),
-                nn.GELU(),
-                nn.Linear(hidden_size, n),
-            )
-            for i, n in enumerate(space.sizes)
-        )
-        # what a head is told of the choices before its own
-        self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in space.sizes[:-1])
+        self.dropout = SequenceDropout(dropout)
+        self.heads = Heads(space, hidden_size=hidden_size, embedding_size=embedding_size)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Global noise, standard normal ``[n, Z]``."""
@@ -103,27 +98,20 @@ class LSTMGenerator(nn.Module):
         """Logits of every event given those before it: ids ``[B, T, C + 2]`` -> ``C`` times
         ``[B, T, n]``. What they are for padding means nothing.
         """
-        hidden = self._states(events, z, self.dropout if dropout else nn.Identity())
-        told = [hidden]
-        logits = []
-        for i, head in enumerate(self.heads):
-            logits.append(head(torch.cat(told, -1)))
-            if i < len(self.chain):
-                told.append(self.chain[i](events[..., i].clamp_min(0)))
-        return tuple(logits)
+        context = contexts(self.space, events)
+        drop = self.dropout if dropout else nn.Identity()
+        return self.heads(self._states(events, context, z, drop), context, events)
 
-    def _states(self, events: Tensor, z: Tensor, drop: nn.Module) -> Tensor:
+    def _states(self, events: Tensor, context: Context, z: Tensor, drop: nn.Module) -> Tensor:
         """The state before each event, ``[B, T, H]``."""
         space, n = self.space, self.space.n_categories
-        start, meter = space.starts(events)
-        known = events.clamp_min(0)[:, :-1]
         nothing = events.new_tensor(space.sizes).expand(len(events), 1, n)
-        previous = torch.cat([nothing, known[..., :n]], 1)
-        embedded = torch.cat([e(previous[..., i]) for i, e in enumerate(self.embed)], -1)
-        position = torch.cat([start[:, None], known[..., -2]], 1)
-        meters = torch.cat([meter[:, None], known[..., -1]], 1)
+        previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
+        parts = [e(previous[..., i]) for i, e in enumerate(self.embed)]
+        embedded = torch.cat([*parts, self.embed_intervals(context)], -1)
+        place = self.embed_bar(context.position, context.meter)
         beside = z[:, None].expand(-1, events.shape[1], -1)
-        inputs = torch.cat([embedded, self.embed_bar(position, meters), beside], -1)
+        inputs = torch.cat([embedded, place, beside], -1)
         hidden, _ = self.lstm(drop(inputs), self.initial_state(z))
         if self.attention is not None:
             # of a step, the event that came then; nobody looks back on the last
@@ -163,3 +151,17 @@ class LSTMGenerator(nn.Module):
             -1,
         )
         return hard + soft - soft.detach()
+
+
+class SequenceDropout(nn.Module):
+    """Drops the same units at all steps of a sequence ``[B, T, H]`` (Gal & Ghahramani 2016)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        keep = 1 - self.rate
+        return x * x.new_empty(len(x), 1, x.shape[-1]).bernoulli_(keep).div_(keep)

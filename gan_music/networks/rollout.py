@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_music.networks.attention import Memory, SummedRows
+from gan_music.networks.context import Context, first_context
+from gan_music.networks.heads import linear
 
 if TYPE_CHECKING:
     from gan_music.networks.generator import LSTMGenerator
@@ -21,8 +23,9 @@ class Rollout:
     choice is the largest of logits / temperature + Gumbel noise, which is a draw from their softmax
     (Gumbel 1954; Maddison et al. 2014).
 
-    An embedding that only goes into a matrix is a row of their product: the products are made once,
-    and a step is left with one matrix a layer, one for the heads' first layers, and their outputs.
+    Products of embeddings and the matrices that they go into are made once
+    (:class:`~gan_music.networks.attention.SummedRows`): a step is left with one matrix a layer, one
+    for the heads' first layers, and their outputs.
     """
 
     @torch.no_grad()
@@ -35,13 +38,13 @@ class Rollout:
         temperature: float = 1.0,
     ) -> None:
         self.space, self.temperature = generator.space, temperature
-        self.position, self.meter = starts
+        self.context = first_context(self.space, *starts)
         with self._full_precision(z):
-            self.cell, self.heads = _Cell(generator, z, self.meter), _Heads(generator)
+            self.cell = _Cell(generator, z, self.context.meter)
+            self.heads = _Heads(generator)
             self.memory: Memory | None = None
             if generator.attention is not None:
-                rows = [cast(Tensor, e.weight) for e in generator.embed]
-                self.memory = Memory(generator.attention, len(z), rows)
+                self.memory = Memory(generator.attention, len(z), _tables(generator))
         # before the first event stands "nothing yet"
         self.chosen = torch.tensor(self.space.sizes, device=z.device).expand(len(z), -1)
 
@@ -54,24 +57,35 @@ class Rollout:
         n = self.space.n_categories
         shape = (*gumbel.shape[:2], n + 2)
         events = torch.empty(shape, dtype=torch.int64, device=gumbel.device)
-        events[..., n + 1] = self.meter[:, None]
+        events[..., n + 1] = self.context.meter[:, None]
         with self._full_precision(gumbel):
+            intervals = self.context.intervals()
             for t in range(gumbel.shape[1]):
-                hidden = self.cell.step(torch.cat([self.chosen, self.position[:, None]], 1))
+                known = torch.cat([self.chosen, intervals, self.context.position[:, None]], 1)
+                hidden = self.cell.step(known)
                 if self.memory is not None:
                     hidden = self.memory.read(hidden)
-                self.chosen = self.heads.choose(hidden, gumbel[:, t], self.temperature)
+                self.chosen = self.heads.choose(
+                    hidden, gumbel[:, t], self.context, self.temperature
+                )
+                self.context = self.context.after(self.space, self.chosen)
+                intervals = self.context.intervals()
                 if self.memory is not None:
-                    self.memory.write(self.chosen)
-                self.position = self.space.advance(self.position, self.chosen[:, 0], self.meter)
+                    self.memory.write(torch.cat([self.chosen, intervals], 1))
                 events[:, t, :n] = self.chosen
-                events[:, t, n] = self.position
+                events[:, t, n] = self.context.position
         return events
 
     @staticmethod
     def _full_precision(x: Tensor) -> torch.autocast:
         # a step is bound by memory and calls, and what is chosen must be what the weights say
         return torch.autocast(x.device.type, enabled=False)
+
+
+def _tables(generator: LSTMGenerator) -> list[list[Tensor]]:
+    """What an event is embedded by: a table a category, and those of its intervals together."""
+    intervals = [cast(Tensor, t.weight) for t in generator.embed_intervals.tables]
+    return [*([cast(Tensor, t.weight)] for t in generator.embed), intervals]
 
 
 class _Cell:
@@ -95,18 +109,21 @@ class _Cell:
             return below.T.contiguous(), recurrent.T.contiguous(), biases[0] + biases[1]
 
         below, recurrent, bias = weights(0)
-        rows = [cast(Tensor, e.weight) for e in generator.embed] + [bar.positions()]
-        *parts, beside = below.split([*(r.shape[1] for r in rows), generator.noise_size])
-        self.inputs = SummedRows([r @ w for r, w in zip(rows, parts, strict=True)])
+        tables = [*_tables(generator), [bar.positions()]]
+        inputs, beside = below.split([len(below) - generator.noise_size, generator.noise_size])
+        self.inputs = SummedRows(tables, inputs)
         # one noise and one meter throughout: [B, 4H]
-        self.fixed = z @ beside + bias + bar.meter(meter) @ parts[-1]
+        place = inputs[-bar.within.embedding_dim :]
+        self.fixed = z @ beside + bias + bar.meter(meter) @ place
         self.recurrent = recurrent
         self.upper = [weights(i) for i in range(1, lstm.num_layers)]
         hidden, cell = generator.initial_state(z)
         self.hidden, self.cell = list(hidden), list(cell)
 
     def step(self, ids: Tensor) -> Tensor:
-        """The last events' ids and their position in the bar, ``[B, C + 1]`` -> ``[B, H]``."""
+        """The last events' ids, intervals and position in the bar, ``[B, C + N_INTERVALS + 1]`` ->
+        ``[B, H]``.
+        """
         gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
         self._update(0, gates)
         for layer, (below, recurrent, bias) in enumerate(self.upper, 1):
@@ -126,31 +143,33 @@ class _Heads:
     """The generator's chained heads for one step, from the hidden state to choices."""
 
     def __init__(self, generator: LSTMGenerator) -> None:
-        self.sizes = generator.space.sizes
+        self.space, self.modules = generator.space, generator.heads
         hidden_size = generator.lstm.hidden_size
-        heads = [cast(nn.Sequential, h) for h in generator.heads]
-        first = [cast(nn.Linear, h[0]) for h in heads]
-        chain = [cast(nn.Embedding, c) for c in generator.chain]
+        first = linear(self.modules.first)
+        chain = [cast(nn.Embedding, c) for c in self.modules.chain]
         self.weight = torch.cat([layer.weight[:, :hidden_size] for layer in first]).T.contiguous()
         self.bias = torch.cat([layer.bias for layer in first])
         # what each head but the first is told of the choices before its own
         self.told = []
         for i, layer in enumerate(first[1:], 1):
-            widths = [hidden_size, *(c.embedding_dim for c in chain[:i])]
-            _, *parts = layer.weight.split(widths, 1)
-            self.told.append(
-                SummedRows([c.weight @ w.T for c, w in zip(chain[:i], parts, strict=True)])
-            )
-        self.out = [cast(nn.Linear, h[2]) for h in heads]
+            tables = [[c.weight] for c in chain[:i]]
+            self.told.append(SummedRows(tables, layer.weight[:, hidden_size:].T))
+        self.out = linear(self.modules.out)
 
-    def choose(self, hidden: Tensor, gumbel: Tensor, temperature: float) -> Tensor:
+    def choose(
+        self, hidden: Tensor, gumbel: Tensor, context: Context, temperature: float
+    ) -> Tensor:
         """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``[B, C]``."""
-        parts = torch.addmm(self.bias, hidden, self.weight).chunk(len(self.sizes), -1)
-        noise = gumbel.split(self.sizes, -1)
-        chosen = hidden.new_empty((len(hidden), len(self.sizes)), dtype=torch.int64)
+        sizes = self.space.sizes
+        parts = torch.addmm(self.bias, hidden, self.weight).chunk(len(sizes), -1)
+        noise = gumbel.split(sizes, -1)
+        chosen = hidden.new_empty((len(hidden), len(sizes)), dtype=torch.int64)
+        onset = context.position
         for i, x in enumerate(parts):
             if i > 0:
                 x = x + self.told[i - 1](chosen[:, :i])
-            logits = self.out[i](F.gelu(x))
+            logits = self.modules.logits(i, self.out[i](F.gelu(x)), context, onset)
             chosen[:, i] = (logits / temperature + noise[i]).argmax(-1)
+            if i == 0:
+                onset = self.space.advance(context.position, chosen[:, 0], context.meter)
         return chosen

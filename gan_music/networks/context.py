@@ -1,0 +1,115 @@
+"""What is known before an event is chosen, beside any state that is learned.
+
+A network that reads ids alone must learn by itself that one interval is one interval wherever it
+lies, and that 18 steps after the third sixteenth comes the beat. It is told instead: how far the
+last pitches lie apart, where in the bar it stands, and which pitches were heard of late.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_music.networks.events import EventSpace
+
+# earlier pitches that one is held against
+N_INTERVALS = 4
+# events after which what was heard counts 1 / e: a bar or two, and a section
+MEMORIES = (16.0, 128.0)
+
+_OFFSET, _PITCH = 0, 1  # columns of an event
+
+
+class Context(NamedTuple):
+    """Before one event, or before each of many, ``[...]``.
+
+    Attributes
+    ----------
+    position, meter : where in which bar the last event lies, int64 ``[...]``.
+    pitches : ids of the last ``1 + N_INTERVALS`` pitches, the last one first, int64 ``[..., 1 +
+        N_INTERVALS]``; ``P``, the number of pitches, stands for none.
+    heard : how often each pitch was heard, the last event counting 1 and each before it
+        ``exp(-1 / memory)`` times the one after it, float ``[..., len(MEMORIES), P]``.
+    """
+
+    position: Tensor
+    meter: Tensor
+    pitches: Tensor
+    heard: Tensor
+
+    def after(self, space: EventSpace, chosen: Tensor) -> Context:
+        """The context of the next event: ids ``[..., C]`` of the one that came."""
+        pitch = chosen[..., _PITCH]
+        count = F.one_hot(pitch, self.heard.shape[-1])[..., None, :]
+        return Context(
+            space.advance(self.position, chosen[..., _OFFSET], self.meter),
+            self.meter,
+            torch.cat([pitch[..., None], self.pitches[..., :-1]], -1),
+            self.heard * _decay(self.heard)[:, None] + count,
+        )
+
+    def intervals(self) -> Tensor:
+        """The last pitch less each of those before it, plus ``P``, int64 ``[..., N_INTERVALS]``;
+        0 where there is none.
+        """
+        n_pitches = self.heard.shape[-1]
+        last, earlier = self.pitches[..., :1], self.pitches[..., 1:]
+        return (last - earlier + n_pitches).where(earlier < n_pitches, 0)
+
+
+def first_context(space: EventSpace, position: Tensor, meter: Tensor) -> Context:
+    """Before the first event: the position in the bar where a sequence begins, ``[B]`` each."""
+    n_pitches = space.sizes[_PITCH]
+    return Context(
+        position,
+        meter,
+        position.new_full((*position.shape, 1 + N_INTERVALS), n_pitches),
+        torch.zeros(*position.shape, len(MEMORIES), n_pitches, device=position.device),
+    )
+
+
+def contexts(space: EventSpace, events: Tensor) -> Context:
+    """Before each event of whole windows: ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``.
+
+    What it is for padding means nothing.
+    """
+    start, meter = space.starts(events)
+    known = events.clamp_min(0)[:, :-1]
+    n_pitches, length = space.sizes[_PITCH], events.shape[1]
+    before = F.pad(known[..., _PITCH], (1, 0), value=n_pitches)  # [B, T]
+    pitches = [F.pad(before, (k, 0), value=n_pitches)[:, :length] for k in range(1 + N_INTERVALS)]
+    steps = torch.arange(length, device=events.device)
+    distance = steps[:, None] - steps
+    # [M, T, T]: what an event counts for each that comes after it
+    counts = torch.stack([torch.exp(-distance / memory) for memory in MEMORIES]).tril()
+    with torch.autocast(events.device.type, enabled=False):
+        heard = counts @ F.one_hot(before, n_pitches + 1)[:, None, :, :-1].float()
+    return Context(
+        torch.cat([start[:, None], known[..., -2]], 1),
+        torch.cat([meter[:, None], known[..., -1]], 1),
+        torch.stack(pitches, -1),
+        heard.transpose(1, 2),
+    )
+
+
+class IntervalEmbedding(nn.Module):
+    """The intervals from the last pitch to each of those before it, summed: ``E`` wide."""
+
+    def __init__(self, space: EventSpace, embedding_size: int) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(
+            nn.Embedding(2 * space.sizes[_PITCH], embedding_size) for _ in range(N_INTERVALS)
+        )
+
+    def forward(self, context: Context) -> Tensor:
+        """``[..., E]``."""
+        ids = context.intervals()
+        return torch.stack([t(ids[..., k]) for k, t in enumerate(self.tables)]).sum(0)
+
+
+def _decay(like: Tensor) -> Tensor:
+    """What a count is worth an event later, by memory, ``[M]``."""
+    return torch.exp(-1 / like.new_tensor(MEMORIES))

@@ -1,0 +1,117 @@
+"""From a hidden state to choices: chained heads, which score a choice also by where it leads."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_music.networks.context import MEMORIES, N_INTERVALS, Context
+from gan_music.networks.events import EventSpace
+
+_OFFSET, _PITCH, _DURATION = 0, 1, 2
+# Of a share of what was heard: small against one note of a memory, so that its logarithm is finite.
+_RARE = 0.01
+_NEARBY = 4.0  # semitones: the deviation of "in this register"
+
+
+class Heads(nn.Module):
+    """Logits of each category given the state and the categories before it in the chain.
+
+    Offset, then pitch given the offset, then duration given both (then velocity given all). Each is
+    scored as itself, by ``n`` numbers of its own; and
+
+    - an *offset* and a *duration* also by where the onset or the end would lie, in its beat and on
+      which beat of the bar;
+    - a *pitch* also by its interval to each of the last ``N_INTERVALS`` pitches, and by how
+      familiar it is: the logarithms of the shares that it, its pitch class and its register have of
+      what was heard of late, with weights that the state gives.
+
+    So a network that knows where the beat or the key is need not learn for each offset and each
+    pitch what leads there; and what it learned in one key or at one place holds at all others.
+    """
+
+    nearness: Tensor
+
+    def __init__(self, space: EventSpace, *, hidden_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.space = space
+        n_places = space.grid + space.n_beats
+        n_pitches = space.sizes[_PITCH]
+        more = {_OFFSET: n_places, _DURATION: n_places}
+        more[_PITCH] = N_INTERVALS * (2 * n_pitches - 1) + 3 * len(MEMORIES)
+        self.first = nn.ModuleList(
+            nn.Linear(hidden_size + i * embedding_size, hidden_size)
+            for i in range(space.n_categories)
+        )
+        self.out = nn.ModuleList(
+            nn.Linear(hidden_size, n + more.get(i, 0)) for i, n in enumerate(space.sizes)
+        )
+        # what a head is told of the choices before its own
+        self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in space.sizes[:-1])
+        # [P, 3 P]: itself, its pitch class, its register
+        pitch = torch.arange(n_pitches)
+        apart = pitch[:, None] - pitch
+        parts = [apart == 0, apart % 12 == 0, torch.exp(-0.5 * (apart / _NEARBY) ** 2)]
+        nearness = torch.cat([p.float() for p in parts], 1)
+        self.register_buffer("nearness", nearness, persistent=False)
+
+    def forward(self, hidden: Tensor, context: Context, events: Tensor) -> tuple[Tensor, ...]:
+        """States ``[B, T, H]`` before known ids ``[B, T, C + 2]`` -> ``C`` times ``[B, T, n]``."""
+        ids = events.clamp_min(0)
+        told, logits = [hidden], []
+        for i, (first, out) in enumerate(zip(self.first, self.out, strict=True)):
+            scores = out(F.gelu(first(torch.cat(told, -1))))
+            logits.append(self.logits(i, scores, context, ids[..., -2]))
+            if i < len(self.chain):
+                told.append(self.chain[i](ids[..., i]))
+        return tuple(logits)
+
+    def logits(self, category: int, scores: Tensor, context: Context, onset: Tensor) -> Tensor:
+        """What the output of a head ``[..., W]`` says of each choice ``[..., n]``.
+
+        ``onset`` is the event's position in the bar, which heads after the offset's may know.
+        """
+        own, scores = scores.tensor_split([self.space.sizes[category]], -1)
+        if category == _OFFSET:
+            return own + self._landing(scores, context.position, context.meter, _OFFSET)
+        if category == _PITCH:
+            *intervals, weights = scores.split(
+                [*[2 * own.shape[-1] - 1] * N_INTERVALS, 3 * len(MEMORIES)], -1
+            )
+            for k, score in enumerate(intervals):
+                own = own + self._interval(score, context.pitches[..., k])
+            return own + self._familiarity(weights, context.heard)
+        if category == _DURATION:
+            return own + self._landing(scores, onset, context.meter, _DURATION)
+        return own
+
+    def _landing(self, scores: Tensor, start: Tensor, meter: Tensor, category: int) -> Tensor:
+        """Scores of places in the beat, and of beats -> of each way there from ``start``."""
+        space = self.space
+        bins = space.offset_bins if category == _OFFSET else space.duration_bins
+        place = (start[..., None] + bins) % space.bars[meter][..., None]
+        within, beat = scores.tensor_split([space.grid], -1)
+        return within.gather(-1, place % space.grid) + beat.gather(-1, place // space.grid)
+
+    def _interval(self, scores: Tensor, pitch: Tensor) -> Tensor:
+        """Scores of intervals ``[..., 2 P - 1]`` -> of each pitch, ``[..., P]``."""
+        n = self.space.sizes[_PITCH]
+        start = pitch.where(pitch < n, n // 2)  # before there is one: from the middle
+        steps = torch.arange(n, device=scores.device) + n - 1
+        return scores.gather(-1, steps - start[..., None])
+
+    def _familiarity(self, weights: Tensor, heard: Tensor) -> Tensor:
+        """Weights ``[..., 3 M]`` of how familiar each pitch is -> its score, ``[..., P]``."""
+        with torch.no_grad(), torch.autocast(heard.device.type, enabled=False):
+            share = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
+            familiar = torch.log(share @ self.nearness + _RARE)  # [..., M, 3 P]
+            familiar = familiar.unflatten(-1, (3, -1)).flatten(-3, -2)  # [..., 3 M, P]
+        return (weights[..., None, :] @ familiar.to(weights.dtype))[..., 0, :]
+
+
+def linear(modules: nn.ModuleList) -> list[nn.Linear]:
+    """The modules of a list as what they are."""
+    return [cast(nn.Linear, m) for m in modules]
