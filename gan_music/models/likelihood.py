@@ -12,6 +12,7 @@ from torch import Tensor
 from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.events import EventModel, averaged, event_space
+from gan_music.networks.context import misheard
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.schema import LikelihoodConfig
 
@@ -47,6 +48,7 @@ class LikelihoodModel(EventModel):
             n_layers=settings.n_layers,
             embedding_size=settings.embedding_size,
             dropout=settings.dropout,
+            n_intervals=settings.n_intervals,
             attention_span=settings.attention_span,
         )
         self.averaged = averaged(self.generator, settings.ema_decay)
@@ -77,7 +79,9 @@ class LikelihoodModel(EventModel):
             group["lr"] = rate
 
         z = self.generator.noise(len(batch))
-        nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
+        heard = misheard(self.generator.space, batch, s.misheard)
+        logits = self.generator.logits(batch, z, heard=heard)
+        nll = losses.negative_log_likelihood(logits, batch)
         optimizer.zero_grad()
         self.manual_backward(nll)
         optimizer.step()

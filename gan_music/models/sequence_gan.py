@@ -13,6 +13,7 @@ from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicGAN, adam
 from gan_music.models.events import EventModel, averaged, event_space
+from gan_music.networks.context import misheard
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import PADDING
 from gan_music.networks.generator import LSTMGenerator
@@ -53,6 +54,7 @@ class SequenceGAN(EventModel, MusicGAN):
             n_layers=settings.n_layers,
             embedding_size=settings.embedding_size,
             dropout=settings.dropout,
+            n_intervals=settings.n_intervals,
             attention_span=settings.attention_span,
         )
         self.discriminator = LSTMDiscriminator(
@@ -123,7 +125,9 @@ class SequenceGAN(EventModel, MusicGAN):
                     self.log_train(loss_g=loss_g)
                 weight = s.likelihood_weight if adversarial else 1.0
                 if weight > 0:
-                    nll = losses.negative_log_likelihood(self.generator.logits(batch, z), batch)
+                    heard = misheard(space, batch, s.misheard)
+                    logits = self.generator.logits(batch, z, heard=heard)
+                    nll = losses.negative_log_likelihood(logits, batch)
                     loss = loss + weight * nll
                     self.log_train(nll=nll)
                 opt_g.zero_grad()

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from gan_music.networks.events import EventSpace
 
-# earlier pitches that one is held against
-N_INTERVALS = 4
 # events after which what was heard counts 1 / e: a bar or two, and a section
 MEMORIES = (16.0, 128.0)
 
@@ -29,8 +27,8 @@ class Context(NamedTuple):
     Attributes
     ----------
     position, meter : where in which bar the last event lies, int64 ``[...]``.
-    pitches : ids of the last ``1 + N_INTERVALS`` pitches, the last one first, int64 ``[..., 1 +
-        N_INTERVALS]``; ``P``, the number of pitches, stands for none.
+    pitches : ids of the last ``1 + I`` pitches, the last one first, int64 ``[..., 1 + I]``, where
+        ``I`` intervals are asked for; ``P``, the number of pitches, stands for none.
     heard : how often each pitch was heard, the last event counting 1 and each before it
         ``exp(-1 / memory)`` times the one after it, float ``[..., len(MEMORIES), P]``.
     """
@@ -52,26 +50,28 @@ class Context(NamedTuple):
         )
 
     def intervals(self) -> Tensor:
-        """The last pitch less each of those before it, plus ``P``, int64 ``[..., N_INTERVALS]``;
-        0 where there is none.
+        """The last pitch less each of those before it, plus ``P``, int64 ``[..., I]``; 0 where
+        there is none.
         """
         n_pitches = self.heard.shape[-1]
         last, earlier = self.pitches[..., :1], self.pitches[..., 1:]
         return (last - earlier + n_pitches).where(earlier < n_pitches, 0)
 
 
-def first_context(space: EventSpace, position: Tensor, meter: Tensor) -> Context:
+def first_context(
+    space: EventSpace, position: Tensor, meter: Tensor, *, n_intervals: int
+) -> Context:
     """Before the first event: the position in the bar where a sequence begins, ``[B]`` each."""
     n_pitches = space.sizes[_PITCH]
     return Context(
         position,
         meter,
-        position.new_full((*position.shape, 1 + N_INTERVALS), n_pitches),
+        position.new_full((*position.shape, 1 + n_intervals), n_pitches),
         torch.zeros(*position.shape, len(MEMORIES), n_pitches, device=position.device),
     )
 
 
-def contexts(space: EventSpace, events: Tensor) -> Context:
+def contexts(space: EventSpace, events: Tensor, *, n_intervals: int) -> Context:
     """Before each event of whole windows: ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``.
 
     What it is for padding means nothing.
@@ -80,7 +80,7 @@ def contexts(space: EventSpace, events: Tensor) -> Context:
     known = events.clamp_min(0)[:, :-1]
     n_pitches, length = space.sizes[_PITCH], events.shape[1]
     before = F.pad(known[..., _PITCH], (1, 0), value=n_pitches)  # [B, T]
-    pitches = [F.pad(before, (k, 0), value=n_pitches)[:, :length] for k in range(1 + N_INTERVALS)]
+    pitches = [F.pad(before, (k, 0), value=n_pitches)[:, :length] for k in range(1 + n_intervals)]
     steps = torch.arange(length, device=events.device)
     distance = steps[:, None] - steps
     # [M, T, T]: what an event counts for each that comes after it
@@ -95,13 +95,29 @@ def contexts(space: EventSpace, events: Tensor) -> Context:
     )
 
 
+def misheard(space: EventSpace, events: Tensor, rate: float) -> Tensor:
+    """Ids ``[B, T, C + 2]`` with a share of the pitches up to three semitones off.
+
+    A generator that learns from such a past what came next in truth does not follow its own wrong
+    notes into another key.
+    """
+    pitch = events[..., _PITCH]
+    off = torch.randint(1, 7, pitch.shape, device=pitch.device)
+    moved = pitch + off - torch.where(off > 3, 7, 0)  # 1, 2, 3, -3, -2, -1
+    moved = moved.clamp(0, space.sizes[_PITCH] - 1)
+    wrong = (torch.rand(pitch.shape, device=pitch.device) < rate) & space.present(events)
+    heard = events.clone()
+    heard[..., _PITCH] = moved.where(wrong, pitch)
+    return heard
+
+
 class IntervalEmbedding(nn.Module):
     """The intervals from the last pitch to each of those before it, summed: ``E`` wide."""
 
-    def __init__(self, space: EventSpace, embedding_size: int) -> None:
+    def __init__(self, space: EventSpace, embedding_size: int, *, n_intervals: int) -> None:
         super().__init__()
         self.tables = nn.ModuleList(
-            nn.Embedding(2 * space.sizes[_PITCH], embedding_size) for _ in range(N_INTERVALS)
+            nn.Embedding(2 * space.sizes[_PITCH], embedding_size) for _ in range(n_intervals)
         )
 
     def forward(self, context: Context) -> Tensor:

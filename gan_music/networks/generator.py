@@ -42,6 +42,7 @@ class LSTMGenerator(nn.Module):
         n_layers: int,
         embedding_size: int,
         dropout: float,
+        n_intervals: int = 0,
         attention_span: int = 0,
     ) -> None:
         super().__init__()
@@ -50,10 +51,13 @@ class LSTMGenerator(nn.Module):
         # the last row of each table stands for "nothing yet", before the first event
         self.embed = nn.ModuleList(nn.Embedding(n + 1, embedding_size) for n in space.sizes)
         self.embed_bar = BarEmbedding(space, embedding_size)
-        self.embed_intervals = IntervalEmbedding(space, embedding_size)
+        self.n_intervals = n_intervals
+        self.embed_intervals = IntervalEmbedding(space, embedding_size, n_intervals=n_intervals)
+        # what an event is embedded by: its categories, and its intervals together
+        n_parts = space.n_categories + (n_intervals > 0)
         self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
         self.lstm = nn.LSTM(
-            (space.n_categories + 2) * embedding_size + noise_size,
+            (n_parts + 1) * embedding_size + noise_size,
             hidden_size,
             n_layers,
             batch_first=True,
@@ -62,7 +66,7 @@ class LSTMGenerator(nn.Module):
         self.attention = (
             PastAttention(
                 hidden_size=hidden_size,
-                event_size=(space.n_categories + 1) * embedding_size,
+                event_size=n_parts * embedding_size,
                 n_heads=_HEADS,
                 head_size=_HEAD_SIZE,
                 span=attention_span,
@@ -71,7 +75,12 @@ class LSTMGenerator(nn.Module):
             else None
         )
         self.dropout = SequenceDropout(dropout)
-        self.heads = Heads(space, hidden_size=hidden_size, embedding_size=embedding_size)
+        self.heads = Heads(
+            space,
+            hidden_size=hidden_size,
+            embedding_size=embedding_size,
+            n_intervals=n_intervals,
+        )
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Global noise, standard normal ``[n, Z]``."""
@@ -94,13 +103,19 @@ class LSTMGenerator(nn.Module):
         c = c.view(len(z), layers, -1).transpose(0, 1).contiguous()
         return torch.tanh(h), c
 
-    def logits(self, events: Tensor, z: Tensor, *, dropout: bool = True) -> tuple[Tensor, ...]:
+    def logits(
+        self, events: Tensor, z: Tensor, *, dropout: bool = True, heard: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Logits of every event given those before it: ids ``[B, T, C + 2]`` -> ``C`` times
         ``[B, T, n]``. What they are for padding means nothing.
+
+        ``heard`` are the same events as they were heard, if not as they were
+        (:func:`~gan_music.networks.context.misheard`).
         """
-        context = contexts(self.space, events)
+        heard = events if heard is None else heard
+        context = contexts(self.space, heard, n_intervals=self.n_intervals)
         drop = self.dropout if dropout else nn.Identity()
-        return self.heads(self._states(events, context, z, drop), context, events)
+        return self.heads(self._states(heard, context, z, drop), context, events)
 
     def _states(self, events: Tensor, context: Context, z: Tensor, drop: nn.Module) -> Tensor:
         """The state before each event, ``[B, T, H]``."""
@@ -108,7 +123,9 @@ class LSTMGenerator(nn.Module):
         nothing = events.new_tensor(space.sizes).expand(len(events), 1, n)
         previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
         parts = [e(previous[..., i]) for i, e in enumerate(self.embed)]
-        embedded = torch.cat([*parts, self.embed_intervals(context)], -1)
+        if self.n_intervals:
+            parts.append(self.embed_intervals(context))
+        embedded = torch.cat(parts, -1)
         place = self.embed_bar(context.position, context.meter)
         beside = z[:, None].expand(-1, events.shape[1], -1)
         inputs = torch.cat([embedded, place, beside], -1)

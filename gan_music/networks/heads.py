@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.context import MEMORIES, N_INTERVALS, Context
+from gan_music.networks.context import MEMORIES, Context
 from gan_music.networks.events import EventSpace
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
@@ -25,7 +25,7 @@ class Heads(nn.Module):
 
     - an *offset* and a *duration* also by where the onset or the end would lie, in its beat and on
       which beat of the bar;
-    - a *pitch* also by its interval to each of the last ``N_INTERVALS`` pitches, and by how
+    - a *pitch* also by its interval to each of the last ``n_intervals`` pitches, and by how
       familiar it is: the logarithms of the shares that it, its pitch class and its register have of
       what was heard of late, with weights that the state gives.
 
@@ -35,13 +35,15 @@ class Heads(nn.Module):
 
     nearness: Tensor
 
-    def __init__(self, space: EventSpace, *, hidden_size: int, embedding_size: int) -> None:
+    def __init__(
+        self, space: EventSpace, *, hidden_size: int, embedding_size: int, n_intervals: int
+    ) -> None:
         super().__init__()
-        self.space = space
+        self.space, self.n_intervals = space, n_intervals
         n_places = space.grid + space.n_beats
         n_pitches = space.sizes[_PITCH]
         more = {_OFFSET: n_places, _DURATION: n_places}
-        more[_PITCH] = N_INTERVALS * (2 * n_pitches - 1) + 3 * len(MEMORIES)
+        more[_PITCH] = n_intervals * (2 * n_pitches - 1) + 3 * len(MEMORIES)
         self.first = nn.ModuleList(
             nn.Linear(hidden_size + i * embedding_size, hidden_size)
             for i in range(space.n_categories)
@@ -79,7 +81,7 @@ class Heads(nn.Module):
             return own + self._landing(scores, context.position, context.meter, _OFFSET)
         if category == _PITCH:
             *intervals, weights = scores.split(
-                [*[2 * own.shape[-1] - 1] * N_INTERVALS, 3 * len(MEMORIES)], -1
+                [*[2 * own.shape[-1] - 1] * self.n_intervals, 3 * len(MEMORIES)], -1
             )
             for k, score in enumerate(intervals):
                 own = own + self._interval(score, context.pitches[..., k])

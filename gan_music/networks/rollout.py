@@ -38,7 +38,7 @@ class Rollout:
         temperature: float = 1.0,
     ) -> None:
         self.space, self.temperature = generator.space, temperature
-        self.context = first_context(self.space, *starts)
+        self.context = first_context(self.space, *starts, n_intervals=generator.n_intervals)
         with self._full_precision(z):
             self.cell = _Cell(generator, z, self.context.meter)
             self.heads = _Heads(generator)
@@ -85,7 +85,8 @@ class Rollout:
 def _tables(generator: LSTMGenerator) -> list[list[Tensor]]:
     """What an event is embedded by: a table a category, and those of its intervals together."""
     intervals = [cast(Tensor, t.weight) for t in generator.embed_intervals.tables]
-    return [*([cast(Tensor, t.weight)] for t in generator.embed), intervals]
+    groups = [[cast(Tensor, t.weight)] for t in generator.embed]
+    return [*groups, intervals] if intervals else groups
 
 
 class _Cell:
@@ -121,9 +122,7 @@ class _Cell:
         self.hidden, self.cell = list(hidden), list(cell)
 
     def step(self, ids: Tensor) -> Tensor:
-        """The last events' ids, intervals and position in the bar, ``[B, C + N_INTERVALS + 1]`` ->
-        ``[B, H]``.
-        """
+        """The last events' ids, intervals and position in the bar, ``[B, C + I + 1]`` -> ``[B, H]``."""
         gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
         self._update(0, gates)
         for layer, (below, recurrent, bias) in enumerate(self.upper, 1):

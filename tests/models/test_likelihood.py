@@ -21,6 +21,8 @@ def make_model(**changes: Any) -> LikelihoodModel:
         "n_layers": 1,
         "embedding_size": 4,
         "dropout": 0.0,
+        "misheard": 0.0,
+        "n_intervals": 2,
         "attention_span": 3,
         "lr": 0.01,
         "betas": (0.9, 0.99),

@@ -23,6 +23,8 @@ def make_model(**changes: Any) -> SequenceGAN:
         "embedding_size": 4,
         "noise_size": 4,
         "dropout": 0.0,
+        "misheard": 0.0,
+        "n_intervals": 2,
         "attention_span": 0,
         "lr_g": 0.01,
         "lr_d": 0.01,

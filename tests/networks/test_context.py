@@ -12,12 +12,15 @@ from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
 from gan_music.networks.context import (
     MEMORIES,
-    N_INTERVALS,
     IntervalEmbedding,
     contexts,
     first_context,
+    misheard,
 )
 from gan_music.networks.events import PADDING
+from gan_music.networks.generator import LSTMGenerator
+
+N_INTERVALS = 4
 
 space = event_space(EventCodec(24))
 
@@ -39,8 +42,8 @@ def playable(n: int, length: int, seed: int) -> Tensor:
 @given(length=st.integers(1, 40), seed=st.integers(0, 100))
 def test_whole_windows_and_single_steps_know_the_same(length: int, seed: int) -> None:
     events = playable(3, length, seed)
-    whole = contexts(space, events)
-    step = first_context(space, *space.starts(events))
+    whole = contexts(space, events, n_intervals=N_INTERVALS)
+    step = first_context(space, *space.starts(events), n_intervals=N_INTERVALS)
     for t in range(length):
         for field, one, all_ in zip(step._fields, step, whole, strict=True):
             assert torch.allclose(one, all_[:, t], rtol=1e-5, atol=1e-6), field
@@ -53,7 +56,7 @@ def test_what_a_context_says() -> None:
     events = torch.tensor(
         [[[24, 40, 0, 24, meter], [24, 44, 0, 48, meter], [24, 47, 0, 72, meter]]]
     )
-    context = contexts(space, events)
+    context = contexts(space, events, n_intervals=N_INTERVALS)
     assert context.position.tolist() == [[0, 24, 48]]
     assert context.pitches[0, :, :3].tolist() == [[88, 88, 88], [40, 88, 88], [44, 40, 88]]
     assert context.intervals()[0].tolist() == [
@@ -74,13 +77,51 @@ def test_a_transposed_window_has_the_same_intervals() -> None:
     events[..., 1] = events[..., 1] % 70
     higher = events.clone()
     higher[..., 1] += 7
-    embed = IntervalEmbedding(space, 4)
-    assert torch.equal(embed(contexts(space, events)), embed(contexts(space, higher)))
+    embed = IntervalEmbedding(space, 4, n_intervals=N_INTERVALS)
+    assert torch.equal(
+        embed(contexts(space, events, n_intervals=N_INTERVALS)),
+        embed(contexts(space, higher, n_intervals=N_INTERVALS)),
+    )
 
 
 def test_padding_is_no_error() -> None:
     events = torch.cat([playable(2, 5, 0), torch.full((2, 3, 5), PADDING)], 1)
-    whole, padded = contexts(space, events[:, :5]), contexts(space, events)
+    whole, padded = (
+        contexts(space, events[:, :5], n_intervals=N_INTERVALS),
+        contexts(space, events, n_intervals=N_INTERVALS),
+    )
     for a, b in zip(whole, padded, strict=True):
         assert torch.allclose(a, b[:, :5])
         assert torch.isfinite(b).all()
+
+
+def test_misheard_pitches_are_a_little_off_and_nothing_else_is() -> None:
+    events = torch.cat([playable(20, 100, 0), torch.full((20, 5, 5), PADDING)], 1)
+    events[:, :100, 1] = events[:, :100, 1] % 80 + 3  # no move runs into an end of the keyboard
+    torch.manual_seed(0)
+    heard = misheard(space, events, 0.2)
+    moves = heard[..., 1] - events[..., 1]
+    assert set(moves.unique().tolist()) == {-3, -2, -1, 0, 1, 2, 3}
+    assert (moves[:, :100] != 0).float().mean().item() == pytest.approx(0.2, abs=0.03)
+    heard[..., 1] = events[..., 1]
+    assert torch.equal(heard, events)
+    assert torch.equal(misheard(space, events, 0.0), events)
+
+
+def test_what_was_misheard_is_all_that_a_generator_knows_of_the_past() -> None:
+    generator = LSTMGenerator(
+        space,
+        noise_size=1,
+        hidden_size=8,
+        n_layers=1,
+        embedding_size=4,
+        dropout=0.0,
+        n_intervals=N_INTERVALS,
+    )
+    events, z = playable(2, 12, 0), torch.zeros(2, 1)
+    heard = misheard(space, events, 1.0)
+    for i, (a, b) in enumerate(
+        zip(generator.logits(events, z, heard=heard), generator.logits(heard, z), strict=True)
+    ):
+        # the duration is told the pitch that was chosen in truth
+        assert torch.equal(a, b) == (i < 2)

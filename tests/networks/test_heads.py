@@ -8,8 +8,10 @@ from torch import Tensor
 
 from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
-from gan_music.networks.context import MEMORIES, N_INTERVALS, Context, contexts, first_context
+from gan_music.networks.context import MEMORIES, Context, contexts, first_context
 from gan_music.networks.heads import Heads
+
+N_INTERVALS = 4
 
 space = event_space(EventCodec(24))
 n_offsets, n_pitches, n_durations = space.sizes
@@ -17,12 +19,14 @@ n_offsets, n_pitches, n_durations = space.sizes
 
 def make_heads() -> Heads:
     torch.manual_seed(0)
-    return Heads(space, hidden_size=8, embedding_size=4)
+    return Heads(space, hidden_size=8, embedding_size=4, n_intervals=N_INTERVALS)
 
 
 def at(position: int, meter: tuple[int, int], pitches: tuple[int, ...] = ()) -> Context:
     """Before an event at a position in a bar, once pitches were heard."""
-    context = first_context(space, torch.tensor([position]), torch.tensor([meter_id(*meter)]))
+    context = first_context(
+        space, torch.tensor([position]), torch.tensor([meter_id(*meter)]), n_intervals=N_INTERVALS
+    )
     for pitch in pitches:
         context = context.after(space, torch.tensor([[0, pitch, 0]]))
     return context
@@ -106,7 +110,7 @@ def test_weights_pass_a_gradient() -> None:
     events = torch.randint(0, 20, (2, 6, 5))
     events[..., -1] = meter_id(4, 4)
     hidden = torch.randn(2, 6, 8)
-    for logits in heads(hidden, contexts(space, events), events):
+    for logits in heads(hidden, contexts(space, events, n_intervals=N_INTERVALS), events):
         (logits.log_softmax(-1)[..., 0]).sum().backward(retain_graph=True)
     for name, parameter in heads.named_parameters():
         assert parameter.grad is not None, name

@@ -41,6 +41,7 @@ def make_generator(**changes: float) -> LSTMGenerator:
         "n_layers": 2,
         "embedding_size": 4,
         "dropout": 0.0,
+        "n_intervals": 4,
     } | changes
     return LSTMGenerator(make_space(), **settings)  # type: ignore[arg-type]
 
@@ -77,10 +78,13 @@ def test_where_a_window_begins() -> None:
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("attention_span", [0, 5, 50])
+@pytest.mark.parametrize("n_intervals", [0, 3])
 def test_both_passes_of_the_generator_agree(
-    n_layers: int, temperature: float, attention_span: int
+    n_layers: int, temperature: float, attention_span: int, n_intervals: int
 ) -> None:
-    generator = make_generator(n_layers=n_layers, attention_span=attention_span)
+    generator = make_generator(
+        n_layers=n_layers, attention_span=attention_span, n_intervals=n_intervals
+    )
     if generator.attention is not None:
         for parameter in generator.attention.parameters():  # zeros would hide a mistake
             torch.nn.init.normal_(parameter, std=0.5)
