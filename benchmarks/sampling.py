@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gan_music.build import build_model
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
 from gan_music.models.events import EventModel
+from gan_music.networks.context import first_context
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.sampling import sample
 
@@ -66,30 +68,40 @@ def _plain(network: LSTMGenerator, n: int) -> float:
     """Seconds a step, with the window full."""
     z = network.noise(n)
     state = network.initial_state(z)
-    ids = torch.zeros(n, len(network.space.sizes), dtype=torch.int64)
-    position = meter = torch.zeros(n, 1, dtype=torch.int64)
+    space, heads = network.space, network.heads
+    ids = torch.zeros(n, space.n_categories, dtype=torch.int64)
+    start_of_bar = torch.zeros(n, dtype=torch.int64)
+    context = first_context(space, start_of_bar, start_of_bar, n_intervals=network.n_intervals)
     states: list[Tensor] = []
     events: list[Tensor] = []
     seconds = []
     for _ in range(_PLAIN):
         start = time.perf_counter()
-        embedded = [e(ids[:, None, i]) for i, e in enumerate(network.embed)]
-        inputs = torch.cat([*embedded, network.embed_bar(position, meter), z[:, None]], -1)
-        hidden, state = network.lstm(inputs, state)
+        parts = [e(ids[:, i]) for i, e in enumerate(network.embed)]
+        if network.n_intervals:
+            parts.append(network.embed_intervals(context))
+        embedded = torch.cat(parts, -1)[:, None]
+        place = network.embed_bar(context.position, context.meter)[:, None]
+        hidden, state = network.lstm(torch.cat([embedded, place, z[:, None]], -1), state)
         if network.attention is not None:
             # of a state, the event that came then; the last one's is not known, nor looked at
             states = [*states, hidden][-network.attention.span :]
-            events = [*events, torch.cat(embedded, -1)][-network.attention.span :]
+            events = [*events, embedded][-network.attention.span :]
             came = torch.cat([*events[1:], events[0]], 1)
             hidden = network.attention(torch.cat(states, 1), came)[:, -1:]
-        told = [hidden]
-        chosen = []
-        for i, head in enumerate(network.heads):
-            logits = head(torch.cat(told, -1))[:, 0]
+        told = [hidden[:, 0]]
+        chosen: list[Tensor] = []
+        onset = context.position
+        for i, (first, out) in enumerate(zip(heads.first, heads.out, strict=True)):
+            scores = out(F.gelu(first(torch.cat(told, -1))))
+            logits = heads.logits(i, scores, context, onset)
             chosen.append(torch.multinomial(logits.softmax(-1), 1)[:, 0])
-            if i < len(network.chain):
-                told.append(network.chain[i](chosen[-1])[:, None])
+            if i == 0:
+                onset = space.advance(onset, chosen[0], context.meter)
+            if i < len(heads.chain):
+                told.append(heads.chain[i](chosen[-1]))
         ids = torch.stack(chosen, -1)
+        context = context.after(space, ids)
         seconds.append(time.perf_counter() - start)
     return sum(seconds[_PLAIN // 2 :]) / (_PLAIN - _PLAIN // 2)
 

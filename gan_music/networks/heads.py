@@ -31,6 +31,7 @@ class Heads(nn.Module):
 
     So a network that knows where the beat or the key is need not learn for each offset and each
     pitch what leads there; and what it learned in one key or at one place holds at all others.
+    With ``n_intervals=0`` each is scored as itself alone.
     """
 
     nearness: Tensor
@@ -42,8 +43,13 @@ class Heads(nn.Module):
         self.space, self.n_intervals = space, n_intervals
         n_places = space.grid + space.n_beats
         n_pitches = space.sizes[_PITCH]
-        more = {_OFFSET: n_places, _DURATION: n_places}
-        more[_PITCH] = n_intervals * (2 * n_pitches - 1) + 3 * len(MEMORIES)
+        more = {
+            _OFFSET: n_places,
+            _PITCH: n_intervals * (2 * n_pitches - 1) + 3 * len(MEMORIES),
+            _DURATION: n_places,
+        }
+        if not n_intervals:
+            more = {}
         self.first = nn.ModuleList(
             nn.Linear(hidden_size + i * embedding_size, hidden_size)
             for i in range(space.n_categories)
@@ -76,6 +82,8 @@ class Heads(nn.Module):
 
         ``onset`` is the event's position in the bar, which heads after the offset's may know.
         """
+        if not self.n_intervals:
+            return scores
         own, scores = scores.tensor_split([self.space.sizes[category]], -1)
         if category == _OFFSET:
             return own + self._landing(scores, context.position, context.meter, _OFFSET)

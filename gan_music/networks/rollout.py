@@ -122,7 +122,7 @@ class _Cell:
         self.hidden, self.cell = list(hidden), list(cell)
 
     def step(self, ids: Tensor) -> Tensor:
-        """The last events' ids, intervals and position in the bar, ``[B, C + I + 1]`` -> ``[B, H]``."""
+        """Last ids, intervals and place in the bar, ``[B, C + I + 1]`` -> ``[B, H]``."""
         gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
         self._update(0, gates)
         for layer, (below, recurrent, bias) in enumerate(self.upper, 1):
