@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from gan_music import losses
 from gan_music.events import METERS, EventCodec
 from gan_music.models.likelihood import LikelihoodModel
+from gan_music.networks.context import misheard
 from gan_music.schema import LikelihoodConfig
 
 
@@ -21,7 +22,7 @@ def make_model(**changes: Any) -> LikelihoodModel:
         "n_layers": 1,
         "embedding_size": 4,
         "dropout": 0.0,
-        "misheard": 0.0,
+        "misheard": 0.3,
         "n_intervals": 2,
         "attention_span": 3,
         "lr": 0.01,
@@ -71,7 +72,8 @@ def test_training_equals_a_plain_loop(tmp_path: Path) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         z = torch.randn(4, 1)
-        nll = losses.negative_log_likelihood(plain.generator.logits(batch, z), batch)
+        heard = misheard(plain.generator.space, batch, 0.3)
+        nll = losses.negative_log_likelihood(plain.generator.logits(batch, z, heard=heard), batch)
         optimizer.zero_grad()
         nll.backward()
         torch.nn.utils.clip_grad_norm_(plain.generator.parameters(), 1.0)
@@ -81,7 +83,7 @@ def test_training_equals_a_plain_loop(tmp_path: Path) -> None:
 
 
 def test_it_learns_what_repeats(tmp_path: Path) -> None:
-    model = make_model(lr=0.03, weight_decay=0.0)
+    model = make_model(lr=0.03, weight_decay=0.0, misheard=0.0)
     data = windows(model, 4).repeat(20, 1, 1)
     make_trainer(tmp_path, 8).fit(model, DataLoader(data, batch_size=8))  # type: ignore[arg-type]
     nll = float(model.trainer.callback_metrics["train/nll"])
