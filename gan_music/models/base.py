@@ -19,8 +19,8 @@ from gan_music.events import EventCodec
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.schema import DataConfig
 
-# Raise it whenever an older checkpoint would no longer load, or mean the same, and say in
-# checkpoints.py what makes a new one of an older.
+# Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
+# schema are refused.
 SCHEMA_VERSION = 4
 
 

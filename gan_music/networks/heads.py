@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,13 +41,12 @@ class Heads(nn.Module):
         self.space, self.n_intervals = space, n_intervals
         n_places = space.grid + space.n_beats
         n_pitches = space.sizes[_PITCH]
-        more = {
+        relations = {
             _OFFSET: n_places,
             _PITCH: n_intervals * (2 * n_pitches - 1) + 3 * len(MEMORIES),
             _DURATION: n_places,
         }
-        if not n_intervals:
-            more = {}
+        more = relations if n_intervals else {}
         self.first = nn.ModuleList(
             nn.Linear(hidden_size + i * embedding_size, hidden_size)
             for i in range(space.n_categories)
@@ -120,8 +117,3 @@ class Heads(nn.Module):
             familiar = torch.log(share @ self.nearness + _RARE)  # [..., M, 3 P]
             familiar = familiar.unflatten(-1, (3, -1)).flatten(-3, -2)  # [..., 3 M, P]
         return (weights[..., None, :] @ familiar.to(weights.dtype))[..., 0, :]
-
-
-def linear(modules: nn.ModuleList) -> list[nn.Linear]:
-    """The modules of a list as what they are."""
-    return [cast(nn.Linear, m) for m in modules]

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from gan_music.networks.attention import Memory, SummedRows
 from gan_music.networks.context import Context, first_context
-from gan_music.networks.heads import linear
 
 if TYPE_CHECKING:
     from gan_music.networks.generator import LSTMGenerator
@@ -144,7 +143,7 @@ class _Heads:
     def __init__(self, generator: LSTMGenerator) -> None:
         self.space, self.modules = generator.space, generator.heads
         hidden_size = generator.lstm.hidden_size
-        first = linear(self.modules.first)
+        first = [cast(nn.Linear, f) for f in self.modules.first]
         chain = [cast(nn.Embedding, c) for c in self.modules.chain]
         self.weight = torch.cat([layer.weight[:, :hidden_size] for layer in first]).T.contiguous()
         self.bias = torch.cat([layer.bias for layer in first])
@@ -153,7 +152,7 @@ class _Heads:
         for i, layer in enumerate(first[1:], 1):
             tables = [[c.weight] for c in chain[:i]]
             self.told.append(SummedRows(tables, layer.weight[:, hidden_size:].T))
-        self.out = linear(self.modules.out)
+        self.out = [cast(nn.Linear, o) for o in self.modules.out]
 
     def choose(
         self, hidden: Tensor, gumbel: Tensor, context: Context, temperature: float
