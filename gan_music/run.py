@@ -28,6 +28,7 @@ from gan_music.files import replacing
 from gan_music.finish import finish
 from gan_music.metrics.compare import Settings
 from gan_music.notes import windows_or_pieces
+from gan_music.precision import precision, runs_lstm_in_bf16
 from gan_music.run_folder import folder_of_checkpoint
 from gan_music.schema import TrainConfig
 
@@ -72,16 +73,17 @@ def train(config: TrainConfig) -> float:
     clock = EpochLine()
     trainer = _trainer(config, quality, alarm, clock, folder)
     log.info(
-        "training %s (%s weights) for %d epochs on %s, in %s",
+        "training %s (%s weights) for %d epochs on %s (%s), in %s",
         config.model.name,
         f"{model.n_weights['all_players']:,}",
         config.trainer.max_epochs,
         trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
+        trainer.precision,
         folder,
     )
-    # oneDNN has no LSTM in bfloat16 on processors without the instructions; torch's own has
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
-    with torch.backends.mkldnn.flags(enabled=not (on_cpu and "bf16" in config.trainer.precision)):
+    in_half = on_cpu and "bf16" in trainer.precision
+    with torch.backends.mkldnn.flags(enabled=not in_half or runs_lstm_in_bf16()):
         try:
             trainer.fit(model, datamodule=data, ckpt_path=resume)
         except SystemExit as error:  # what the trainer makes of Ctrl-C
@@ -210,7 +212,7 @@ def _trainer(
     return Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
-        precision=config.trainer.precision,  # type: ignore[arg-type]  # checked by its schema
+        precision=precision(config.trainer),  # type: ignore[arg-type]  # checked by its schema
         max_epochs=config.trainer.max_epochs,
         logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
         callbacks=callbacks,

@@ -57,6 +57,7 @@ class SequenceGANConfig:
     dropout: float = bounded(0, 0.99)
     misheard: float = bounded(0, 1)
     n_intervals: int = bounded(0, 64)
+    n_outlines: int = bounded(0, 1024)
     attention_span: int = bounded(0, 65536)
     lr_g: float = bounded(0)
     lr_d: float = bounded(0)
@@ -98,6 +99,7 @@ class LikelihoodConfig:
     dropout: float = bounded(0, 0.99)
     misheard: float = bounded(0, 1)
     n_intervals: int = bounded(0, 64)
+    n_outlines: int = bounded(0, 1024)
     attention_span: int = bounded(0, 65536)
     lr: float = bounded(0)
     betas: list[float] = bounded(0, 0.999999, pair=True)
@@ -154,7 +156,7 @@ class TrainerConfig:
     """The machine and the length of a run; explained in conf/trainer."""
 
     accelerator: str = chosen("auto", "cpu", "gpu")
-    precision: str = chosen("32-true", "bf16-mixed")
+    precision: str = chosen("auto", "32-true", "bf16-mixed")
     devices: int = bounded(1)
     max_epochs: int = bounded(1)
     patience: int | None = bounded(1)

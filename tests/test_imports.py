@@ -64,7 +64,7 @@ def test_data_flows_one_way() -> None:
         {"data", "networks", "losses", "cli"},
         {"sampling"},
         {"models"},
-        {"checkpoints", "callbacks"},
+        {"checkpoints", "callbacks", "precision"},
         {"build"},
         {"finish"},
         {"run"},

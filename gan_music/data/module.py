@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import Extraction, extract
 from gan_music.data.sources import find_sources
 from gan_music.data.split import Split, split_pieces
-from gan_music.data.windows import NoteDataset, ToneDataset, WindowDataset, WindowSampler
+from gan_music.data.windows import Item, NoteDataset, ToneDataset, WindowDataset, WindowSampler
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.notes import Piece
@@ -146,6 +146,13 @@ class MusicDataModule(LightningDataModule):
             jitter=self.stride // 2 if self.jitter else 0,
         )
         return self._loader(self.train_items, sampler)
+
+    def plain_training_batches(self) -> Iterator[Tensor]:
+        """Every training window as it is, on each time scale: for what is fitted beforehand."""
+        scales = range(len(self.time_scales))
+        items = [Item(i, scale=s) for s in scales for i in range(len(self.train_items))]
+        for first in range(0, len(items), self.batch_size):
+            yield self.train_items.__getitems__(items[first : first + self.batch_size])
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0))

@@ -21,7 +21,7 @@ from gan_music.schema import DataConfig
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
 # schema are refused.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class MusicModel(LightningModule):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -9,8 +11,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicModel
+from gan_music.models.outlines import fit_outlines
 from gan_music.networks.events import EventSpace
 from gan_music.networks.generator import LSTMGenerator
+from gan_music.networks.outline import outline
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.sampling import sample
 
@@ -40,7 +44,9 @@ class EventModel(MusicModel):
     sampled_from = "averaged.module."
 
     codec: EventCodec
+    generator: LSTMGenerator
     averaged: AveragedModel
+    n_batches: Tensor
 
     @property
     def sampler(self) -> LSTMGenerator:
@@ -48,6 +54,20 @@ class EventModel(MusicModel):
         module = self.averaged.module
         assert isinstance(module, LSTMGenerator)
         return module
+
+    def on_fit_start(self) -> None:
+        """Learn what outlines the training windows have; a resumed run knows."""
+        if self.generator.outlines is None or int(self.n_batches) > 0:
+            return
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise ValueError("model.n_outlines above 0 needs a data module, to fit outlines to")
+        batches = data.plain_training_batches()
+        found = torch.cat([outline(self.generator.space, b.to(self.device)) for b in batches])
+        mixture = fit_outlines(found, n_components=len(self.generator.outlines.weights))
+        for generator in (self.generator, self.sampler):
+            assert generator.outlines is not None
+            generator.outlines.follow(mixture)
 
     def sample(
         self,
@@ -73,5 +93,6 @@ class EventModel(MusicModel):
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """The likelihood of held-out windows, nats an event."""
         z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
+        z = self.sampler.noise_of(batch, z)
         nll = losses.negative_log_likelihood(self.sampler.logits(batch, z), batch)
         self.log("val/nll", nll, batch_size=len(batch))

@@ -23,7 +23,8 @@ class LikelihoodModel(EventModel):
     A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. The loss is the negative log
     likelihood of each event given those before it, in nats an event; AdamW, whose learning rate
     rises linearly over ``warmup_batches`` and falls to a twentieth along a cosine over the run.
-    Samples are drawn with averaged weights. The noise of the generator is drawn and means nothing.
+    Samples are drawn with averaged weights. The noise of the generator is an outline of what comes,
+    or, with ``n_outlines=0``, means nothing.
     """
 
     settings: LikelihoodConfig
@@ -50,6 +51,7 @@ class LikelihoodModel(EventModel):
             dropout=settings.dropout,
             n_intervals=settings.n_intervals,
             attention_span=settings.attention_span,
+            n_outlines=settings.n_outlines,
         )
         self.averaged = averaged(self.generator, settings.ema_decay)
         self.register_buffer("n_batches", torch.tensor(0))
@@ -78,7 +80,7 @@ class LikelihoodModel(EventModel):
         for group in optimizer.param_groups:
             group["lr"] = rate
 
-        z = self.generator.noise(len(batch))
+        z = self.generator.noise_of(batch, self.generator.noise(len(batch)))
         heard = misheard(self.generator.space, batch, s.misheard)
         logits = self.generator.logits(batch, z, heard=heard)
         nll = losses.negative_log_likelihood(logits, batch)

@@ -56,6 +56,7 @@ class SequenceGAN(EventModel, MusicGAN):
             dropout=settings.dropout,
             n_intervals=settings.n_intervals,
             attention_span=settings.attention_span,
+            n_outlines=settings.n_outlines,
         )
         self.discriminator = LSTMDiscriminator(
             space,
@@ -126,7 +127,8 @@ class SequenceGAN(EventModel, MusicGAN):
                 weight = s.likelihood_weight if adversarial else 1.0
                 if weight > 0:
                     heard = misheard(space, batch, s.misheard)
-                    logits = self.generator.logits(batch, z, heard=heard)
+                    known = self.generator.noise_of(batch, z)
+                    logits = self.generator.logits(batch, known, heard=heard)
                     nll = losses.negative_log_likelihood(logits, batch)
                     loss = loss + weight * nll
                     self.log_train(nll=nll)

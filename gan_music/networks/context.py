@@ -31,12 +31,15 @@ class Context(NamedTuple):
         ``I`` intervals are asked for; ``P``, the number of pitches, stands for none.
     heard : how often each pitch was heard, the last event counting 1 and each before it
         ``exp(-1 / memory)`` times the one after it, float ``[..., len(MEMORIES), P]``.
+    expected : what is known of each pitch from the start, the same for a whole sequence,
+        ``[B, E, P]``; ``E`` may be 0.
     """
 
     position: Tensor
     meter: Tensor
     pitches: Tensor
     heard: Tensor
+    expected: Tensor
 
     def after(self, space: EventSpace, chosen: Tensor) -> Context:
         """The context of the next event: ids ``[..., C]`` of the one that came."""
@@ -47,6 +50,7 @@ class Context(NamedTuple):
             self.meter,
             torch.cat([pitch[..., None], self.pitches[..., :-1]], -1),
             self.heard * _decay(self.heard)[:, None] + count,
+            self.expected,
         )
 
     def intervals(self) -> Tensor:
@@ -59,7 +63,12 @@ class Context(NamedTuple):
 
 
 def first_context(
-    space: EventSpace, position: Tensor, meter: Tensor, *, n_intervals: int
+    space: EventSpace,
+    position: Tensor,
+    meter: Tensor,
+    *,
+    n_intervals: int,
+    expected: Tensor | None = None,
 ) -> Context:
     """Before the first event: the position in the bar where a sequence begins, ``[B]`` each."""
     n_pitches = space.sizes[_PITCH]
@@ -68,10 +77,13 @@ def first_context(
         meter,
         position.new_full((*position.shape, 1 + n_intervals), n_pitches),
         torch.zeros(*position.shape, len(MEMORIES), n_pitches, device=position.device),
+        _or_nothing(space, position, expected),
     )
 
 
-def contexts(space: EventSpace, events: Tensor, *, n_intervals: int) -> Context:
+def contexts(
+    space: EventSpace, events: Tensor, *, n_intervals: int, expected: Tensor | None = None
+) -> Context:
     """Before each event of whole windows: ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``.
 
     What it is for padding means nothing.
@@ -92,6 +104,7 @@ def contexts(space: EventSpace, events: Tensor, *, n_intervals: int) -> Context:
         torch.cat([meter[:, None], known[..., -1]], 1),
         torch.stack(pitches, -1),
         heard.transpose(1, 2),
+        _or_nothing(space, start, expected),
     )
 
 
@@ -129,3 +142,10 @@ class IntervalEmbedding(nn.Module):
 def _decay(like: Tensor) -> Tensor:
     """What a count is worth an event later, by memory, ``[M]``."""
     return torch.exp(-1 / like.new_tensor(MEMORIES))
+
+
+def _or_nothing(space: EventSpace, sequences: Tensor, expected: Tensor | None) -> Tensor:
+    """``[B, 0, P]`` where nothing is expected of ``B`` sequences."""
+    if expected is not None:
+        return expected
+    return torch.zeros(len(sequences), 0, space.sizes[_PITCH], device=sequences.device)

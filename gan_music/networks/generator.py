@@ -9,6 +9,7 @@ from gan_music.networks.attention import PastAttention
 from gan_music.networks.context import Context, IntervalEmbedding, contexts
 from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.heads import Heads
+from gan_music.networks.outline import BLUR, N_EXPECTED, OUTLINE_SIZE, Outlines
 from gan_music.networks.rollout import Rollout
 
 State = tuple[Tensor, Tensor]
@@ -28,6 +29,10 @@ class LSTMGenerator(nn.Module):
     (:class:`~gan_music.networks.attention.PastAttention`). The heads are chained, and score a
     choice also by where it leads (:class:`~gan_music.networks.heads.Heads`).
 
+    With ``n_outlines`` above 0, the global noise is the outline of what is to be written
+    (:class:`~gan_music.networks.outline.Outlines`, of so many components) instead of
+    ``noise_size`` standard normal numbers; a pitch is then scored also by what it says.
+
     The same events can be had in two ways. :meth:`rollout` chooses them one by one without
     gradient; :meth:`logits` runs over a whole known sequence at once. Given the rollout's events
     both compute the same logits, so a gradient through the second is one through the choices.
@@ -44,10 +49,12 @@ class LSTMGenerator(nn.Module):
         dropout: float,
         n_intervals: int = 0,
         attention_span: int = 0,
+        n_outlines: int = 0,
     ) -> None:
         super().__init__()
         self.space = space
-        self.noise_size = noise_size
+        self.outlines = Outlines(space, n_components=n_outlines) if n_outlines else None
+        self.noise_size = noise_size = OUTLINE_SIZE if n_outlines else noise_size
         # the last row of each table stands for "nothing yet", before the first event
         self.embed = nn.ModuleList(nn.Embedding(n + 1, embedding_size) for n in space.sizes)
         self.embed_bar = BarEmbedding(space, embedding_size)
@@ -80,12 +87,27 @@ class LSTMGenerator(nn.Module):
             hidden_size=hidden_size,
             embedding_size=embedding_size,
             n_intervals=n_intervals,
+            n_expected=N_EXPECTED if n_outlines else 0,
         )
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Global noise, standard normal ``[n, Z]``."""
+        """Global noise, ``[n, Z]``: standard normal, or outlines."""
+        if self.outlines is not None:
+            return self.outlines.draw(n, generator)
         device = self.start.weight.device
         return torch.randn(n, self.noise_size, generator=generator, device=device)
+
+    def noise_of(self, events: Tensor, drawn: Tensor) -> Tensor:
+        """The global noise ``[B, Z]`` to which known events ``[B, T, C + 2]`` were written: their
+        outlines, blurred in training; where the generator has none, what was ``drawn``.
+        """
+        if self.outlines is None:
+            return drawn
+        return self.outlines.of(events, blur=BLUR if self.training else 0.0)
+
+    def expected(self, z: Tensor) -> Tensor | None:
+        """What ``z [B, Z]`` says of each pitch, ``[B, E, P]``."""
+        return None if self.outlines is None else self.outlines.expected(z)
 
     def gumbel(self, n: int, length: int, generator: torch.Generator | None = None) -> Tensor:
         """Local noise, standard Gumbel ``[n, length, V]``."""
@@ -113,7 +135,9 @@ class LSTMGenerator(nn.Module):
         (:func:`~gan_music.networks.context.misheard`).
         """
         heard = events if heard is None else heard
-        context = contexts(self.space, heard, n_intervals=self.n_intervals)
+        context = contexts(
+            self.space, heard, n_intervals=self.n_intervals, expected=self.expected(z)
+        )
         drop = self.dropout if dropout else nn.Identity()
         return self.heads(self._states(heard, context, z, drop), context, events)
 

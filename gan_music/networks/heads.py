@@ -35,15 +35,22 @@ class Heads(nn.Module):
     nearness: Tensor
 
     def __init__(
-        self, space: EventSpace, *, hidden_size: int, embedding_size: int, n_intervals: int
+        self,
+        space: EventSpace,
+        *,
+        hidden_size: int,
+        embedding_size: int,
+        n_intervals: int,
+        n_expected: int = 0,
     ) -> None:
         super().__init__()
         self.space, self.n_intervals = space, n_intervals
+        self.n_weights = 3 * len(MEMORIES) + n_expected
         n_places = space.grid + space.n_beats
         n_pitches = space.sizes[_PITCH]
         relations = {
             _OFFSET: n_places,
-            _PITCH: n_intervals * (2 * n_pitches - 1) + 3 * len(MEMORIES),
+            _PITCH: n_intervals * (2 * n_pitches - 1) + self.n_weights,
             _DURATION: n_places,
         }
         more = relations if n_intervals else {}
@@ -86,11 +93,11 @@ class Heads(nn.Module):
             return own + self._landing(scores, context.position, context.meter, _OFFSET)
         if category == _PITCH:
             *intervals, weights = scores.split(
-                [*[2 * own.shape[-1] - 1] * self.n_intervals, 3 * len(MEMORIES)], -1
+                [*[2 * own.shape[-1] - 1] * self.n_intervals, self.n_weights], -1
             )
             for k, score in enumerate(intervals):
                 own = own + self._interval(score, context.pitches[..., k])
-            return own + self._familiarity(weights, context.heard)
+            return own + self._familiarity(weights, context)
         if category == _DURATION:
             return own + self._landing(scores, onset, context.meter, _DURATION)
         return own
@@ -110,10 +117,19 @@ class Heads(nn.Module):
         steps = torch.arange(n, device=scores.device) + n - 1
         return scores.gather(-1, steps - start[..., None])
 
-    def _familiarity(self, weights: Tensor, heard: Tensor) -> Tensor:
-        """Weights ``[..., 3 M]`` of how familiar each pitch is -> its score, ``[..., P]``."""
+    def _familiarity(self, weights: Tensor, context: Context) -> Tensor:
+        """Weights ``[..., 3 M + E]`` of how familiar and expected each pitch is -> its score,
+        ``[..., P]``.
+        """
+        heard, expected = context.heard, context.expected
         with torch.no_grad(), torch.autocast(heard.device.type, enabled=False):
             share = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
             familiar = torch.log(share @ self.nearness + _RARE)  # [..., M, 3 P]
             familiar = familiar.unflatten(-1, (3, -1)).flatten(-3, -2)  # [..., 3 M, P]
-        return (weights[..., None, :] @ familiar.to(weights.dtype))[..., 0, :]
+        of_heard, of_expected = weights.tensor_split([3 * len(MEMORIES)], -1)
+        scores = (of_heard[..., None, :] @ familiar.to(weights.dtype))[..., 0, :]
+        if expected.shape[1]:
+            scores = scores + torch.einsum(
+                "b...e,bep->b...p", of_expected, expected.to(weights.dtype)
+            )
+        return scores

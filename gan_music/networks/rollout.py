@@ -37,7 +37,12 @@ class Rollout:
         temperature: float = 1.0,
     ) -> None:
         self.space, self.temperature = generator.space, temperature
-        self.context = first_context(self.space, *starts, n_intervals=generator.n_intervals)
+        self.context = first_context(
+            self.space,
+            *starts,
+            n_intervals=generator.n_intervals,
+            expected=generator.expected(z),
+        )
         with self._full_precision(z):
             self.cell = _Cell(generator, z, self.context.meter)
             self.heads = _Heads(generator)

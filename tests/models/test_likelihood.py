@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from gan_music import losses
 from gan_music.events import METERS, EventCodec
 from gan_music.models.likelihood import LikelihoodModel
 from gan_music.networks.context import misheard
+from gan_music.networks.outline import N_CLASSES, outline
 from gan_music.schema import LikelihoodConfig
 
 
@@ -24,6 +26,7 @@ def make_model(**changes: Any) -> LikelihoodModel:
         "dropout": 0.0,
         "misheard": 0.3,
         "n_intervals": 2,
+        "n_outlines": 0,
         "attention_span": 3,
         "lr": 0.01,
         "betas": (0.9, 0.99),
@@ -100,3 +103,52 @@ def test_samples(attention_span: int) -> None:
     b = model.sample(n_pieces=3, n_notes=12, seed=5, meter=(3, 4))
     assert [p.notes() for p in a] == [p.notes() for p in b]
     assert [p.meters.tolist() for p in a] == [[[0, 3, 4]]] * 3
+
+
+class Windows(LightningDataModule):
+    """What the data module of a run offers."""
+
+    def __init__(self, data: torch.Tensor) -> None:
+        super().__init__()
+        self.data = data
+
+    def plain_training_batches(self) -> Iterator[torch.Tensor]:
+        yield from self.data.split(5)
+
+    def train_dataloader(self) -> DataLoader[torch.Tensor]:
+        return DataLoader(self.data, batch_size=5)  # type: ignore[arg-type]
+
+
+def test_outlines_are_those_of_the_training_windows(tmp_path: Path) -> None:
+    model = make_model(n_outlines=1)
+    data = windows(model, 40)
+    data[..., 1] = 50 + data[..., 1] % 3
+    make_trainer(tmp_path, 1).fit(model, datamodule=Windows(data))
+    for generator in (model.generator, model.sampler):
+        outlines = generator.outlines
+        assert outlines is not None
+        found = outlines.draw(2000) * outlines.scale + outlines.location
+        of_data = outline(generator.space, data)
+        register = slice(N_CLASSES, N_CLASSES + 2)
+        assert torch.allclose(found.mean(0)[register], of_data.mean(0)[register], atol=0.02)
+        assert torch.allclose(found.std(0)[register], of_data.std(0)[register], rtol=0.2)
+
+
+def test_a_resumed_run_keeps_its_outlines(tmp_path: Path) -> None:
+    model = make_model(n_outlines=2)
+    trainer = make_trainer(tmp_path, 1)
+    trainer.fit(model, datamodule=Windows(windows(model, 20)))
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    resumed = make_model(n_outlines=2)
+    other = Windows(windows(model, 20) % 7)
+    make_trainer(tmp_path, 2).fit(resumed, datamodule=other, ckpt_path=tmp_path / "model.ckpt")
+    assert model.generator.outlines is not None
+    assert resumed.generator.outlines is not None
+    assert torch.equal(resumed.generator.outlines.means, model.generator.outlines.means)
+
+
+def test_outlines_need_a_data_module(tmp_path: Path) -> None:
+    model = make_model(n_outlines=2)
+    loader = DataLoader(windows(model, 4), batch_size=4)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="n_outlines above 0 needs a data module"):
+        make_trainer(tmp_path, 1).fit(model, loader)

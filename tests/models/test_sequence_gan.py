@@ -25,6 +25,7 @@ def make_model(**changes: Any) -> SequenceGAN:
         "dropout": 0.0,
         "misheard": 0.0,
         "n_intervals": 2,
+        "n_outlines": 0,
         "attention_span": 0,
         "lr_g": 0.01,
         "lr_d": 0.01,

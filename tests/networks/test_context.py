@@ -42,11 +42,15 @@ def playable(n: int, length: int, seed: int) -> Tensor:
 @given(length=st.integers(1, 40), seed=st.integers(0, 100))
 def test_whole_windows_and_single_steps_know_the_same(length: int, seed: int) -> None:
     events = playable(3, length, seed)
-    whole = contexts(space, events, n_intervals=N_INTERVALS)
-    step = first_context(space, *space.starts(events), n_intervals=N_INTERVALS)
+    expected = torch.randn(3, 2, space.sizes[1])
+    whole = contexts(space, events, n_intervals=N_INTERVALS, expected=expected)
+    step = first_context(space, *space.starts(events), n_intervals=N_INTERVALS, expected=expected)
     for t in range(length):
-        for field, one, all_ in zip(step._fields, step, whole, strict=True):
+        for field in ("position", "meter", "pitches", "heard"):
+            one, all_ = getattr(step, field), getattr(whole, field)
             assert torch.allclose(one, all_[:, t], rtol=1e-5, atol=1e-6), field
+        # of the whole sequence, and so the same at all steps
+        assert step.expected is whole.expected is expected
         step = step.after(space, events[:, t, :3])
 
 

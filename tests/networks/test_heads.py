@@ -103,6 +103,17 @@ def test_a_memory_fades() -> None:
     assert short < long
 
 
+def test_a_pitch_is_scored_by_what_is_expected() -> None:
+    heads = Heads(space, hidden_size=8, embedding_size=4, n_intervals=N_INTERVALS, n_expected=2)
+    expected = torch.zeros(1, 2, n_pitches)
+    expected[0, 0, 40], expected[0, 1, 41] = 1.0, 10.0
+    context = at(0, (4, 4))._replace(expected=expected)
+    raw = torch.zeros(1, heads.out[1].out_features)  # type: ignore[arg-type]
+    raw[0, -2:] = torch.tensor([3.0, 0.5])
+    logits = heads.logits(1, raw, context, torch.zeros(1))
+    assert {i: x for i, x in enumerate(logits[0].tolist()) if x} == {40: 3.0, 41: 5.0}
+
+
 def test_weights_pass_a_gradient() -> None:
     heads = make_heads()
     events = torch.randint(0, 20, (2, 6, 5))

@@ -78,12 +78,15 @@ def test_where_a_window_begins() -> None:
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("attention_span", [0, 5, 50])
-@pytest.mark.parametrize("n_intervals", [0, 3])
+@pytest.mark.parametrize(("n_intervals", "n_outlines"), [(0, 0), (3, 0), (3, 2), (0, 2)])
 def test_both_passes_of_the_generator_agree(
-    n_layers: int, temperature: float, attention_span: int, n_intervals: int
+    n_layers: int, temperature: float, attention_span: int, n_intervals: int, n_outlines: int
 ) -> None:
     generator = make_generator(
-        n_layers=n_layers, attention_span=attention_span, n_intervals=n_intervals
+        n_layers=n_layers,
+        attention_span=attention_span,
+        n_intervals=n_intervals,
+        n_outlines=n_outlines,
     )
     if generator.attention is not None:
         for parameter in generator.attention.parameters():  # zeros would hide a mistake

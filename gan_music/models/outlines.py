@@ -1,0 +1,72 @@
+"""Outlines of training windows -> the mixture that new ones are drawn from."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+
+from gan_music.networks.outline import N_CLASSES, Mixture
+
+# added to variances, in variances of all outlines: a component has few of its own
+_SMOOTHING = 0.005
+# Krumhansl & Kessler 1982: how well each degree fits a major and a minor key
+_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+
+def fit_outlines(outlines: Tensor, *, n_components: int) -> Mixture:
+    """The mixture of outlines ``[N, F]``, turned to one key each by its best-fitting profile.
+
+    With fewer outlines than components, the last ones weigh nothing.
+    """
+    found = outlines.double().cpu().numpy()
+    location, scale = found.mean(0), np.maximum(found.std(0), 1e-3)
+    # even over the pitch classes: what is standardised can be transposed
+    location[:N_CLASSES] = location[:N_CLASSES].mean()
+    scale[:N_CLASSES] = scale[:N_CLASSES].mean()
+    data = (found - location) / scale
+    key = best_keys(found[:, :N_CLASSES])
+    turned = (np.arange(N_CLASSES) + key[:, None]) % N_CLASSES
+    data[:, :N_CLASSES] = np.take_along_axis(data[:, :N_CLASSES], turned, 1)
+
+    n = min(n_components, len(data))
+    model = GaussianMixture(n, reg_covar=_SMOOTHING, max_iter=50, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is enough
+        model.fit(np.repeat(data, 2, 0) if len(data) == 1 else data)
+    counts = np.bincount(key, minlength=N_CLASSES) + 1.0  # no key is impossible
+    size = data.shape[1]
+    means, factors = np.zeros((n_components, size)), np.tile(np.eye(size), (n_components, 1, 1))
+    means[:n], factors[:n] = model.means_, np.linalg.cholesky(model.covariances_)
+    return Mixture(
+        *(
+            torch.from_numpy(x).float()
+            for x in (
+                location,
+                scale,
+                np.pad(model.weights_, (0, n_components - n)),
+                means,
+                factors,
+                counts / counts.sum(),
+            )
+        )
+    )
+
+
+def best_keys(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Shares of the pitch classes ``[N, 12]`` -> the tonic, major or minor, that they fit best,
+    ``[N]``: Krumhansl & Schmuckler's correlation with the profile of each key.
+    """
+    centred = shares - shares.mean(1, keepdims=True)
+    fits = [
+        centred @ np.roll(np.array(profile) - np.mean(profile), key) / np.std(profile)
+        for key in range(N_CLASSES)
+        for profile in (_MAJOR, _MINOR)
+    ]
+    return np.argmax(fits, 0) // 2

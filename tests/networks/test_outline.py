@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gan_music.events import EventCodec
+from gan_music.models.events import event_space
+from gan_music.networks.events import PADDING
+from gan_music.networks.outline import (
+    N_CLASSES,
+    OUTLINE_SIZE,
+    SCALARS,
+    Mixture,
+    Outlines,
+    outline,
+)
+from gan_music.notes import Piece
+
+codec = EventCodec(24)
+space = event_space(codec)
+C4 = 60 - 21  # the lowest pitch of a piano has the id 0
+
+
+def encoded(*notes: tuple[int, int, int]) -> Tensor:
+    """(onset, duration, pitch) in 24 steps a quarter -> ids ``[1, T, C + 2]``."""
+    onset, duration, pitch = zip(*notes, strict=True)
+    piece = Piece.from_arrays(onset, duration, pitch, grid=24)
+    return torch.from_numpy(codec.encode(piece))[None]
+
+
+def named(found: Tensor) -> dict[str, float]:
+    return dict(zip(SCALARS, found[0, N_CLASSES:].tolist(), strict=True))
+
+
+def any_events(n: int, length: int, seed: int = 0) -> Tensor:
+    torch.manual_seed(seed)
+    sizes = (*space.sizes, space.n_positions, len(space.bars))
+    return torch.stack([torch.randint(0, size, (n, length)) for size in sizes], -1)
+
+
+def test_an_outline_by_hand() -> None:
+    # a third held for a quarter, then a repeated quaver, then a triplet quaver off the grid of four
+    found = outline(
+        space, encoded((0, 24, 60), (0, 24, 64), (24, 12, 60), (36, 12, 60), (56, 4, 62))
+    )
+    shares = dict(enumerate(found[0, :N_CLASSES].tolist()))
+    assert {(k + 21) % 12: x for k, x in shares.items() if x} == pytest.approx(
+        {0: 0.6, 2: 0.2, 4: 0.2}
+    )
+    figures = named(found)
+    assert figures["pitch_mean"] == pytest.approx(C4 + 6 / 5)
+    assert figures["pitch_deviation"] == pytest.approx(math.sqrt(12.8) / math.sqrt(5))
+    logs = [math.log1p(x) for x in (0, 24, 12, 20)]
+    assert figures["offset_mean"] == pytest.approx(sum(logs) / 4)
+    logs = [math.log(x) for x in (24, 24, 12, 12, 4)]
+    assert figures["duration_mean"] == pytest.approx(sum(logs) / 5, rel=1e-5)
+    for name, wanted in {
+        "chord_rate": 1 / 4,
+        "overlap_rate": 1 / 4,
+        "beat_rate": 3 / 5,
+        "half_beat_rate": 4 / 5,
+        "quarter_beat_rate": 4 / 5,
+        "triplet_rate": 1 / 5,
+        "repeated_pitch_rate": 1 / 4,
+        "step_rate": 2 / 4,
+        "interval_mean": (4 + 4 + 0 + 2) / 4,
+        "offset_change_rate": 3 / 3,
+        "distinct_pitches": 3 / 5,
+        "distinct_offsets": 4 / 4,
+        "distinct_pitch_2grams": 4 / 4,
+        "distinct_pitch_4grams": 2 / 2,
+        "distinct_interval_2grams": 3 / 3,
+        "distinct_rhythms": 3 / 3,
+    }.items():
+        assert figures[name] == pytest.approx(wanted), name
+
+
+def test_what_comes_back_is_not_distinct() -> None:
+    figures = named(outline(space, encoded(*[(24 * i, 24, 60 + 2 * (i % 2)) for i in range(12)])))
+    assert figures["distinct_pitches"] == pytest.approx(2 / 12)
+    assert figures["distinct_pitch_2grams"] == pytest.approx(2 / 11)
+    assert figures["distinct_pitch_4grams"] == pytest.approx(2 / 9)
+    assert figures["distinct_interval_2grams"] == pytest.approx(2 / 10)
+    assert figures["distinct_rhythms"] == pytest.approx(1 / 10)
+    assert figures["offset_change_rate"] == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(length=st.integers(1, 30), padding=st.integers(0, 8), seed=st.integers(0, 100))
+def test_padding_does_not_count(length: int, padding: int, seed: int) -> None:
+    events = any_events(3, length, seed)
+    padded = torch.cat([events, torch.full((3, padding, 5), PADDING)], 1)
+    found = outline(space, padded)
+    assert found.isfinite().all()
+    assert torch.allclose(found, outline(space, events), atol=1e-4)
+
+
+def test_a_transposition_turns_the_classes_and_moves_the_register() -> None:
+    events = any_events(4, 40)
+    events[..., 1] = events[..., 1].clamp(10, 70)
+    higher = events.clone()
+    higher[..., 1] += 5
+    a, b = outline(space, events), outline(space, higher)
+    assert torch.allclose(a[:, :N_CLASSES].roll(5, 1), b[:, :N_CLASSES])
+    moved = [SCALARS.index(x) for x in ("pitch_mean", "pitch_low", "pitch_high")]
+    change = (b - a)[:, N_CLASSES:]
+    wanted = torch.zeros(len(SCALARS))
+    wanted[moved] = 5.0
+    assert torch.allclose(change, wanted.expand(4, -1), atol=1e-4)
+
+
+def mixture(**changes: Tensor) -> Mixture:
+    return Mixture(
+        location=torch.zeros(OUTLINE_SIZE),
+        scale=torch.ones(OUTLINE_SIZE),
+        weights=torch.tensor([0.0, 1.0]),
+        means=torch.stack([torch.zeros(OUTLINE_SIZE), torch.arange(OUTLINE_SIZE).float()]),
+        factors=torch.zeros(2, OUTLINE_SIZE, OUTLINE_SIZE),
+        keys=torch.tensor([0.0] * 3 + [1.0] + [0.0] * 8),
+    )._replace(**changes)
+
+
+def test_drawn_outlines_are_a_component_turned_to_a_key() -> None:
+    outlines = Outlines(space, n_components=2)
+    outlines.follow(mixture())
+    z = outlines.draw(5)
+    assert torch.equal(z[:, N_CLASSES:], torch.arange(12.0, OUTLINE_SIZE).expand(5, -1))
+    # the tonic's share, 0, now stands at the fourth class
+    assert z[0, :N_CLASSES].tolist() == [9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_drawn_outlines_have_the_covariance_of_their_component() -> None:
+    factor = torch.randn(OUTLINE_SIZE, OUTLINE_SIZE, generator=torch.Generator().manual_seed(0))
+    outlines = Outlines(space, n_components=2)
+    outlines.follow(mixture(factors=factor.tril().expand(2, -1, -1), keys=torch.eye(N_CLASSES)[0]))
+    z = outlines.draw(200_000, torch.Generator().manual_seed(1))
+    assert torch.allclose(z.T.cov(), factor.tril() @ factor.tril().T, atol=0.5)
+
+
+def test_the_same_noise_is_the_same_outline() -> None:
+    outlines = Outlines(space, n_components=3)
+    a, b = (outlines.draw(4, torch.Generator().manual_seed(2)) for _ in range(2))
+    assert torch.equal(a, b)
+
+
+def test_known_events_have_standardised_outlines() -> None:
+    outlines = Outlines(space, n_components=2)
+    events = any_events(6, 20)
+    found = outline(space, events)
+    outlines.follow(mixture(location=found.mean(0), scale=found.std(0) + 0.1))
+    z = outlines.of(events, blur=0.0)
+    assert torch.allclose(z * outlines.scale + outlines.location, found, atol=1e-4)
+    blurred = outlines.of(events.repeat(100, 1, 1), blur=0.1) - z.repeat(100, 1)
+    assert blurred.std().item() == pytest.approx(0.1, rel=0.05)
+
+
+def test_what_an_outline_says_of_each_pitch() -> None:
+    found = torch.zeros(1, OUTLINE_SIZE)
+    found[0, 0], found[0, 7] = 0.75, 0.25
+    found[0, N_CLASSES], found[0, N_CLASSES + 1] = 40.0, 6.0
+    shares, register = Outlines(space, n_components=1).expected(found)[0]
+    assert shares[[0, 12, 84]].tolist() == pytest.approx([math.log(0.76)] * 3)
+    assert shares[[7, 79]].tolist() == pytest.approx([math.log(0.26)] * 2)
+    assert shares[[1, 80]].tolist() == pytest.approx([math.log(0.01)] * 2)
+    assert register[[34, 40, 52]].tolist() == pytest.approx([-0.5, 0.0, -2.0])
