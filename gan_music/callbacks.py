@@ -23,7 +23,8 @@ class SampleQuality(Callback):
     The same noise each time, so that epochs can be compared. Samples are ``n_notes`` long and
     windows are cut from all of them, so that drift is seen. Logs ``val/distance`` and what it is
     made of (:func:`gan_music.metrics.distance.distance`), and ``val/selection``, by which
-    checkpoints are chosen: the distance, plus 1 in a warm start.
+    checkpoints are chosen: the distance, plus 1 in a warm start; of a model that is best at last,
+    less for each epoch.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class SampleQuality(Callback):
         figures = self.measure(pl_module, self.seed)
         # the best checkpoint is one of the GAN's: whatever is to be outgrown ranks behind it
         figures["selection"] = figures["distance"] + (1.0 if pl_module.phase else 0.0)
+        if pl_module.best_at_last:
+            figures["selection"] = -float(trainer.current_epoch)
         pl_module.log_dict({f"val/{k}": float(v) for k, v in figures.items()})
 
     def measure(self, model: MusicModel, seed: int) -> dict[str, float]:

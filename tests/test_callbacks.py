@@ -19,10 +19,17 @@ ONE_NOTE = [Piece.from_arrays([0] * 48, [1] * 48, [60] * 48, grid=24)] * 8
 class Model(MusicModel):
     """Writes what it is told to."""
 
-    def __init__(self, warm: bool = False) -> None:
+    def __init__(self, warm: bool = False, last: bool = False) -> None:
         super().__init__(None, codec_state={}, config=None, clip_norm=None)
         self.pieces = REAL
-        self.warm = warm
+        self.warm, self.last = warm, last
+
+    @property
+    def best_at_last(self) -> bool:
+        return self.last
+
+    def log_dict(self, values: Any, **arguments: Any) -> None:
+        self.logged = values
 
     @property
     def phase(self) -> str:
@@ -104,3 +111,18 @@ def test_quality_is_of_windows_cut_from_long_samples() -> None:
     quality = SampleQuality(REAL, n_windows=7, window=64, n_notes=48, seed=0)
     quality.measure(model, 0)  # samples shorter than a window are taken as they are
     assert model.asked == {"n_pieces": 7, "n_notes": 48, "seed": 0}
+
+
+@pytest.mark.parametrize(("warm", "last"), [(False, False), (True, False), (False, True)])
+def test_what_a_checkpoint_is_chosen_by(warm: bool, last: bool) -> None:
+    quality = SampleQuality(REAL, n_windows=7, window=16, n_notes=48, seed=0)
+    model, chosen = Model(warm=warm, last=last), []
+    for epoch in range(2):
+        quality.on_validation_epoch_end(
+            SimpleNamespace(current_epoch=epoch),  # type: ignore[arg-type]
+            model,
+        )
+        chosen.append(model.logged["val/selection"])
+    # the samples stay the same: only an epoch that is better by being later is chosen anew
+    first = 0.0 if last else model.logged["val/distance"] + warm
+    assert chosen == [first, -1.0 if last else first]

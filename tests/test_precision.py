@@ -36,6 +36,8 @@ def test_auto_is_what_the_device_is_fast_in(
     assert precision(on_cpu) == {"32-true": "bf16-mixed", "bf16-mixed": "32-true"}[wanted]
 
 
+# of the flags of oneDNN, about graphics cards
+@pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN:UserWarning")
 def test_whether_there_is_an_lstm_in_bf16() -> None:
     state = torch.get_rng_state()
     answer = runs_lstm_in_bf16()

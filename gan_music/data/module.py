@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
@@ -148,9 +149,10 @@ class MusicDataModule(LightningDataModule):
         return self._loader(self.train_items, sampler)
 
     def plain_training_batches(self) -> Iterator[Tensor]:
-        """Every training window as it is, on each time scale: for what is fitted beforehand."""
-        scales = range(len(self.time_scales))
-        items = [Item(i, scale=s) for s in scales for i in range(len(self.train_items))]
+        """Every training window once, as it is: for what is fitted beforehand."""
+        # the time scale that is nearest to none
+        scale = int(np.argmin(np.abs(np.log(self.time_scales))))
+        items = [Item(i, scale=scale) for i in range(len(self.train_items))]
         for first in range(0, len(items), self.batch_size):
             yield self.train_items.__getitems__(items[first : first + self.batch_size])
 

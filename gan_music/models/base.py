@@ -94,6 +94,15 @@ class MusicModel(LightningModule):
         return {"generator": sum(ours), "all_players": sum(trained.values())}
 
     @property
+    def best_at_last(self) -> bool:
+        """Whether the last checkpoint is the one to keep, whatever validation says.
+
+        So it is where the learning rate falls to the run's end. The distance of a few validation
+        pieces moves more by chance than such a run does in its last epochs.
+        """
+        return False
+
+    @property
     def phase(self) -> str:
         """What this epoch is, where it is not simply adversarial."""
         return ""

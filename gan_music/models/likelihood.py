@@ -52,9 +52,14 @@ class LikelihoodModel(EventModel):
             n_intervals=settings.n_intervals,
             attention_span=settings.attention_span,
             n_outlines=settings.n_outlines,
+            recurrent_dropout=settings.recurrent_dropout,
         )
         self.averaged = averaged(self.generator, settings.ema_decay)
         self.register_buffer("n_batches", torch.tensor(0))
+
+    @property
+    def best_at_last(self) -> bool:
+        return True
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         s = self.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_music.networks.attention import PastAttention
@@ -50,8 +51,10 @@ class LSTMGenerator(nn.Module):
         n_intervals: int = 0,
         attention_span: int = 0,
         n_outlines: int = 0,
+        recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.recurrent_dropout = recurrent_dropout
         self.space = space
         self.outlines = Outlines(space, n_components=n_outlines) if n_outlines else None
         self.noise_size = noise_size = OUTLINE_SIZE if n_outlines else noise_size
@@ -153,12 +156,29 @@ class LSTMGenerator(nn.Module):
         place = self.embed_bar(context.position, context.meter)
         beside = z[:, None].expand(-1, events.shape[1], -1)
         inputs = torch.cat([embedded, place, beside], -1)
-        hidden, _ = self.lstm(drop(inputs), self.initial_state(z))
+        hidden = self._recurrence(drop(inputs), self.initial_state(z))
         if self.attention is not None:
             # of a step, the event that came then; nobody looks back on the last
             came = embedded.roll(-1, 1)
             hidden = self.attention(hidden, drop(came))
         return drop(hidden)
+
+    def _recurrence(self, inputs: Tensor, state: State) -> Tensor:
+        """The LSTM over whole sequences, ``[B, T, H]``; in training, with a share of its recurrent
+        weights dropped throughout (Merity et al. 2018).
+        """
+        lstm = self.lstm
+        if not self.training or self.recurrent_dropout == 0:
+            return lstm(inputs, state)[0]
+        weights = [
+            F.dropout(w, self.recurrent_dropout) if i == 1 else w
+            for layer in lstm.all_weights
+            for i, w in enumerate(layer)
+        ]
+        # what the module itself calls; bias, layers, dropout, training, directions, batch first
+        return torch.lstm(
+            inputs, state, weights, True, lstm.num_layers, lstm.dropout, True, False, True
+        )[0]
 
     @torch.no_grad()
     def rollout(

@@ -47,7 +47,7 @@ SCALARS = (
     "distinct_rhythms",
 )
 OUTLINE_SIZE = N_CLASSES + len(SCALARS)  # F
-N_EXPECTED = 2  # numbers that an outline says of each pitch
+N_EXPECTED = 4  # numbers that an outline says of each pitch
 
 # what known outlines are blurred by, in their standard deviations: the generator must not count on
 # them to the last digit, since drawn ones are not that exact
@@ -185,16 +185,25 @@ class Outlines(nn.Module):
         return torch.cat([turned, z[:, N_CLASSES:]], 1)
 
     def expected(self, z: Tensor) -> Tensor:
-        """What outlines say of each pitch, ``[B, 2, P]``: logarithms of its class's share, and of
-        its density in the register, a Gaussian, up to a constant.
+        """What outlines say of each pitch, ``[B, 4, P]``: logarithms of its class's share, and of
+        its density in the register, a Gaussian, up to a constant; how far below the low pitches it
+        lies, and above the high ones, in units of three semitones.
         """
         found = z * self.scale + self.location
         shares = found[:, :N_CLASSES].clamp_min(0)
         shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-3)
         pitch = torch.arange(self.space.sizes[_PITCH], device=z.device)
-        mean, deviation = found[:, N_CLASSES, None], found[:, N_CLASSES + 1, None]
+        mean, deviation, low, high = found[:, N_CLASSES : N_CLASSES + 4, None].unbind(1)
         away = (pitch - mean) / deviation.clamp_min(_NARROW)
-        return torch.stack([torch.log(shares + _RARE)[:, pitch % N_CLASSES], -0.5 * away**2], 1)
+        return torch.stack(
+            [
+                torch.log(shares + _RARE)[:, pitch % N_CLASSES],
+                -0.5 * away**2,
+                (low - pitch).clamp_min(0) / _NARROW,
+                (pitch - high).clamp_min(0) / _NARROW,
+            ],
+            1,
+        )
 
 
 def _mean(x: Tensor, mask: Tensor) -> Tensor:

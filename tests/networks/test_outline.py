@@ -138,8 +138,8 @@ def test_drawn_outlines_have_the_covariance_of_their_component() -> None:
     factor = torch.randn(OUTLINE_SIZE, OUTLINE_SIZE, generator=torch.Generator().manual_seed(0))
     outlines = Outlines(space, n_components=2)
     outlines.follow(mixture(factors=factor.tril().expand(2, -1, -1), keys=torch.eye(N_CLASSES)[0]))
-    z = outlines.draw(200_000, torch.Generator().manual_seed(1))
-    assert torch.allclose(z.T.cov(), factor.tril() @ factor.tril().T, atol=0.5)
+    z = outlines.draw(20_000, torch.Generator().manual_seed(1))
+    assert torch.allclose(z.T.cov(), factor.tril() @ factor.tril().T, atol=2.0)
 
 
 def test_the_same_noise_is_the_same_outline() -> None:
@@ -162,9 +162,11 @@ def test_known_events_have_standardised_outlines() -> None:
 def test_what_an_outline_says_of_each_pitch() -> None:
     found = torch.zeros(1, OUTLINE_SIZE)
     found[0, 0], found[0, 7] = 0.75, 0.25
-    found[0, N_CLASSES], found[0, N_CLASSES + 1] = 40.0, 6.0
-    shares, register = Outlines(space, n_components=1).expected(found)[0]
+    found[0, N_CLASSES : N_CLASSES + 4] = torch.tensor([40.0, 6.0, 30.0, 60.0])
+    shares, register, below, above = Outlines(space, n_components=1).expected(found)[0]
     assert shares[[0, 12, 84]].tolist() == pytest.approx([math.log(0.76)] * 3)
     assert shares[[7, 79]].tolist() == pytest.approx([math.log(0.26)] * 2)
     assert shares[[1, 80]].tolist() == pytest.approx([math.log(0.01)] * 2)
     assert register[[34, 40, 52]].tolist() == pytest.approx([-0.5, 0.0, -2.0])
+    assert below[[24, 30, 31, 80]].tolist() == [2, 0, 0, 0]
+    assert above[[10, 60, 63, 66]].tolist() == [0, 0, 1, 2]
