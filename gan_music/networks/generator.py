@@ -11,6 +11,7 @@ from gan_music.networks.context import Context, IntervalEmbedding, contexts
 from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.heads import Heads
 from gan_music.networks.outline import BLUR, N_EXPECTED, OUTLINE_SIZE, Outlines
+from gan_music.networks.recall import N_KINDS, recall
 from gan_music.networks.rollout import Rollout
 
 State = tuple[Tensor, Tensor]
@@ -29,6 +30,9 @@ class LSTMGenerator(nn.Module):
     state then looks back over so many events
     (:class:`~gan_music.networks.attention.PastAttention`). The heads are chained, and score a
     choice also by where it leads (:class:`~gan_music.networks.heads.Heads`).
+
+    With ``recall_span`` above 0, a choice is scored also by what followed when the sequence last
+    went like this, so many events ago at most (:mod:`gan_music.networks.recall`).
 
     With ``n_outlines`` above 0, the global noise is the outline of what is to be written
     (:class:`~gan_music.networks.outline.Outlines`, of so many components) instead of
@@ -51,9 +55,11 @@ class LSTMGenerator(nn.Module):
         n_intervals: int = 0,
         attention_span: int = 0,
         n_outlines: int = 0,
+        recall_span: int = 0,
         recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.recall_span = recall_span
         self.recurrent_dropout = recurrent_dropout
         self.space = space
         self.outlines = Outlines(space, n_components=n_outlines) if n_outlines else None
@@ -91,6 +97,7 @@ class LSTMGenerator(nn.Module):
             embedding_size=embedding_size,
             n_intervals=n_intervals,
             n_expected=N_EXPECTED if n_outlines else 0,
+            n_recalled=N_KINDS if recall_span else 0,
         )
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -142,7 +149,10 @@ class LSTMGenerator(nn.Module):
             self.space, heard, n_intervals=self.n_intervals, expected=self.expected(z)
         )
         drop = self.dropout if dropout else nn.Identity()
-        return self.heads(self._states(heard, context, z, drop), context, events)
+        recalled = (
+            recall(self.space, events, heard, span=self.recall_span) if self.recall_span else None
+        )
+        return self.heads(self._states(heard, context, z, drop), context, events, recalled)
 
     def _states(self, events: Tensor, context: Context, z: Tensor, drop: nn.Module) -> Tensor:
         """The state before each event, ``[B, T, H]``."""

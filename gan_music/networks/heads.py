@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,6 +29,10 @@ class Heads(nn.Module):
       familiar it is: the logarithms of the shares that it, its pitch class and its register have of
       what was heard of late, with weights that the state gives.
 
+    With ``n_recalled`` above 0, each is scored also by what followed at places like this one
+    (:func:`~gan_music.networks.recall.recall`, in so many kinds of likeness), with weights that the
+    state gives.
+
     So a network that knows where the beat or the key is need not learn for each offset and each
     pitch what leads there; and what it learned in one key or at one place holds at all others.
     With ``n_intervals=0`` each is scored as itself alone.
@@ -42,9 +48,10 @@ class Heads(nn.Module):
         embedding_size: int,
         n_intervals: int,
         n_expected: int = 0,
+        n_recalled: int = 0,
     ) -> None:
         super().__init__()
-        self.space, self.n_intervals = space, n_intervals
+        self.space, self.n_intervals, self.n_recalled = space, n_intervals, n_recalled
         self.n_weights = 3 * len(MEMORIES) + n_expected
         n_places = space.grid + space.n_beats
         n_pitches = space.sizes[_PITCH]
@@ -59,7 +66,8 @@ class Heads(nn.Module):
             for i in range(space.n_categories)
         )
         self.out = nn.ModuleList(
-            nn.Linear(hidden_size, n + more.get(i, 0)) for i, n in enumerate(space.sizes)
+            nn.Linear(hidden_size, n + more.get(i, 0) + n_recalled)
+            for i, n in enumerate(space.sizes)
         )
         # what a head is told of the choices before its own
         self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in space.sizes[:-1])
@@ -70,22 +78,48 @@ class Heads(nn.Module):
         nearness = torch.cat([p.float() for p in parts], 1)
         self.register_buffer("nearness", nearness, persistent=False)
 
-    def forward(self, hidden: Tensor, context: Context, events: Tensor) -> tuple[Tensor, ...]:
-        """States ``[B, T, H]`` before known ids ``[B, T, C + 2]`` -> ``C`` times ``[B, T, n]``."""
+    def forward(
+        self,
+        hidden: Tensor,
+        context: Context,
+        events: Tensor,
+        recalled: Sequence[Tensor] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """States ``[B, T, H]`` before known ids ``[B, T, C + 2]`` -> ``C`` times ``[B, T, n]``.
+
+        ``recalled`` is what is recalled of each category, ``[B, T, K, n]``.
+        """
         ids = events.clamp_min(0)
         told, logits = [hidden], []
         for i, (first, out) in enumerate(zip(self.first, self.out, strict=True)):
             scores = out(F.gelu(first(torch.cat(told, -1))))
-            logits.append(self.logits(i, scores, context, ids[..., -2]))
+            of_past = recalled[i] if recalled else None
+            logits.append(self.logits(i, scores, context, ids[..., -2], of_past))
             if i < len(self.chain):
                 told.append(self.chain[i](ids[..., i]))
         return tuple(logits)
 
-    def logits(self, category: int, scores: Tensor, context: Context, onset: Tensor) -> Tensor:
+    def logits(
+        self,
+        category: int,
+        scores: Tensor,
+        context: Context,
+        onset: Tensor,
+        recalled: Tensor | None = None,
+    ) -> Tensor:
         """What the output of a head ``[..., W]`` says of each choice ``[..., n]``.
 
-        ``onset`` is the event's position in the bar, which heads after the offset's may know.
+        ``onset`` is the event's position in the bar, which heads after the offset's may know;
+        ``recalled`` is what is recalled of this category, ``[..., K, n]``.
         """
+        if recalled is None:
+            return self._related(category, scores, context, onset)
+        scores, trust = scores.tensor_split([-self.n_recalled], -1)
+        by_recall = (trust[..., None, :] @ recalled.to(trust.dtype))[..., 0, :]
+        return self._related(category, scores, context, onset) + by_recall
+
+    def _related(self, category: int, scores: Tensor, context: Context, onset: Tensor) -> Tensor:
+        """By itself, and by what it is to what came before."""
         if not self.n_intervals:
             return scores
         own, scores = scores.tensor_split([self.space.sizes[category]], -1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gan_music.networks.attention import Memory, SummedRows
 from gan_music.networks.context import Context, first_context
+from gan_music.networks.recall import Recollection
 
 if TYPE_CHECKING:
     from gan_music.networks.generator import LSTMGenerator
@@ -49,6 +50,11 @@ class Rollout:
             self.memory: Memory | None = None
             if generator.attention is not None:
                 self.memory = Memory(generator.attention, len(z), _tables(generator))
+            self.recollection: Recollection | None = None
+            if generator.recall_span:
+                self.recollection = Recollection(
+                    self.space, len(z), span=generator.recall_span, device=z.device
+                )
         # before the first event stands "nothing yet"
         self.chosen = torch.tensor(self.space.sizes, device=z.device).expand(len(z), -1)
 
@@ -70,10 +76,12 @@ class Rollout:
                 if self.memory is not None:
                     hidden = self.memory.read(hidden)
                 self.chosen = self.heads.choose(
-                    hidden, gumbel[:, t], self.context, self.temperature
+                    hidden, gumbel[:, t], self.context, self.temperature, self.recollection
                 )
                 self.context = self.context.after(self.space, self.chosen)
                 intervals = self.context.intervals()
+                if self.recollection is not None:
+                    self.recollection.after(self.chosen)
                 if self.memory is not None:
                     self.memory.write(torch.cat([self.chosen, intervals], 1))
                 events[:, t, :n] = self.chosen
@@ -160,7 +168,12 @@ class _Heads:
         self.out = [cast(nn.Linear, o) for o in self.modules.out]
 
     def choose(
-        self, hidden: Tensor, gumbel: Tensor, context: Context, temperature: float
+        self,
+        hidden: Tensor,
+        gumbel: Tensor,
+        context: Context,
+        temperature: float,
+        recollection: Recollection | None,
     ) -> Tensor:
         """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``[B, C]``."""
         sizes = self.space.sizes
@@ -171,8 +184,11 @@ class _Heads:
         for i, x in enumerate(parts):
             if i > 0:
                 x = x + self.told[i - 1](chosen[:, :i])
-            logits = self.modules.logits(i, self.out[i](F.gelu(x)), context, onset)
+            recalled = None if recollection is None else recollection.scores(i)
+            logits = self.modules.logits(i, self.out[i](F.gelu(x)), context, onset, recalled)
             chosen[:, i] = (logits / temperature + noise[i]).argmax(-1)
+            if recollection is not None and i + 1 < len(sizes):
+                recollection.chose(i, chosen[:, i])
             if i == 0:
                 onset = self.space.advance(context.position, chosen[:, 0], context.meter)
         return chosen

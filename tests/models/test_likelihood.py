@@ -27,6 +27,8 @@ def make_model(**changes: Any) -> LikelihoodModel:
         "misheard": 0.3,
         "n_intervals": 2,
         "n_outlines": 0,
+        "recall_span": 5,
+        "recurrent_dropout": 0.0,
         "attention_span": 3,
         "lr": 0.01,
         "betas": (0.9, 0.99),

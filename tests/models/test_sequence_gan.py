@@ -26,6 +26,8 @@ def make_model(**changes: Any) -> SequenceGAN:
         "misheard": 0.0,
         "n_intervals": 2,
         "n_outlines": 0,
+        "recall_span": 5,
+        "recurrent_dropout": 0.0,
         "attention_span": 0,
         "lr_g": 0.01,
         "lr_d": 0.01,

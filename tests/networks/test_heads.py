@@ -114,6 +114,18 @@ def test_a_pitch_is_scored_by_what_is_expected() -> None:
     assert {i: x for i, x in enumerate(logits[0].tolist()) if x} == {40: 3.0, 41: 5.0}
 
 
+@pytest.mark.parametrize("category", [0, 1, 2])
+@pytest.mark.parametrize("n_intervals", [0, N_INTERVALS])
+def test_a_choice_is_scored_by_what_is_recalled(category: int, n_intervals: int) -> None:
+    heads = Heads(space, hidden_size=8, embedding_size=4, n_intervals=n_intervals, n_recalled=2)
+    recalled = torch.zeros(1, 2, space.sizes[category])
+    recalled[0, 0, 4], recalled[0, 1, 6] = 1.0, 10.0
+    raw = torch.zeros(1, heads.out[category].out_features)  # type: ignore[arg-type]
+    raw[0, -2:] = torch.tensor([3.0, 0.5])
+    logits = heads.logits(category, raw, at(0, (4, 4)), torch.zeros(1).long(), recalled)
+    assert {i: x for i, x in enumerate(logits[0].tolist()) if x} == {4: 3.0, 6: 5.0}
+
+
 def test_weights_pass_a_gradient() -> None:
     heads = make_heads()
     events = torch.randint(0, 20, (2, 6, 5))

@@ -78,15 +78,23 @@ def test_where_a_window_begins() -> None:
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("attention_span", [0, 5, 50])
-@pytest.mark.parametrize(("n_intervals", "n_outlines"), [(0, 0), (3, 0), (3, 2), (0, 2)])
+@pytest.mark.parametrize(
+    ("n_intervals", "n_outlines", "recall_span"), [(0, 0, 0), (3, 0, 12), (3, 2, 0), (0, 2, 30)]
+)
 def test_both_passes_of_the_generator_agree(
-    n_layers: int, temperature: float, attention_span: int, n_intervals: int, n_outlines: int
+    n_layers: int,
+    temperature: float,
+    attention_span: int,
+    n_intervals: int,
+    n_outlines: int,
+    recall_span: int,
 ) -> None:
     generator = make_generator(
         n_layers=n_layers,
         attention_span=attention_span,
         n_intervals=n_intervals,
         n_outlines=n_outlines,
+        recall_span=recall_span,
     )
     if generator.attention is not None:
         for parameter in generator.attention.parameters():  # zeros would hide a mistake
@@ -103,14 +111,33 @@ def test_both_passes_of_the_generator_agree(
         assert torch.all(score.amax(-1) - chosen < 1e-5)
 
 
-@pytest.mark.parametrize("attention_span", [0, 5])
-def test_a_rollout_goes_on_where_it_stopped(attention_span: int) -> None:
-    generator = make_generator(attention_span=attention_span)
+@pytest.mark.parametrize(("attention_span", "recall_span"), [(0, 0), (5, 0), (0, 9)])
+def test_a_rollout_goes_on_where_it_stopped(attention_span: int, recall_span: int) -> None:
+    generator = make_generator(attention_span=attention_span, recall_span=recall_span)
     z, gumbel, begin = generator.noise(3), generator.gumbel(3, 20), starts(3)
     whole = generator.rollout(z, gumbel, begin)
     rollout = Rollout(generator, z, begin)
     parts = [rollout.write(part) for part in gumbel.split([1, 11, 8], 1)]
     assert torch.equal(torch.cat(parts, 1), whole)
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_recurrent_weights_are_dropped_in_training_alone(n_layers: int) -> None:
+    plain = make_generator(n_layers=n_layers)
+    dropping = make_generator(n_layers=n_layers, recurrent_dropout=0.5)
+    events, z = any_events(3, 9), plain.noise(3)
+
+    def first(generator: LSTMGenerator) -> Tensor:
+        return generator.logits(events, z)[0]
+
+    assert torch.equal(first(plain.eval()), first(dropping.eval()))
+    dropping.train()
+    assert not torch.allclose(first(dropping), first(plain), atol=1e-4)
+    # the same call otherwise
+    dropping.recurrent_dropout = 1e-9
+    assert torch.allclose(first(dropping), first(plain), atol=1e-5)
+    first(dropping).sum().backward()
+    assert all(p.grad is not None for p in dropping.lstm.parameters())
 
 
 def test_gumbel_noise_has_the_moments_of_its_distribution() -> None:
@@ -119,11 +146,14 @@ def test_gumbel_noise_has_the_moments_of_its_distribution() -> None:
     assert noise.var().item() == pytest.approx(math.pi**2 / 6, abs=0.02)
 
 
-@pytest.mark.parametrize("attention_span", [0, 3])
-def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones(attention_span: int) -> None:
-    generator = make_generator(attention_span=attention_span)
+@pytest.mark.parametrize(("attention_span", "recall_span"), [(0, 0), (3, 0), (0, 8)])
+def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones(
+    attention_span: int, recall_span: int
+) -> None:
+    generator = make_generator(attention_span=attention_span, recall_span=recall_span)
     z = generator.noise(1)
     a = any_events(1, 8)
+    a[:, 3:5] = a[:, :2]  # something to recall
     b = a.clone()
     b[:, 5:, :4] = (b[:, 5:, :4] + 1) % 20
     for i, (x, y) in enumerate(zip(generator.logits(a, z), generator.logits(b, z), strict=True)):

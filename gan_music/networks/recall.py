@@ -1,0 +1,162 @@
+"""What followed, in the same sequence, when it last went like this.
+
+Real music repeats itself, often word for word; a state that fades does not. So past places are
+found whose notes before them are those before the next one, pitch for pitch or interval for
+interval, and choices are told which were made there. Nothing is learned here but, by the heads,
+how far to trust it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan_music.networks.events import EventSpace
+
+# kinds of likeness: so many last pitches are the same; so many last intervals
+SAME_PITCHES = (2, 4, 8)
+SAME_INTERVALS = (4,)
+N_KINDS = len(SAME_PITCHES) + len(SAME_INTERVALS)  # K
+
+_FADING = 128.0  # events after which a place counts 1 / e
+_RARE = 0.01  # what shares are large against
+_PITCH = 1  # column of an event
+_N_EXACT = len(SAME_PITCHES)
+_NO_INTERVAL = -(1 << 20)
+_IS_EXACT = torch.arange(N_KINDS) < _N_EXACT
+
+
+@torch.no_grad()
+def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> list[Tensor]:
+    """Ids ``[B, T, C + 2]`` -> for each category, ``[B, T, K, n]``: logarithms of the shares that
+    each choice has of those made at places like this one, at most ``span`` events ago.
+
+    An offset is held against all of them; a pitch against those where the offset was this one; and
+    so on down the chain. Later places count more. ``past`` are the same events, as they were heard.
+    """
+    n, length = events.shape[:2]
+    pitch = past[..., _PITCH]
+    before = F.pad(pitch, (1, 0), value=-1)[:, :length]  # [B, T]; -1 where there is none
+    # most events are like few places: of each pair, the row of B T events, and both in their row
+    kinds = _likeness(before, span)
+    row, event, place = torch.stack(kinds).any(0).nonzero().unbind(1)
+    weights = torch.stack([k[row, event, place] for k in kinds], 1)  # [M, K]
+    weights = weights * torch.exp((place - event) / _FADING)[:, None]
+    line = row * length + event
+    found = []
+    for i, size in enumerate(space.sizes):
+        total = weights.new_zeros(n * length, N_KINDS).index_add_(0, line, weights)
+        chosen = past[row, place, i]
+        where = chosen[:, None].expand(-1, N_KINDS)
+        if i == _PITCH:
+            # where the intervals were the same, so is the one that follows
+            turned = before[row, event] + chosen - before[row, place]
+            is_there = (turned >= 0) & (turned < size)
+            where = torch.where(_IS_EXACT.to(chosen.device), where, turned[:, None])
+            weights_here = weights * (_IS_EXACT.to(chosen.device) | is_there[:, None])
+            where = where.clamp(0, size - 1)
+        else:
+            weights_here = weights
+        kind = torch.arange(N_KINDS, device=chosen.device)
+        cells = ((line[:, None] * N_KINDS + kind) * size + where).flatten()
+        sums = weights.new_zeros(n * length * N_KINDS * size)
+        sums.index_add_(0, cells, weights_here.flatten())
+        sums = sums.view(n, length, N_KINDS, size)
+        found.append(_scores(sums, total.view(n, length, N_KINDS)))
+        weights = weights * (events[row, event, i] == chosen)[:, None]
+    return found
+
+
+class Recollection:
+    """The same for ``n`` sequences side by side, one event at a time."""
+
+    def __init__(self, space: EventSpace, n: int, *, span: int, device: torch.device) -> None:
+        self.space = space
+        # the last events and how each went on from the one before it, the oldest first
+        self.past = torch.full((n, space.n_categories, span), -1, device=device)
+        self.intervals = torch.full((n, span), _NO_INTERVAL, device=device)
+        self.last = torch.full((n,), -1, device=device)  # pitch
+        # of each place: how many pitches, and intervals, before it are those before the next event
+        self.runs = torch.zeros(n, 2, span, dtype=torch.int64, device=device)
+        self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / _FADING)
+        self.weights = torch.zeros(n, N_KINDS, span, device=device)  # of each place
+
+    def scores(self, category: int) -> Tensor:
+        """Of the choices for the next event, ``[B, K, n]``."""
+        size, chosen = self.space.sizes[category], self.past[:, category].clamp_min(0)
+        shares = self._sums(self.weights, chosen, size)
+        if category == _PITCH:
+            by = (self.intervals + size).clamp_min(0)
+            turned = self._sums(self.weights[:, _N_EXACT:], by, 2 * size)
+            shares[:, _N_EXACT:] = _from(turned, self.last[:, None])
+        return _scores(shares, self.weights.sum(-1))
+
+    def chose(self, category: int, ids: Tensor) -> None:
+        """What was chosen for it, ``[B]``: only places where it was the same count from here on."""
+        self.weights = self.weights * (self.past[:, category] == ids[:, None])[:, None]
+
+    def after(self, chosen: Tensor) -> None:
+        """The event is whole: ids ``[B, C]``."""
+        pitch = chosen[:, _PITCH]
+        interval = (pitch - self.last).where(self.last >= 0, _NO_INTERVAL)
+        same = self.past[:, _PITCH] == pitch[:, None]
+        moved = (self.intervals == interval[:, None]) & (interval != _NO_INTERVAL)[:, None]
+        # a place is like the next event for as long as the one before it is like this event
+        self.runs = (self.runs + 1).where(torch.stack([same, moved], 1), 0)
+        self.past = torch.cat([self.past[..., 1:], chosen[..., None]], -1)
+        self.intervals = torch.cat([self.intervals[:, 1:], interval[:, None]], -1)
+        self.last = pitch
+        exact, turned = self.runs.unbind(1)
+        kinds = [exact >= k for k in SAME_PITCHES] + [turned >= k for k in SAME_INTERVALS]
+        self.weights = torch.stack(kinds, 1) * self.fading
+
+    @staticmethod
+    def _sums(weights: Tensor, ids: Tensor, size: int) -> Tensor:
+        """Weights ``[B, K, S]`` summed by id ``[B, S]``: ``[B, K, size]``."""
+        sums = weights.new_zeros(*weights.shape[:2], size)
+        return sums.scatter_add_(-1, ids[:, None].expand_as(weights), weights)
+
+
+def _likeness(before: Tensor, span: int) -> list[Tensor]:
+    """Pitches before each event ``[B, T]`` -> which places are like it, ``K`` times bool
+    ``[B, T, T]``.
+
+    What has no pitch before it is like nothing, and nothing is like what is not past.
+    """
+    length = before.shape[1]
+    is_there = before >= 0
+    same = (before[:, :, None] == before[:, None]) & is_there[:, None]
+    interval = F.pad(before.diff(dim=1), (1, 0))
+    is_moved = is_there & F.pad(is_there, (1, 0))[:, :length]
+    moved = (interval[:, :, None] == interval[:, None]) & is_moved[:, :, None] & is_moved[:, None]
+    step = torch.arange(length, device=before.device)
+    ago = step[:, None] - step
+    is_past = (ago > 0) & (ago <= span)
+    exact = [_run(same, k) & is_past for k in SAME_PITCHES]
+    return exact + [_run(moved, k) & is_past for k in SAME_INTERVALS]
+
+
+def _run(like: Tensor, n: int) -> Tensor:
+    """Where the last ``n`` are alike, given where the last one is: bool ``[B, T, T]``."""
+    length, have, run = like.shape[-1], 1, like
+    while have < n:
+        more = min(have, n - have)
+        run = run & F.pad(run, (more, 0, more, 0))[:, :length, :length]
+        have += more
+    return run
+
+
+def _from(turned: Tensor, last: Tensor) -> Tensor:
+    """Of intervals ``[..., 2 P]``, from pitches ``[...]`` -> of pitches, ``[..., P]``."""
+    n = turned.shape[-1] // 2
+    steps = torch.arange(n, device=last.device) + n
+    where = steps - last.clamp_min(0)[..., None]
+    return turned.gather(-1, where.expand(*turned.shape[:-1], n))
+
+
+def _scores(sums: Tensor, total: Tensor) -> Tensor:
+    """Sums of weights by choice ``[..., n]``, of a total ``[...]`` -> logarithms of their shares,
+    such that no share is 0.
+    """
+    return torch.log1p(sums / total.clamp_min(1e-6)[..., None] / _RARE)
