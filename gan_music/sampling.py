@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from gan_music.events import EventCodec, meter_id
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.rollout import Rollout
-from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.notes import DEFAULT_TEMPO, IntArray, Piece
+from gan_music.primer import Primer
 
 # Pieces sampled side by side: past this, a step's cost grows with the batch.
 _BATCH = 64
@@ -16,7 +19,6 @@ _BATCH = 64
 _BLOCK = 256
 
 
-@torch.no_grad()
 def sample(
     generator: LSTMGenerator,
     codec: EventCodec,
@@ -35,27 +37,82 @@ def sample(
     The same seed gives the same pieces on the same machine, and leaves the global random state as
     it was.
     """
+
+    def begin(z: Tensor, rng: torch.Generator) -> Rollout:
+        starts = draw_starts(codec, len(z), meter, rng)
+        return Rollout(generator, z, starts, temperature=temperature)
+
+    events = _write(generator, begin, n_pieces=n_pieces, n_notes=n_notes, seed=seed)
+    return [
+        codec.decode(ids, tempo=tempo, name=f"sample {number}")
+        for number, ids in enumerate(events, 1)
+    ]
+
+
+def go_on(
+    generator: LSTMGenerator,
+    codec: EventCodec,
+    primer: Primer,
+    *,
+    n_pieces: int,
+    n_notes: int,
+    seed: int,
+    temperature: float = 1.0,
+    tempo: float = DEFAULT_TEMPO,
+) -> list[Piece]:
+    """``n_pieces`` pieces that go on from a primer for ``n_notes`` notes, in its meter.
+
+    The generator hears the primer's notes as if it had chosen them. The first that it writes begins
+    later than the last of them: the primer's last chord is complete.
+
+    The same seed gives the same pieces, as :func:`sample` does.
+    """
     device = next(generator.parameters()).device
-    rng = torch.Generator(device).manual_seed(seed)
+    heard = torch.from_numpy(primer.events(codec)).to(device)
+
+    def begin(z: Tensor, rng: torch.Generator) -> Rollout:
+        events = heard.expand(len(z), -1, -1)
+        rollout = Rollout(generator, z, generator.space.starts(events), temperature=temperature)
+        rollout.hear(events)
+        return rollout
+
+    events = _write(generator, begin, n_pieces=n_pieces, n_notes=n_notes, seed=seed, new_onset=True)
+    return [
+        primer.followed_by(codec, ids, tempo=tempo, name=f"sample {number}")
+        for number, ids in enumerate(events, 1)
+    ]
+
+
+@torch.no_grad()
+def _write(
+    generator: LSTMGenerator,
+    begin: Callable[[Tensor, torch.Generator], Rollout],
+    *,
+    n_pieces: int,
+    n_notes: int,
+    seed: int,
+    new_onset: bool = False,
+) -> list[IntArray]:
+    """The events of ``n_pieces`` rollouts that ``begin`` with a noise: ids ``[n_notes, C + 2]``.
+
+    ``new_onset`` keeps the first event out of a chord with what was before it.
+    """
+    rng = torch.Generator(next(generator.parameters()).device).manual_seed(seed)
     training = generator.training
     generator.eval()
-    pieces = []
+    events: list[IntArray] = []
     for first in range(0, n_pieces, _BATCH):
-        n = min(_BATCH, n_pieces - first)
-        z = generator.noise(n, rng)
-        starts = draw_starts(codec, n, meter, rng)
-        rollout = Rollout(generator, z, starts, temperature=temperature)
+        z = generator.noise(min(_BATCH, n_pieces - first), rng)
+        rollout = begin(z, rng)
         blocks = []
-        for begin in range(0, n_notes, _BLOCK):
-            length = min(_BLOCK, n_notes - begin)
-            blocks.append(rollout.write(generator.gumbel(n, length, rng)))
-        events = torch.cat(blocks, 1)
-        pieces += [
-            codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
-            for i, ids in enumerate(events.cpu().numpy())
-        ]
+        for start in range(0, n_notes, _BLOCK):
+            gumbel = generator.gumbel(len(z), min(_BLOCK, n_notes - start), rng)
+            if new_onset and start == 0:
+                gumbel[:, 0, 0] = -torch.inf  # the offset 0
+            blocks.append(rollout.write(gumbel))
+        events += list(torch.cat(blocks, 1).cpu().numpy())
     generator.train(training)
-    return pieces
+    return events
 
 
 def draw_starts(
