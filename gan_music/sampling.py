@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +21,8 @@ from gan_music.primer import Primer
 _BATCH = 64
 # Notes that noise is drawn for at a time: of a long piece it would fill the memory.
 _BLOCK = 256
+# Notes that are written at most for so many bars.
+_MOST = 65536
 
 
 def sample(
@@ -113,6 +119,41 @@ def _write(
         events += list(torch.cat(blocks, 1).cpu().numpy())
     generator.train(training)
     return events
+
+
+def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 0) -> list[Piece]:
+    """Pieces of so many bars, from ``draw(n_notes)``, which writes so many notes a piece.
+
+    The bars come after those that the first ``n_before`` notes, a primer's, lie in; else an upbeat
+    is not counted. Notes that sound beyond the last bar end with it. A model that hardly moves on
+    is left after 65,536 notes.
+    """
+    n_notes = _BLOCK
+    while True:
+        pieces = draw(n_notes)
+        ends = [_end_of_bars(p, n_bars, n_before) for p in pieces]
+        # how far the slowest has come
+        done = min(int(p.onset[-1]) / end for p, end in zip(pieces, ends, strict=True))
+        if done >= 1 or n_notes >= _MOST:
+            return [_until(p, end) for p, end in zip(pieces, ends, strict=True)]
+        wanted = n_notes * max(2.0, 1.2 / max(done, 1e-6))
+        n_notes = min(_MOST, -(-math.ceil(wanted) // _BLOCK) * _BLOCK)
+
+
+def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
+    """The step at which the bars end that are asked for."""
+    bars, positions = piece.bars()
+    first = bars[n_before - 1] + 1 if n_before else bars[0] + (positions[0] > 0)
+    start, numerator, denominator = piece.meters[-1].tolist()
+    number = int(piece.bars(np.array([start]))[0][0])  # of the bar where the last meter begins
+    bar = Fraction(4 * piece.grid * numerator, denominator)
+    return start + math.ceil((int(first) + n_bars - number) * bar)
+
+
+def _until(piece: Piece, end: int) -> Piece:
+    """The notes that begin before a step; none sounds longer."""
+    piece = piece.cut(0, int(np.searchsorted(piece.onset, end)))
+    return replace(piece, duration=np.minimum(piece.duration, end - piece.onset))
 
 
 def draw_starts(

@@ -132,7 +132,7 @@ class MarkovChain(nn.Module):
         if heard is not None:
             known = torch.cat([nothing[:, None], heard[..., : len(self.names)]], 1)
             before, last, position = known[:, -2], known[:, -1], heard[:, -1, -2]
-        events = []
+        events: list[Tensor] = []
         for _ in range(n_events):
             columns = self._history(last, before, position)
             for i, (name, ladder) in enumerate(zip(self.names, self.ladders, strict=True)):
