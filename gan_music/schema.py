@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
 
 
-def bounded(low: float | None = None, high: float | None = None, *, pair: bool = False) -> Any:
+def bounded(
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    pair: bool = False,
+    default: Any = MISSING,
+) -> Any:
     """A field whose number, or each number in its list, lies within inclusive bounds.
 
-    A ``pair`` is a list of two.
+    A ``pair`` is a list of two. A ``default`` is for checkpoints older than the field; the value of
+    a new run is in ``conf/``.
     """
-    return field(metadata={"low": low, "high": high, "pair": pair})
+    return field(default=default, metadata={"low": low, "high": high, "pair": pair})
 
 
 def chosen(*choices: str | float) -> Any:
@@ -172,6 +179,7 @@ class SamplesConfig:
     n_validation_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
+    n_sounds: int = bounded(0, 4096, default=0)
 
 
 @dataclass
