@@ -46,7 +46,7 @@ $(BIN)/python:
 # the stamps are made last: an install that was cut off starts again
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing gan_music into $(VENV) (the first time takes minutes)"
-	$(PIP) -e .
+	$(PIP) -e '.[audio]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

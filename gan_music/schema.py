@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
 
 
-def bounded(low: float | None = None, high: float | None = None, *, pair: bool = False) -> Any:
+def bounded(
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    pair: bool = False,
+    default: Any = MISSING,
+) -> Any:
     """A field whose number, or each number in its list, lies within inclusive bounds.
 
-    A ``pair`` is a list of two.
+    A ``pair`` is a list of two. A ``default`` is for checkpoints older than the field; the value of
+    a new run is in ``conf/``.
     """
-    return field(metadata={"low": low, "high": high, "pair": pair})
+    return field(default=default, metadata={"low": low, "high": high, "pair": pair})
 
 
 def chosen(*choices: str | float) -> Any:
     """A field whose value, or each value in its list, is one of these."""
     return field(metadata={"choices": choices})
+
+
+# what generate can write of a piece: the suffixes of its files
+FORMATS = ("mid", "png", "wav", "flac", "musicxml")
 
 
 @dataclass
@@ -174,6 +185,7 @@ class SamplesConfig:
     n_validation_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
+    n_sounds: int = bounded(0, 4096, default=0)
 
 
 @dataclass
@@ -208,12 +220,19 @@ class GenerateConfig:
     checkpoint: str | None
     out: str
     meter: str | None
+    instrument: str
+    soundfont: str | None
+    continue_from: str | None
+    include_primer: bool
     debug: bool
+    format: str | list[str] = chosen(*FORMATS)
     n_pieces: int = bounded(1, 100000)
-    n_notes: int = bounded(1, 65536)
+    n_notes: int | None = bounded(1, 65536)
+    n_bars: int | None = bounded(1, 4096)
+    heard_notes: int | None = bounded(1, 65536)
     seed: int = bounded(0, 2**32 - 1)
     temperature: float = bounded(0.01, 100)
-    tempo: float = bounded(1, 1000)
+    tempo: float | None = bounded(1, 1000)
 
 
 @dataclass

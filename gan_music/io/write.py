@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import symusic
 
 from gan_music.files import replacing
+from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.notes import Piece
 
 _TICKS_PER_STEP = 20  # 24 steps a quarter give the usual 480 ticks
 
 
-def write_midi(piece: Piece, path: Path) -> None:
+def write_midi(piece: Piece, path: Path, *, program: int = 0) -> None:
     """Write a piece as a MIDI file (format 1), whole or not at all.
+
+    ``program`` is the instrument, 0 to 127 by General MIDI.
+    """
+    data = midi_score(piece, program=program).dumps_midi()
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def midi_score(piece: Piece, *, program: int = 0) -> Any:
+    """What a MIDI file of the piece holds, a ``symusic.Score`` in ticks.
 
     MIDI cannot tell apart two notes of one pitch that sound at once in one channel, so such a note
     goes to a further track with a channel of its own.
     """
+    instrument = GENERAL_MIDI[program]
     score = symusic.Score(piece.grid * _TICKS_PER_STEP)
     score.tempos.append(symusic.Tempo(0, qpm=piece.tempo))
     for start, numerator, denominator in _meters(piece):
@@ -30,7 +42,8 @@ def write_midi(piece: Piece, path: Path) -> None:
         )
     layers = layer(piece)
     for number in range(int(layers.max(initial=0)) + 1):
-        track = symusic.Track(name="Piano" if number == 0 else f"Piano {number + 1}", program=0)
+        name = instrument if number == 0 else f"{instrument} {number + 1}"
+        track = symusic.Track(name=name, program=program)
         for i in np.flatnonzero(layers == number):
             track.notes.append(
                 symusic.Note(
@@ -41,16 +54,7 @@ def write_midi(piece: Piece, path: Path) -> None:
                 )
             )
         score.tracks.append(track)
-    with replacing(path) as temporary:
-        temporary.write_bytes(score.dumps_midi())
-
-
-def write_pieces(pieces: Sequence[Piece], folder: Path) -> None:
-    """Write pieces as ``folder/sample_01.mid`` and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    digits = max(2, len(str(len(pieces))))
-    for number, piece in enumerate(pieces, 1):
-        write_midi(piece, folder / f"sample_{number:0{digits}d}.mid")
+    return score
 
 
 def _meters(piece: Piece) -> list[tuple[int, int, int]]:

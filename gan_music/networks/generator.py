@@ -115,6 +115,14 @@ class LSTMGenerator(nn.Module):
             return drawn
         return self.outlines.of(events, blur=BLUR if self.training else 0.0)
 
+    def noise_like(self, events: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Global noise, ``[B, Z]``, for what is to go on from events ``[B, T, C + 2]``: outlines
+        that suit them, or any.
+        """
+        if self.outlines is None:
+            return self.noise(len(events), generator)
+        return self.outlines.draw_like(events, generator)
+
     def expected(self, z: Tensor) -> Tensor | None:
         """What ``z [B, Z]`` says of each pitch, ``[B, E, P]``."""
         return None if self.outlines is None else self.outlines.expected(z)

@@ -47,6 +47,9 @@ SCALARS = (
     "distinct_rhythms",
 )
 OUTLINE_SIZE = N_CLASSES + len(SCALARS)  # F
+# those before it mean the same of a passage of any length
+_N_LOCAL = N_CLASSES + SCALARS.index("distinct_pitches")
+_N_TRIED = 512  # draws among which the likest is chosen
 N_EXPECTED = 4  # numbers that an outline says of each pitch
 
 # what known outlines are blurred by, in their standard deviations: the generator must not count on
@@ -171,7 +174,7 @@ class Outlines(nn.Module):
     def of(self, events: Tensor, *, blur: float) -> Tensor:
         """Those of known events ``[B, T, C + 2]``, with noise of the deviation ``blur``."""
         z = (outline(self.space, events) - self.location) / self.scale
-        return z + blur * torch.randn_like(z)
+        return z + blur * torch.randn_like(z) if blur else z
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """``z [n, F]``."""
@@ -183,6 +186,18 @@ class Outlines(nn.Module):
         classes = torch.arange(N_CLASSES, device=device)
         turned = z[:, :N_CLASSES].gather(1, (classes - key[:, None]) % N_CLASSES)
         return torch.cat([turned, z[:, N_CLASSES:]], 1)
+
+    def draw_like(self, events: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """``z [B, F]``: for each of the passages ``[B, T, C + 2]``, however short, the likest of
+        many draws in key, register, pace and place in the beat.
+
+        Its own outline would say of a short one that it never repeats itself.
+        """
+        drawn = self.draw(len(events) * _N_TRIED, generator).unflatten(0, (-1, _N_TRIED))
+        known = self.of(events, blur=0.0)[:, None]
+        away = ((drawn - known)[..., :_N_LOCAL] ** 2).sum(-1)  # [B, tried]
+        best = away.argmin(1)[:, None, None].expand(-1, 1, OUTLINE_SIZE)
+        return drawn.gather(1, best)[:, 0]
 
     def expected(self, z: Tensor) -> Tensor:
         """What outlines say of each pitch, ``[B, 4, P]``: logarithms of its class's share, and of

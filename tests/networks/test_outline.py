@@ -170,3 +170,20 @@ def test_what_an_outline_says_of_each_pitch() -> None:
     assert register[[34, 40, 52]].tolist() == pytest.approx([-0.5, 0.0, -2.0])
     assert below[[24, 30, 31, 80]].tolist() == [2, 0, 0, 0]
     assert above[[10, 60, 63, 66]].tolist() == [0, 0, 1, 2]
+
+
+def test_what_goes_on_from_a_passage_is_drawn_like_it() -> None:
+    # in C, around the middle, against any key and register
+    passage = encoded(*[(6 * i, 6, 60 + (0, 4, 7, 5, 2, 11, 9)[i % 7]) for i in range(14)])
+    found = outline(space, passage)[0]
+    c_major = found[:N_CLASSES].roll(21)  # from the id of A, the lowest, to C
+    outlines = Outlines(space, n_components=2)
+    means = found.repeat(2, 1)
+    means[:, :N_CLASSES] = c_major
+    means[1, N_CLASSES] += 12
+    even = torch.full((12,), 1 / 12)
+    outlines.follow(mixture(weights=torch.tensor([0.5, 0.5]), means=means, keys=even))
+    state = torch.get_rng_state()
+    z = outlines.draw_like(passage.expand(3, -1, -1), torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.allclose(z, found.expand(3, -1), atol=1e-5)
