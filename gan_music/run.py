@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -20,12 +21,13 @@ from omegaconf import OmegaConf
 from gan_music.build import build_codec, build_data, build_model
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
-from gan_music.cli import overrides
+from gan_music.cli import call, cwd, overrides
 from gan_music.config import checked
 from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
+from gan_music.jobs import DONE, begin, end, read_status, same_settings, settings_of
 from gan_music.metrics.compare import Settings
 from gan_music.notes import windows_or_pieces
 from gan_music.run_folder import folder_of_checkpoint
@@ -48,12 +50,20 @@ def train(config: TrainConfig) -> float:
         resume = Path(config.resume).absolute()
         config = _resumed_config(config, resume, folder)
     elif (folder / "config.yaml").exists():
-        raise UserError(
-            f"{folder} holds a run already: name another hydra.run.dir, or go on with that run by "
-            f"resume={folder}/checkpoints/last.ckpt."
-        )
+        if not (config.skip_done and same_settings(settings_of(config), cwd(), folder)):
+            raise UserError(
+                f"{folder} holds a run already: name another hydra.run.dir, or go on with that run "
+                f"by resume={folder}/checkpoints/last.ckpt."
+            )
+        status = read_status(folder)
+        if status.get("status") == DONE:
+            log.info("done already: %s", folder)
+            return float(status["val_distance"])
+        resume = _last_checkpoint(folder)
     _check_devices(config)
+    begin(folder, call())
     _quiet()
+    config = dataclasses.replace(config, skip_done=False)  # of this call alone
     plain = dataclasses.asdict(config)
 
     seed_everything(config.seed, verbose=False)
@@ -96,7 +106,22 @@ def train(config: TrainConfig) -> float:
     figures = finish(
         config, data, folder, trainer=trainer, quality=quality, alarm=alarm, clock=clock
     )
-    return float(figures["val_distance"])
+    distance = float(figures["val_distance"])
+    end(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
+    return distance
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Where a run that was cut off can go on from; without that, it starts again."""
+    last = folder / "checkpoints" / "last.ckpt"
+    try:
+        epoch = load_checkpoint(last, to_train=True).epoch
+    except UserError:
+        log.info("starting again, since there is no whole checkpoint: %s", folder)
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        return None
+    log.info("going on after epoch %d: %s", epoch + 1, folder)
+    return last
 
 
 def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:

@@ -193,6 +193,7 @@ class TrainConfig:
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: int = bounded(0, 2**32 - 1)
+    skip_done: bool = False  # checkpoints do without it
 
 
 @dataclass

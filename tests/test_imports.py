@@ -59,9 +59,10 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files"},
+        {"notes", "errors", "files", "processes"},
         {"io", "schema", "events", "triples", "quadruples", "metrics", "config", "run_folder"},
-        {"data", "networks", "losses", "cli"},
+        {"data", "networks", "losses", "jobs"},
+        {"ranking", "sweeps", "cli"},
         {"sampling"},
         {"models"},
         {"checkpoints", "callbacks"},
