@@ -25,7 +25,7 @@ from yaml import MarkedYAMLError
 
 from gan_music.config import checked, conf_dir, first_line, unknown_key
 from gan_music.errors import UserError
-from gan_music.jobs import FAILED, INTERRUPTED, end
+from gan_music.jobs import FAILED, INTERRUPTED, PRUNED, Pruned, end
 from gan_music.processes import is_main_process
 from gan_music.run_folder import run_folder
 
@@ -54,6 +54,11 @@ class Job(Generic[T]):
             if folder:
                 end(folder, INTERRUPTED, call())
             raise
+        except Pruned as reason:
+            if folder:
+                end(folder, PRUNED, call(), error=str(reason))
+            log.info("given up: %s", reason)
+            return None
         # a model of a user's own may call sys.exit, which would end the whole sweep
         except (Exception, SystemExit) as error:
             sentence = explain(error, self.schema)
@@ -103,7 +108,9 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
 def _folder_with_status() -> Path | None:
     """The folder of the running job, for a command that has one."""
     settings = HydraConfig.get()
-    return Path(settings.runtime.output_dir) if settings.job.name == "train" else None
+    # Lightning names the jobs of other processes train_ddp_process_<n>
+    is_train = str(settings.job.name).startswith("train")
+    return Path(settings.runtime.output_dir) if is_train else None
 
 
 def _config_dir() -> Path | None:

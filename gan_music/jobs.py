@@ -46,6 +46,10 @@ _ASIDE = ("debug", "resume", "skip_done")
 _ours: dict[Path, TextIO | None] = {}
 
 
+class Pruned(Exception):  # noqa: N818  # no error
+    """A trial of a search is given up; the message says why."""
+
+
 def read_status(folder: Path) -> dict[str, Any]:
     """What ``status.json`` says; nothing where there is none, or none that can be read."""
     try:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
 
 
-def bounded(low: float | None = None, high: float | None = None, *, pair: bool = False) -> Any:
+def bounded(
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    pair: bool = False,
+    default: Any = MISSING,
+) -> Any:
     """A field whose number, or each number in its list, lies within inclusive bounds.
 
-    A ``pair`` is a list of two.
+    A ``pair`` is a list of two. A ``default`` is for what older checkpoints do without.
     """
-    return field(metadata={"low": low, "high": high, "pair": pair})
+    return field(default=default, metadata={"low": low, "high": high, "pair": pair})
 
 
 def chosen(*choices: str | float) -> Any:
@@ -159,6 +165,7 @@ class TrainerConfig:
     max_epochs: int = bounded(1)
     patience: int | None = bounded(1)
     log_every_n_batches: int = bounded(1)
+    n_nodes: int = bounded(1, default=1)
 
 
 @dataclass
@@ -194,6 +201,19 @@ class TrainConfig:
     samples: SamplesConfig
     seed: int = bounded(0, 2**32 - 1)
     skip_done: bool = False  # checkpoints do without it
+
+
+@dataclass
+class SearchConfig:
+    """How settings are searched for; explained in conf/hydra/sweeper/search.yaml."""
+
+    prune: bool
+    trial: int | None
+    n_trials: int = bounded(1)
+    n_jobs: int = bounded(1)
+    n_startup_trials: int = bounded(1)
+    n_warmup_epochs: int = bounded(0)
+    seed: int = bounded(0, 2**32 - 1)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -103,3 +104,48 @@ class GridSweeper(GanMusicSweeper):
 def quoted(value: str) -> str:
     """A value as Hydra's grammar of overrides takes any text."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class SearchSweeper(GanMusicSweeper):
+    """A search for the settings with the smallest validation distance, asked of Optuna.
+
+    ``params`` are as the grid's, ``settings`` those of :class:`gan_music.schema.SearchConfig`.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None, **settings: Any) -> None:
+        self.params, self.settings = params or {}, settings
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Ask for trials, launch them as jobs, tell how they ended; then rank them."""
+        from gan_music import ranking, search, sweeps
+        from gan_music.config import checked
+        from gan_music.schema import SearchConfig
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        search.import_optuna()
+        settings = checked(SearchConfig, OmegaConf.create(self.settings), "hydra.sweeper.")
+        given = [f"{k}={v}" for k, v in self.params.items()] + arguments
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        space, fixed = search.split_space(parser.parse_overrides(given))
+        described = search.describe(self.compose(fixed), space)
+        folder = self.named_folder() or Path(self.config.hydra.sweep.dir)
+        launcher = self.prepare(folder)
+        found = search.Search(folder, settings, space, described)
+        failures: list[Any] = []
+        with sweeps.how_to_go_on(folder), found.at_work():
+            while (n := min(settings.n_jobs, found.n_left())) > 0:
+                asked = [found.ask() for _ in range(n)]
+                batch = [[*fixed, *words, *_trial(t.number)] for t, words in asked]
+                returned = launcher.launch(batch, initial_job_idx=asked[0][0].number)
+                for (trial, _), r in zip(asked, returned, strict=True):
+                    failed = r.status == JobStatus.FAILED
+                    found.tell(trial, None if failed else r.return_value, failed=failed)
+                    failures += [r._return_value] if failed else []
+        ranking.write(folder)
+        found.say_best()
+        sweeps.raise_failures(failures, settings.n_trials, folder)
+
+
+def _trial(number: int) -> list[str]:
+    return [f"hydra.sweep.subdir={number}", f"hydra.sweeper.trial={number}"]
