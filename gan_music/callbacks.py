@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -36,7 +36,8 @@ class SampleQuality(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MusicModel)
-        figures = self.measure(pl_module, self.seed)
+        figures = self.measure(pl_module, self.seed) if trainer.is_global_zero else {}
+        figures = trainer.strategy.broadcast(figures)  # all processes go by the first one's
         # the best checkpoint is one of the GAN's: whatever is to be outgrown ranks behind it
         figures["selection"] = figures["distance"] + (1.0 if pl_module.phase else 0.0)
         if pl_module.best_at_last:
@@ -85,6 +86,7 @@ class CollapseAlarm(Callback):
         self.verdict: str | None = None
         self.first_collapse: int | None = None  # the batch
         self.n_in_a_row = 0
+        self.has_stopped = False  # the training
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -105,8 +107,9 @@ class CollapseAlarm(Callback):
         if number % self.every_n_batches and not trainer.is_last_batch:
             return
         assert isinstance(pl_module, MusicModel)
-        pieces = pl_module.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
-        ratios = collapse.relative_to(collapse.collapse_figures(pieces), self.reference)
+        ratios = self._ratios(pl_module) if trainer.is_global_zero else {}
+        # all processes go by the first one's, and stop together
+        ratios = trainer.strategy.broadcast(ratios)
         verdict, figure = collapse.worst(ratios)
         if verdict is None:
             return
@@ -127,11 +130,37 @@ class CollapseAlarm(Callback):
         self.n_in_a_row = self.n_in_a_row + 1 if fallen else 0
         if self.patience is not None and self.n_in_a_row >= self.patience:
             log.warning("collapsed %d times in a row: training stops", self.n_in_a_row)
-            trainer.should_stop = True
+            trainer.should_stop = self.has_stopped = True
+
+    def _ratios(self, model: MusicModel) -> dict[str, float]:
+        pieces = model.sample(n_pieces=self.n_windows, n_notes=self.window, seed=self.seed)
+        return collapse.relative_to(collapse.collapse_figures(pieces), self.reference)
 
     def summary(self) -> dict[str, Any]:
         """What to keep of it once training has ended."""
         return {"last_verdict": self.verdict, "first_collapsed_batch": self.first_collapse}
+
+
+class Pruning(Callback):
+    """After each epoch: whether a trial of a search is worth going on with.
+
+    Parameters
+    ----------
+    report : takes the validation distance and the epoch, from 0; whether to give up.
+    """
+
+    def __init__(self, report: Callable[[float, int], bool]) -> None:
+        self.report = report
+        self.reason: str | None = None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        distance = float(trainer.callback_metrics["val/distance"])
+        if self.report(distance, trainer.current_epoch):
+            self.reason = (
+                f"after epoch {trainer.current_epoch + 1} a validation distance of {distance:.3f} "
+                "is worse than the median of the trials before it."
+            )
+            trainer.should_stop = True
 
 
 class EpochLine(Callback):

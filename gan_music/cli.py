@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -24,54 +25,92 @@ from yaml import MarkedYAMLError
 
 from gan_music.config import checked, conf_dir, first_line, unknown_key
 from gan_music.errors import UserError
+from gan_music.jobs import FAILED, INTERRUPTED, PRUNED, Pruned, end
+from gan_music.processes import is_main_process
 from gan_music.run_folder import run_folder
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def command(name: str, schema: type[T], job: Callable[[T], float | None]) -> None:
-    """Compose ``conf/<name>.yaml`` with the command line, check it, and run ``job`` on it.
+class Job(Generic[T]):
+    """What Hydra runs: a composed config is checked, and ``run`` is called on it.
+
+    In a sweep, a job that fails leaves its sentence and its traceback in its own log and does not
+    stop the others. Launchers pickle it, and importing this module makes a process ready for it.
+    """
+
+    def __init__(self, schema: type[T], run: Callable[[T], float | None]) -> None:
+        self.schema, self.run = schema, run
+        self.failure: Exception | None = None
+
+    def __call__(self, config: DictConfig) -> float | None:
+        if not is_main_process():
+            logging.disable(logging.WARNING)  # what it has to tell, the first process tells
+        folder = _folder_with_status()
+        try:
+            return self.run(checked(self.schema, config))
+        except KeyboardInterrupt:
+            if folder:
+                end(folder, INTERRUPTED, call())
+            raise
+        except Pruned as reason:
+            if folder:
+                end(folder, PRUNED, call(), error=str(reason))
+            log.info("given up: %s", reason)
+            return None
+        # a model of a user's own may call sys.exit, which would end the whole sweep
+        except (Exception, SystemExit) as error:
+            sentence = explain(error, self.schema)
+            file_log = logging.getLogger("gan_music.traceback")
+            if file_log.handlers:
+                file_log.error("the run failed: %s", sentence, exc_info=True)
+            if folder:
+                end(folder, FAILED, call(), error=sentence)
+            if HydraConfig.get().mode != RunMode.MULTIRUN:
+                self.failure = error if isinstance(error, Exception) else UserError(sentence)
+                return None
+            log.error("job %s failed: %s", folder.name if folder else "", sentence)
+        finally:
+            # model and trainer know each other, and the next job needs their memory
+            gc.collect()
+        # alone: the error itself may not be able to travel between processes, and holds its frames
+        raise UserError(sentence)
+
+
+def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> None:
+    """Compose ``conf/<name>.yaml`` with the command line, check it, and ``run`` it.
 
     Whatever goes wrong ends in one sentence on stderr and exit code 1; the traceback goes to the
-    run's log, and to the screen where ``debug=true`` stands on the command line. In a sweep, a job
-    that fails leaves its sentence and its traceback in its own log and does not stop the others.
+    run's log, and to the screen where ``debug=true`` stands on the command line.
     """
     # Hydra's parser wants its own flags before the overrides; people write them anywhere
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
     # Hydra prints errors in ways of its own; this makes it raise them instead
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    OmegaConf.register_new_resolver("gan_music.run_folder", run_folder, replace=True)
-    OmegaConf.register_new_resolver("gan_music.experiment", _experiment, replace=True)
-    failures: list[Exception] = []
-
-    def task(config: DictConfig) -> float | None:
-        try:
-            return job(checked(schema, config))
-        except Exception as error:
-            file_log = logging.getLogger("gan_music.traceback")
-            if file_log.handlers:
-                file_log.error("the run failed: %s", explain(error, schema), exc_info=True)
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                log.error("job %s failed: %s", HydraConfig.get().job.num, explain(error, schema))
-                raise  # the sweep notes it, goes on, and ends with exit code 1
-            failures.append(error)
-            return None
-
+    job = Job(schema, run)
     try:
         _search_first(_config_dir())
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        failures.append(error)
-    if failures:
+        job.failure = error
+    if job.failure:
         if any(a.replace(" ", "").lower() == "debug=true" for a in sys.argv):
-            traceback.print_exception(failures[0])
+            traceback.print_exception(job.failure)
         else:
-            print(f"error: {explain(failures[0], schema)}", file=sys.stderr)
+            print(f"error: {explain(job.failure, schema)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _folder_with_status() -> Path | None:
+    """The folder of the running job, for a command that has one."""
+    settings = HydraConfig.get()
+    # Lightning names the jobs of other processes train_ddp_process_<n>
+    is_train = str(settings.job.name).startswith("train")
+    return Path(settings.runtime.output_dir) if is_train else None
 
 
 def _config_dir() -> Path | None:
@@ -115,6 +154,10 @@ def _experiment(*, _root_: Any) -> str:
     """The chosen option of the group ``experiment``; Hydra asks before and within a job."""
     settings = _root_.get("hydra") or HydraConfig.get()
     return str(settings.runtime.choices.get("experiment") or "unnamed")
+
+
+OmegaConf.register_new_resolver("gan_music.run_folder", run_folder, replace=True)
+OmegaConf.register_new_resolver("gan_music.experiment", _experiment, replace=True)
 
 
 def explain(error: BaseException, schema: type) -> str:
@@ -176,8 +219,18 @@ def user_path(path: str | None) -> Path | None:
     """A path that a user gave, relative to the folder the command was called from."""
     if path is None:
         return None
-    base = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else os.getcwd()
+    base = cwd() if HydraConfig.initialized() else os.getcwd()
     return Path(base, os.path.expanduser(path))
+
+
+def cwd() -> str:
+    """The folder that the command of the running job was called from."""
+    return str(HydraConfig.get().runtime.cwd)
+
+
+def call() -> dict[str, Any]:
+    """How the running job was called, for its status."""
+    return {"overrides": overrides(), "cwd": cwd()}
 
 
 def overrides() -> list[str]:

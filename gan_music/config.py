@@ -45,8 +45,8 @@ def compose_run(*overrides: str) -> TrainConfig:
         return checked(TrainConfig, compose("train", ["name=python", *overrides]))
 
 
-def checked(schema: type[T], config: DictConfig) -> T:
-    """The composed config as an instance of its schema.
+def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
+    """The composed config as an instance of its schema; its keys are named after ``prefix``.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def checked(schema: type[T], config: DictConfig) -> T:
     except (InterpolationResolutionError, ConfigKeyError) as error:
         raise UserError(f"{error.full_key} cannot be resolved: {first_line(error)}.") from error
     assert isinstance(values, dict)
-    return _instance(schema, {str(k): v for k, v in values.items()}, "")
+    return _instance(schema, {str(k): v for k, v in values.items()}, prefix)
 
 
 def known_keys(schema: type, prefix: str = "") -> list[str]:

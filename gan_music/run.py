@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,24 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_data, build_model
-from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
+from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
 from gan_music.checkpoints import load_checkpoint
-from gan_music.cli import overrides
+from gan_music.cli import call, cwd, overrides
 from gan_music.config import checked
 from gan_music.data.module import MusicDataModule
+from gan_music.devices import check_devices, leave, several_devices, strategy
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
+from gan_music.jobs import DONE, Pruned, begin, end, read_status, same_settings, settings_of
 from gan_music.metrics.compare import Settings
+from gan_music.models.base import MusicModel
 from gan_music.notes import windows_or_pieces
 from gan_music.precision import precision, runs_lstm_in_bf16
+from gan_music.processes import is_main_process
 from gan_music.run_folder import folder_of_checkpoint
 from gan_music.schema import TrainConfig
+from gan_music.search import reporter
 
 log = logging.getLogger(__name__)
 
@@ -44,49 +51,100 @@ def train(config: TrainConfig) -> float:
         For whatever the user can mend.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    resume = None
-    if config.resume is not None:
-        resume = Path(config.resume).absolute()
-        config = _resumed_config(config, resume, folder)
-    elif (folder / "config.yaml").exists():
-        raise UserError(
-            f"{folder} holds a run already: name another hydra.run.dir, or go on with that run by "
-            f"resume={folder}/checkpoints/last.ckpt."
-        )
-    _check_devices(config)
+    if config.skip_done and read_status(folder).get("status") == DONE and _is_ours(config, folder):
+        log.info("done already: %s", folder)
+        return float(read_status(folder)["val_distance"])
+    config, resume = _where_to_start(config, folder)
+    check_devices(config)
+    begin(folder, call())
     _quiet()
     plain = dataclasses.asdict(config)
 
     seed_everything(config.seed, verbose=False)
-    data = build_data(config.data, build_codec(config), seed=config.seed)
-    data.prepare_data()
-    data.setup()
-    assert data.extraction is not None
-    assert data.pieces is not None
-    log.info("read %s", data.extraction.summary())
-    # only now is this a run: without music, the folder can be named again
-    (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
-    _write_config(plain, folder / "config.yaml")
-    data.extraction.write_rejects(folder / "rejects.csv")
+    data = _read(config, folder)
     model = build_model(config.model, data.codec.state(), plain)
+    if several_devices(config) and not model.n_weights["all_players"]:
+        raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)
-    clock = EpochLine()
-    trainer = _trainer(config, quality, alarm, clock, folder)
+    clock, pruning = EpochLine(), _pruning()
+    trainer = _trainer(config, [quality, alarm, clock, *pruning], folder)
     log.info(
         "training %s (%s weights) for %d epochs on %s (%s), in %s",
         config.model.name,
         f"{model.n_weights['all_players']:,}",
         config.trainer.max_epochs,
-        trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
+        trainer.accelerator.__class__.__name__.removesuffix("Accelerator")
+        + (f" ({trainer.world_size} processes)" if trainer.world_size > 1 else ""),
         trainer.precision,
         folder,
     )
+    _fit(trainer, model, data, resume, folder)
+    leave(trainer)
+    for trial in pruning:
+        if trial.reason or alarm.has_stopped:
+            raise Pruned(trial.reason or "its samples have collapsed.")
+    if not is_main_process():
+        return float("nan")
+    figures = finish(
+        config, data, folder, trainer=trainer, quality=quality, alarm=alarm, clock=clock
+    )
+    distance = float(figures["val_distance"])
+    end(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
+    return distance
+
+
+def _where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path | None]:
+    """The settings to train with, and the checkpoint to go on from, if any."""
+    if config.resume is not None:
+        resume = Path(config.resume).absolute()
+        return _resumed_config(config, resume, folder), resume
+    once = dataclasses.replace(config, skip_done=False)  # it is this call's alone
+    if not (folder / "config.yaml").exists():
+        return once, None
+    if config.skip_done and _is_ours(config, folder):
+        return once, _last_checkpoint(folder)
+    if is_main_process():  # to the others, it is that of the run they are part of
+        raise UserError(
+            f"{folder} holds a run already: name another hydra.run.dir, or go on with that run by "
+            f"resume={folder}/checkpoints/last.ckpt."
+        )
+    return once, None
+
+
+def _is_ours(config: TrainConfig, folder: Path) -> bool:
+    return same_settings(settings_of(config), cwd(), folder)
+
+
+def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
+    """The data, read; from here on, the folder is a run's."""
+    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data.prepare_data()
+    data.setup()
+    assert data.extraction is not None
+    log.info("read %s", data.extraction.summary())
+    if is_main_process():
+        # only now is this a run: without music, the folder can be named again
+        (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
+        _write_config(dataclasses.asdict(config), folder / "config.yaml")
+        data.extraction.write_rejects(folder / "rejects.csv")
+    return data
+
+
+def _fit(
+    trainer: Trainer,
+    model: MusicModel,
+    data: MusicDataModule,
+    resume: Path | None,
+    folder: Path,
+) -> None:
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
     in_half = on_cpu and "bf16" in trainer.precision
     with torch.backends.mkldnn.flags(enabled=not in_half or runs_lstm_in_bf16()):
         try:
             trainer.fit(model, datamodule=data, ckpt_path=resume)
         except SystemExit as error:  # what the trainer makes of Ctrl-C
+            if not isinstance(error.__context__, KeyboardInterrupt):
+                raise
             last = folder / "checkpoints" / "last.ckpt"
             log.warning(
                 "interrupted; %s",
@@ -95,10 +153,20 @@ def train(config: TrainConfig) -> float:
                 else "no epoch was finished, so there is nothing to go on from",
             )
             raise KeyboardInterrupt from error
-    figures = finish(
-        config, data, folder, trainer=trainer, quality=quality, alarm=alarm, clock=clock
-    )
-    return float(figures["val_distance"])
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Where a run that was cut off can go on from; without that, it starts again."""
+    last = folder / "checkpoints" / "last.ckpt"
+    try:
+        epoch = load_checkpoint(last, to_train=True).epoch
+    except UserError:
+        if is_main_process():
+            log.info("starting again, since there is no whole checkpoint: %s", folder)
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        return None
+    log.info("going on after epoch %d: %s", epoch + 1, folder)
+    return last
 
 
 def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
@@ -131,13 +199,6 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
     return checked(TrainConfig, resumed)
 
 
-def _check_devices(config: TrainConfig) -> None:
-    if config.trainer.accelerator == "gpu" and not (
-        torch.cuda.is_available() or torch.backends.mps.is_available()
-    ):
-        raise UserError("trainer.accelerator=gpu, but there is no GPU here: use trainer=cpu.")
-
-
 def _quiet() -> None:
     """Leave out what Lightning tells of itself at every start."""
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -148,6 +209,7 @@ def _quiet() -> None:
         ".*LeafSpec.*",
         ".*TF32 acceleration on top of oneDNN.*",
         ".*number of training batches.*smaller than the logging interval.*",
+        ".*sync_dist=True.*",  # each process validates on everything
         ".*(fit will run with no optimizer|`training_step` returned `None`).*",  # markov counts
     ):
         warnings.filterwarnings("ignore", text)
@@ -177,17 +239,15 @@ def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
     )
 
 
-def _trainer(
-    config: TrainConfig,
-    quality: SampleQuality,
-    alarm: CollapseAlarm,
-    clock: EpochLine,
-    folder: Path,
-) -> Trainer:
+def _pruning() -> list[Pruning]:
+    """For a trial of a search."""
+    report = reporter()
+    return [Pruning(report)] if report else []
+
+
+def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -> Trainer:
     callbacks: list[Callback] = [
-        quality,
-        alarm,
-        clock,
+        *measuring,
         ModelCheckpoint(
             folder / "checkpoints",
             filename="best",
@@ -212,6 +272,8 @@ def _trainer(
     return Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
+        num_nodes=config.trainer.n_nodes,
+        strategy=strategy(config),
         precision=precision(config.trainer),  # type: ignore[arg-type]  # checked by its schema
         max_epochs=config.trainer.max_epochs,
         logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),

@@ -176,6 +176,7 @@ class TrainerConfig:
     max_epochs: int = bounded(1)
     patience: int | None = bounded(1)
     log_every_n_batches: int = bounded(1)
+    n_nodes: int = bounded(1, default=1)
 
 
 @dataclass
@@ -210,6 +211,20 @@ class TrainConfig:
     model: Any
     trainer: TrainerConfig
     samples: SamplesConfig
+    seed: int = bounded(0, 2**32 - 1)
+    skip_done: bool = False  # checkpoints do without it
+
+
+@dataclass
+class SearchConfig:
+    """How settings are searched for; explained in conf/hydra/sweeper/search.yaml."""
+
+    prune: bool
+    trial: int | None
+    n_trials: int = bounded(1)
+    n_jobs: int = bounded(1)
+    n_startup_trials: int = bounded(1)
+    n_warmup_epochs: int = bounded(0)
     seed: int = bounded(0, 2**32 - 1)
 
 

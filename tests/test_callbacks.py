@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.models.base import MusicModel
@@ -47,7 +48,12 @@ def make_alarm(patience: int | None = 2) -> CollapseAlarm:
 def run(alarm: CollapseAlarm, model: Model, batches: range) -> bool:
     """Whether the alarm wants training to stop after these batches."""
     trainer = SimpleNamespace(
-        fit_loop=SimpleNamespace(), loggers=[], should_stop=False, is_last_batch=False
+        fit_loop=SimpleNamespace(),
+        loggers=[],
+        should_stop=False,
+        is_last_batch=False,
+        is_global_zero=True,
+        strategy=SingleDeviceStrategy(),
     )
     for number in batches:
         trainer.fit_loop.total_batch_idx = number

@@ -59,7 +59,7 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files"},
+        {"notes", "errors", "files", "processes"},
         {
             "io",
             "schema",
@@ -71,7 +71,9 @@ def test_data_flows_one_way() -> None:
             "config",
             "run_folder",
         },
-        {"data", "networks", "losses", "cli"},
+        {"data", "networks", "losses", "jobs"},
+        {"ranking", "sweeps"},
+        {"search", "devices", "cli"},
         {"sampling"},
         {"models"},
         {"checkpoints", "callbacks", "precision"},

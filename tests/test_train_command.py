@@ -49,6 +49,7 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
     events = {f for f in found if f.startswith("tensorboard/")}
     assert found - events == {
         "config.yaml",
+        "status.json",
         "train.log",
         "rejects.csv",
         "metrics.json",
@@ -276,17 +277,31 @@ def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path
         seen.add((config.model.hidden_size, config.seed))
         tags = scalars(sweep / job / "tensorboard").Tags()["scalars"]
         assert {"train/loss_d", "train/loss_g"} <= set(tags)
-        assert (sweep / job / "metrics.json").is_file()
+        status = json.loads((sweep / job / "status.json").read_text())
+        assert (status["status"], status["error"]) == ("done", None)
+        assert (
+            status["verdict"] == json.loads((sweep / job / "metrics.json").read_text())["verdict"]
+        )
     assert seen == {(8, 1), (8, 2), (12, 1), (12, 2)}
+    lines = (sweep / "ranking.txt").read_text().splitlines()
+    assert {line.split()[-1] for line in lines[2:]} == {
+        "model.hidden_size=8",
+        "model.hidden_size=12",
+    }
+    assert done.stdout.endswith("\n".join(lines) + "\n")
 
 
 def test_a_job_that_fails_does_not_stop_the_others(train: Command, tmp_path: Path) -> None:
     done = train("-m", "model.hidden_size=-1,8", "trainer.max_epochs=1")
     assert done.returncode == 1
+    assert done.stderr.startswith("error: 1 of 2 jobs failed")
     assert "model.hidden_size=-1 must be" in done.stderr
     (sweep,) = (tmp_path / "outputs" / "quick").iterdir()
     assert not (sweep / "0" / "metrics.json").exists()
     assert "Traceback" in (sweep / "0" / "train.log").read_text()
+    status = json.loads((sweep / "0" / "status.json").read_text())
+    assert status["status"] == "failed"
+    assert status["error"] == "model.hidden_size=-1 must be from 1 to 16384."
     assert (sweep / "1" / "metrics.json").is_file()
 
 

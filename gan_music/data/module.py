@@ -17,7 +17,14 @@ from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import Extraction, extract
 from gan_music.data.sources import find_sources
 from gan_music.data.split import Split, split_pieces
-from gan_music.data.windows import Item, NoteDataset, ToneDataset, WindowDataset, WindowSampler
+from gan_music.data.windows import (
+    Batches,
+    Item,
+    NoteDataset,
+    ToneDataset,
+    WindowDataset,
+    WindowSampler,
+)
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.notes import Piece
@@ -146,7 +153,18 @@ class MusicDataModule(LightningDataModule):
             n_scales=len(self.time_scales),
             jitter=self.stride // 2 if self.jitter else 0,
         )
-        return self._loader(self.train_items, sampler)
+        process, n_processes = 0, 1
+        if self.trainer is not None:
+            process, n_processes = self.trainer.global_rank, self.trainer.world_size
+        if len(sampler) < n_processes:
+            raise UserError(
+                f"{len(sampler)} training windows are too few for {n_processes} processes: name a "
+                "smaller trainer.devices, or a smaller data.stride."
+            )
+        return self._loader(
+            self.train_items,
+            Batches(sampler, self.batch_size, process=process, n_processes=n_processes),
+        )
 
     def plain_training_batches(self) -> Iterator[Tensor]:
         """Every training window once, as it is: for what is fitted beforehand."""
@@ -157,7 +175,9 @@ class MusicDataModule(LightningDataModule):
             yield self.train_items.__getitems__(items[first : first + self.batch_size])
 
     def val_dataloader(self) -> DataLoader[Tensor]:
-        return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0))
+        # all of it in each process: so they agree, and none waits for another
+        sampler = WindowSampler(len(self.val_items), seed=0)
+        return self._loader(self.val_items, Batches(sampler, self.batch_size))
 
     def _items(self, pieces: list[Piece], stride: int, time_scales: Sequence[float]) -> Items:
         if isinstance(self.codec, TripleCodec):
@@ -179,12 +199,11 @@ class MusicDataModule(LightningDataModule):
             time_scales=time_scales,
         )
 
-    def _loader(self, items: Items, sampler: WindowSampler) -> DataLoader[Tensor]:
+    def _loader(self, items: Items, batches: Batches) -> DataLoader[Tensor]:
         # batches are cut from memory in microseconds: worker processes would only cost
         return DataLoader(
             items,
-            batch_size=self.batch_size,
-            sampler=sampler,
+            batch_sampler=batches,
             collate_fn=_identity,
             # otherwise each epoch's iterator would draw from the global random state
             generator=torch.Generator(),

@@ -243,3 +243,32 @@ class WindowSampler(Sampler[Item]):
         jitters = rng.integers(-self.jitter, self.jitter + 1, self.n_windows)
         drawn = (order, transpositions, scales, jitters)
         return map(Item, *(x.tolist() for x in drawn))
+
+
+class Batches(Sampler[list[Item]]):
+    """A sampler's items in batches, dealt out to ``n_processes``: each item to one of them.
+
+    Each gets as many batches as the others, of ``batch_size`` items; of what is left at the end,
+    one more or less than the others, so that none waits for another's step. Where too little is
+    left for all of them, it goes into the batches before.
+    """
+
+    def __init__(
+        self, sampler: WindowSampler, batch_size: int, *, process: int = 0, n_processes: int = 1
+    ) -> None:
+        if len(sampler) < n_processes:
+            raise ValueError(f"{len(sampler)} items are too few for {n_processes} processes")
+        self.sampler, self.process, self.n_processes = sampler, process, n_processes
+        self.step = batch_size * n_processes  # items that all processes take in one batch
+        n_whole, rest = divmod(len(sampler), self.step)
+        self.n_batches = n_whole + (rest >= n_processes)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        items = list(self.sampler)
+        for number in range(self.n_batches):
+            last = number == self.n_batches - 1
+            shared = items[number * self.step : None if last else (number + 1) * self.step]
+            yield shared[self.process :: self.n_processes]

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -173,6 +174,16 @@ class MusicModel(LightningModule):
             if len(self._restored_rng["cuda"]) == torch.cuda.device_count():
                 torch.cuda.set_rng_state_all([s.cpu() for s in self._restored_rng["cuda"]])
             self._restored_rng = None
+        if self.global_rank:
+            # each process has noise of its own, by the epoch, so that resuming needs no state
+            seeds = np.random.SeedSequence(
+                (self.config.get("seed", 0), self.current_epoch, self.global_rank)
+            )
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+
+    def over_processes(self, value: Tensor) -> Tensor:
+        """The mean of a scalar over the processes of this run: the same in each."""
+        return self.trainer.strategy.reduce(value, reduce_op="mean")
 
     def log_train(self, **values: Tensor) -> None:
         """Log scalars of this batch as ``train/<name>``."""

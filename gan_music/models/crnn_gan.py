@@ -123,7 +123,12 @@ class CRNNGAN(MusicGAN):
             # log(1 - D(G(z))), which is never positive, so that no loss of D could lie below 70 %
             # of it; its released code has -log D(G(z)), too.
             adversarial = losses.averaged_generator_bce(score_fake.detach())
-            rest = frozen(adversarial.item(), loss_d.item(), self.settings.freeze_below)
+            rest = frozen(
+                # the same in each process, since a step is all processes'
+                self.over_processes(adversarial).item(),
+                self.over_processes(loss_d.detach()).item(),
+                self.settings.freeze_below,
+            )
             if not rest.d:
                 opt_d.zero_grad()
                 self.manual_backward(loss_d)

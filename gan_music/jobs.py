@@ -1,0 +1,148 @@
+"""What others may know of a run while it runs and after: ``status.json`` in its folder.
+
+One object: ``status`` (one of :data:`STATES`); ``verdict``, of the samples of a run that is done;
+``val_distance``, of its best checkpoint; ``error``, one sentence where it failed or was pruned;
+``overrides``, ``cwd``, ``host`` and ``pid`` it was started with; ``started`` and ``ended``, UTC.
+What does not apply is null. Light to import.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from gan_music.errors import UserError
+from gan_music.files import replacing
+from gan_music.processes import is_main_process
+
+RUNNING, DONE, FAILED, PRUNED, INTERRUPTED = "running", "done", "failed", "pruned", "interrupted"
+STATES = (RUNNING, DONE, FAILED, PRUNED, INTERRUPTED)
+
+_KEYS = (
+    "status",
+    "verdict",
+    "val_distance",
+    "error",
+    "overrides",
+    "cwd",
+    "host",
+    "pid",
+    "started",
+    "ended",
+)
+
+# settings that do not change what a run gives
+_ASIDE = ("debug", "resume", "skip_done")
+
+# folders of this process's runs, and the open files that hold their locks
+_ours: dict[Path, TextIO | None] = {}
+
+
+class Pruned(Exception):  # noqa: N818  # no error
+    """A trial of a search is given up; the message says why."""
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """What ``status.json`` says; nothing where there is none, or none that can be read."""
+    try:
+        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) and status.get("status") in STATES else {}
+
+
+def begin(folder: Path, call: dict[str, Any]) -> None:
+    """This process runs in ``folder`` now; it has it for itself until it ends, however it ends.
+
+    ``call`` has the ``overrides`` of the job and the ``cwd`` of the command.
+
+    Raises
+    ------
+    UserError
+        If another process runs there.
+    """
+    _ours[folder] = None
+    if not is_main_process():
+        return
+    # the log is there anyway; a lock goes with its process, whatever that dies of
+    lock = (folder / "train.log").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        del _ours[folder]
+        raise UserError(
+            f"another process is at work in {folder}: wait for it, or name another folder."
+        ) from error
+    except OSError:
+        pass  # a file system without locks
+    _ours[folder] = lock
+    _write(folder, {"status": RUNNING, "started": _now()} | call | _process())
+
+
+def end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
+    """How the run in ``folder`` ended.
+
+    A failure is written where no run had begun yet, too, but never over another run's status. Of
+    several processes of one run, the first that fails is the one that is told of.
+    """
+    if folder not in _ours and (folder / "config.yaml").exists():
+        return
+    before = read_status(folder)
+    if not is_main_process() and before.get("status", RUNNING) != RUNNING:
+        return
+    _write(folder, before | call | _process() | {"status": status, "ended": _now()} | values)
+    lock = _ours.pop(folder, None)
+    if lock is not None:
+        lock.close()
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """A checked config as plain values, without what changes nothing of a run."""
+    plain = dataclasses.asdict(config)
+    return {key: value for key, value in plain.items() if key not in _ASIDE}
+
+
+def settings_in(folder: Path) -> dict[str, Any] | None:
+    """The same of the run in a folder, from its ``config.yaml``; None where there is none."""
+    try:
+        values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    return {k: v for k, v in values.items() if k not in (*_ASIDE, "defaults")}
+
+
+def same_settings(ours: dict[str, Any], cwd: str, folder: Path) -> bool:
+    """Whether the run in ``folder`` has these settings, of a command called from ``cwd``."""
+    theirs = settings_in(folder)
+    if theirs is None or ours != theirs:
+        return False
+    # a relative folder of music is another one when seen from elsewhere
+    root = ours["data"]["root"]
+    if root is None or os.path.isabs(os.path.expanduser(root)):
+        return True
+    return read_status(folder).get("cwd", cwd) == cwd
+
+
+def _process() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def _write(folder: Path, status: dict[str, Any]) -> None:
+    whole = dict.fromkeys(_KEYS) | status
+    with replacing(folder / "status.json") as temporary:
+        temporary.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,151 @@
+"""Our sweepers, in the one place where Hydra looks for plugins. Every command imports it: light."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+
+class GanMusicSweeper(Sweeper):
+    """What our sweepers share: one folder, named before any job, wherever jobs run."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context, self.config, self.task_function = hydra_context, config, task_function
+
+    def prepare(self, folder: Path) -> Launcher:
+        """Name the folder of the sweep to all jobs, and have a launcher for them."""
+        folder = folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        assert self.config is not None
+        with open_dict(self.config):
+            self.config.hydra.sweep.dir = str(folder)
+            # each job is composed anew, of these and its own
+            self.config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context,
+            task_function=self.task_function,
+            config=self.config,
+        )
+
+    def named_folder(self) -> Path | None:
+        """What the user gave as ``hydra.sweep.dir``."""
+        assert self.config is not None
+        given = [o for o in self.config.hydra.overrides.hydra if o.startswith("hydra.sweep.dir=")]
+        return Path(self.config.hydra.sweep.dir) if given else None
+
+    def compose(self, overrides: list[str]) -> DictConfig:
+        """A job's settings, Hydra's own aside."""
+        assert self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        config = loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.name = str(config.name)  # it asks Hydra's part, which goes now
+            del config["hydra"]
+        return config
+
+
+class GridSweeper(GanMusicSweeper):
+    """Every combination of the values given, each a job; with ``skip_done=true``, what is missing.
+
+    ``params`` holds overrides as the command line has them, which may be sweeps, too.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        self.params = params or {}
+
+    def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
+        """Run them, and rank what there is then."""
+        from gan_music import ranking, sweeps
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        given = [f"{k}={v}" for k, v in self.params.items()] + arguments
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        parsed = parser.parse_overrides(given)
+        ranges = [o for o in parsed if o.is_sweep_override() and not o.is_discrete_sweep()]
+        sweeps.refuse_ranges([str(o.input_line) for o in ranges])
+        (overrides,) = BasicSweeper.split_arguments(parsed, None)
+        jobs = sweeps.plan(overrides, self.compose)
+        cwd, folder = self.config.hydra.runtime.cwd, self.named_folder()
+        if folder is None and self.config.skip_done:
+            folder = sweeps.find_sweep(jobs, cwd, Path("outputs", str(self.config.name)))
+        folder = folder or Path(self.config.hydra.sweep.dir)
+        launcher = self.prepare(folder)
+        batch, n_done = [], 0
+        for job, place, done in sweeps.place(jobs, cwd, folder):
+            if done and self.config.skip_done:
+                n_done += 1
+            else:
+                batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
+        if n_done:
+            sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
+        with sweeps.how_to_go_on(folder):
+            returned = launcher.launch(batch, initial_job_idx=0) if batch else []
+        ranking.write(folder)
+        # return_value would print and raise the first one alone
+        failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
+        sweeps.raise_failures(failed, len(jobs), folder)
+        return returned
+
+
+def quoted(value: str) -> str:
+    """A value as Hydra's grammar of overrides takes any text."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class SearchSweeper(GanMusicSweeper):
+    """A search for the settings with the smallest validation distance, asked of Optuna.
+
+    ``params`` are as the grid's, ``settings`` those of :class:`gan_music.schema.SearchConfig`.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None, **settings: Any) -> None:
+        self.params, self.settings = params or {}, settings
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Ask for trials, launch them as jobs, tell how they ended; then rank them."""
+        from gan_music import ranking, search, sweeps
+        from gan_music.config import checked
+        from gan_music.schema import SearchConfig
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        search.import_optuna()
+        settings = checked(SearchConfig, OmegaConf.create(self.settings), "hydra.sweeper.")
+        given = [f"{k}={v}" for k, v in self.params.items()] + arguments
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        space, fixed = search.split_space(parser.parse_overrides(given))
+        described = search.describe(self.compose(fixed), space)
+        folder = self.named_folder() or Path(self.config.hydra.sweep.dir)
+        launcher = self.prepare(folder)
+        found = search.Search(folder, settings, space, described)
+        failures: list[Any] = []
+        with sweeps.how_to_go_on(folder), found.at_work():
+            while (n := min(settings.n_jobs, found.n_left())) > 0:
+                asked = [found.ask() for _ in range(n)]
+                batch = [[*fixed, *words, *_trial(t.number)] for t, words in asked]
+                returned = launcher.launch(batch, initial_job_idx=asked[0][0].number)
+                for (trial, _), r in zip(asked, returned, strict=True):
+                    failed = r.status == JobStatus.FAILED
+                    found.tell(trial, None if failed else r.return_value, failed=failed)
+                    failures += [r._return_value] if failed else []
+        ranking.write(folder)
+        found.say_best()
+        sweeps.raise_failures(failures, settings.n_trials, folder)
+
+
+def _trial(number: int) -> list[str]:
+    return [f"hydra.sweep.subdir={number}", f"hydra.sweeper.trial={number}"]

@@ -1,0 +1,157 @@
+"""Sweeps as users run them: cut off, gone on with, failing; and what they keep in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_music import jobs
+from gan_music.errors import UserError
+from tests.conftest import TINY, Command, run_python
+
+ROOT = Path(__file__).parent.parent
+
+
+def status(folder: Path) -> str:
+    return json.loads((folder / "status.json").read_text())["status"]
+
+
+def interrupted_sweep(
+    cwd: Path, midi_folder: Path, number: signal.Signals, job: int, *words: str
+) -> str:
+    """The output of a sweep that got a signal in the second epoch of its ``job``-th job."""
+    command = [sys.executable, "-m", "gan_music.train", "-m", "data=midi"]
+    with subprocess.Popen(
+        [*command, f"data.root={midi_folder}", *TINY, *words],
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"XDG_CACHE_HOME": str(cwd / "cache"), "OMP_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdout is not None
+        n_seen = 0
+        text = ""
+        for line in process.stdout:
+            text += line
+            n_seen += line.startswith("epoch 2/")
+            if n_seen == job:
+                process.send_signal(number)
+                break
+        text += process.stdout.read()
+    assert process.returncode == (130 if number == signal.SIGINT else -number), text
+    return text
+
+
+def test_a_sweep_that_was_killed_goes_on(train: Command, midi_folder: Path, tmp_path: Path) -> None:
+    words = ("seed=1,2", "trainer.max_epochs=3")
+    interrupted_sweep(tmp_path, midi_folder, signal.SIGKILL, 2, *words)
+    (sweep,) = (tmp_path / "outputs" / "quick").iterdir()
+    assert (status(sweep / "0"), status(sweep / "1")) == ("done", "running")
+    before = (sweep / "0" / "metrics.json").stat().st_mtime_ns
+
+    done = train("-m", "seed=1,2,3", "trainer.max_epochs=3", "skip_done=true")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 3 jobs are done already" in done.stdout
+    assert f"going on after epoch 1: {sweep / '1'}" in done.stdout
+    assert (sweep / "0" / "metrics.json").stat().st_mtime_ns == before
+    assert [status(sweep / n) for n in "012"] == ["done"] * 3
+    last = torch.load(sweep / "1" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] == 2
+    (row,) = (sweep / "ranking.txt").read_text().splitlines()[2:]
+    assert " 1,2,3  " in row
+
+    # a job whose settings differ is never skipped
+    done = train("-m", "seed=1", "trainer.max_epochs=1", "skip_done=true")
+    assert done.returncode == 0, done.stderr
+    assert "done already" not in done.stdout
+    (other,) = set((tmp_path / "outputs" / "quick").iterdir()) - {sweep}
+    assert status(other / "0") == "done"
+
+
+def test_ctrl_c_ends_the_whole_sweep_and_says_how_to_go_on(
+    midi_folder: Path, tmp_path: Path
+) -> None:
+    words = ("seed=1,2,3", "trainer.max_epochs=3", "hydra.sweep.dir=s")
+    text = interrupted_sweep(tmp_path, midi_folder, signal.SIGINT, 1, *words)
+    assert "skip_done=true hydra.sweep.dir=s" in text.splitlines()[-1]
+    assert "Traceback" not in text
+    assert [status(tmp_path / "s" / n) for n in "0"] == ["interrupted"]
+    assert not (tmp_path / "s" / "1").exists()
+
+
+def test_a_job_that_calls_sys_exit_is_a_job_that_failed(midi_folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, gan_music.run, gan_music.train\n"
+        "gan_music.run.train = lambda config: sys.exit(7) if config.seed == 1 else 0.5\n"
+        "gan_music.train.main()\n"
+    )
+    arguments = ("-m", f"data.root={midi_folder}", "seed=1,2", "hydra.sweep.dir=s")
+    done = run_python("-c", code, *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 1 of 2 jobs failed")
+    assert status(tmp_path / "s" / "0") == "failed"
+    assert "SystemExit: 7" in (tmp_path / "s" / "0" / "train.log").read_text()
+    assert (tmp_path / "s" / "1").is_dir()  # it was run
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_memory_does_not_grow_from_job_to_job(midi_folder: Path, tmp_path: Path) -> None:
+    done = run_python(
+        str(ROOT / "benchmarks" / "sweep_memory.py"),
+        *("-m", "seed=range(4)", "data=midi", f"data.root={midi_folder}", *TINY),
+        *("trainer.max_epochs=1", "model.hidden_size=384"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [x for x in done.stdout.splitlines() if x.startswith("resident MiB: ")]
+    resident = [int(x.rpartition(" ")[2]) for x in lines]
+    assert len(resident) == 4
+    # weights, their moments and averages take 28 MiB a job
+    assert resident[3] - resident[1] < 28
+
+
+def test_jobs_of_a_sweep_have_one_device_each(train: Command, tmp_path: Path) -> None:
+    done = train("-m", "seed=1,2", "trainer.devices=2")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: trainer.devices=2 in a sweep")
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_range_without_a_search_is_refused(train: Command) -> None:
+    done = train("-m", "model.dropout=interval(0,0.5)")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: model.dropout=interval(0,0.5)")
+    assert "sweep=tpe" in line
+
+
+def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, gan_music.jobs as jobs, pathlib\n"
+        "jobs.begin(pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'})\n"
+        "print('there', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    call = {"overrides": ["seed=1"], "cwd": "."}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(UserError, match="another process is at work"):
+            jobs.begin(tmp_path, call)
+        assert jobs.read_status(tmp_path)["pid"] == other.pid
+        other.kill()
+    jobs.begin(tmp_path, call)  # what has died is in nobody's way
+    jobs.end(tmp_path, jobs.DONE, call, val_distance=0.25)
+    assert jobs.read_status(tmp_path)["val_distance"] == 0.25
+    assert jobs.read_status(tmp_path)["overrides"] == ["seed=1"]
