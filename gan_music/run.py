@@ -13,7 +13,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
@@ -26,8 +26,11 @@ from gan_music.data.module import MusicDataModule
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
+from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.metrics.compare import Settings
-from gan_music.notes import windows_or_pieces
+from gan_music.notes import Piece, windows_or_pieces
+from gan_music.page.record import REAL
+from gan_music.progress import RunBar
 from gan_music.run_folder import folder_of_checkpoint
 from gan_music.schema import TrainConfig
 
@@ -70,7 +73,10 @@ def train(config: TrainConfig) -> float:
     model = build_model(config.model, data.codec.state(), plain)
     quality, alarm = _quality(config, data), _alarm(config, data)
     clock = EpochLine()
-    trainer = _trainer(config, quality, alarm, clock, folder)
+    real = shown_of(data.pieces.test, config.samples.n_notes)
+    write_real(real, folder / REAL)
+    callbacks = [quality, alarm, clock, *_gallery(config, data, real), *_bar(alarm, data)]
+    trainer = _trainer(config, callbacks, folder)
     log.info(
         "training %s (%s weights) for %d epochs on %s, in %s",
         config.model.name,
@@ -175,17 +181,29 @@ def _alarm(config: TrainConfig, data: MusicDataModule) -> CollapseAlarm:
     )
 
 
-def _trainer(
-    config: TrainConfig,
-    quality: SampleQuality,
-    alarm: CollapseAlarm,
-    clock: EpochLine,
-    folder: Path,
-) -> Trainer:
-    callbacks: list[Callback] = [
-        quality,
-        alarm,
-        clock,
+def _gallery(config: TrainConfig, data: MusicDataModule, real: list[Piece]) -> list[Callback]:
+    every = config.samples.show_every_n_epochs
+    if every is None:
+        return []
+    return [
+        Gallery(
+            real,
+            n_notes=config.samples.n_notes,
+            tempo=data.median_tempo,
+            seed=config.seed,
+            every_n_epochs=every,
+        )
+    ]
+
+
+def _bar(alarm: CollapseAlarm, data: MusicDataModule) -> list[Callback]:
+    """A bar, where there is a terminal; elsewhere the lines of the epochs do."""
+    return [RunBar(alarm, unit=data.unit)] if sys.stderr.isatty() else []
+
+
+def _trainer(config: TrainConfig, callbacks: list[Callback], folder: Path) -> Trainer:
+    callbacks = [
+        *callbacks,
         ModelCheckpoint(
             folder / "checkpoints",
             filename="best",
@@ -204,9 +222,6 @@ def _trainer(
     ]
     if config.trainer.patience is not None:
         callbacks.append(EarlyStopping("val/selection", patience=config.trainer.patience))
-    interactive = sys.stderr.isatty()
-    if interactive:
-        callbacks.append(TQDMProgressBar())
     return Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
@@ -217,7 +232,7 @@ def _trainer(
         log_every_n_steps=config.trainer.log_every_n_batches,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=interactive,
+        enable_progress_bar=False,
         default_root_dir=folder,
         use_distributed_sampler=False,
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, NamedTuple
 
 
-def bounded(low: float | None = None, high: float | None = None, *, pair: bool = False) -> Any:
+def bounded(
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    pair: bool = False,
+    default: Any = MISSING,
+) -> Any:
     """A field whose number, or each number in its list, lies within inclusive bounds.
 
-    A ``pair`` is a list of two.
+    A ``pair`` is a list of two. A ``default`` is for checkpoints that are older than the field.
     """
-    return field(metadata={"low": low, "high": high, "pair": pair})
+    return field(default=default, metadata={"low": low, "high": high, "pair": pair})
 
 
 def chosen(*choices: str | float) -> Any:
@@ -168,6 +174,7 @@ class SamplesConfig:
     n_validation_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
+    show_every_n_epochs: int | None = bounded(1, default=5)
 
 
 @dataclass
@@ -193,6 +200,7 @@ class TrainConfig:
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: int = bounded(0, 2**32 - 1)
+    report: bool = True
 
 
 @dataclass

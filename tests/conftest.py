@@ -64,6 +64,9 @@ TINY = (
     "samples.n_validation_windows=8",
     "samples.n_pieces=2",
     "samples.n_notes=24",
+    # tests of their own ask for these
+    "samples.show_every_n_epochs=null",
+    "report=false",
 )
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -150,6 +150,17 @@ class MusicDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Tensor]:
         return self._loader(self.val_items, WindowSampler(len(self.val_items), seed=0))
 
+    @property
+    def median_tempo(self) -> float:
+        """The tempo of what is written after the training pieces, in quarters a minute."""
+        assert self.pieces is not None
+        return float(torch.tensor([p.tempo for p in self.pieces.train]).median())
+
+    @property
+    def unit(self) -> str:
+        """What a batch is a number of."""
+        return "notes" if isinstance(self.codec, TripleCodec) else "windows"
+
     def _items(self, pieces: list[Piece], stride: int, time_scales: Sequence[float]) -> Items:
         if isinstance(self.codec, TripleCodec):
             return NoteDataset(pieces, self.codec)
