@@ -59,7 +59,7 @@ class RunBar(Callback):
         phase = f" ({pl_module.phase})" if pl_module.phase else ""
         text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}{phase}"
         self._bar.set_description_str(text, refresh=False)
-        self._n_items, self._seconds, self._told = 0, 0.0, time.monotonic()
+        self._n_items, self._seconds, self._told = 0, 0.0, 0.0
 
     def on_train_batch_start(self, *arguments: Any) -> None:
         self._started = time.monotonic()
@@ -73,7 +73,7 @@ class RunBar(Callback):
         self._seconds += now - self._started
         if now - self._told >= _EVERY:
             self._told = now
-            self._bar.set_postfix_str(self._figures(trainer), refresh=False)
+            self._bar.set_postfix_str(self._figures(trainer))
         self._bar.update()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

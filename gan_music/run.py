@@ -78,9 +78,10 @@ def train(config: TrainConfig) -> float:
     callbacks = [quality, alarm, clock, *_gallery(config, data, real), *_bar(alarm, data)]
     trainer = _trainer(config, callbacks, folder)
     log.info(
-        "training %s (%s weights) for %d epochs on %s, in %s",
+        "training %s (%s weights) on %d pieces for %d epochs on %s, in %s",
         config.model.name,
         f"{model.n_weights['all_players']:,}",
+        len(data.pieces.train),
         config.trainer.max_epochs,
         trainer.accelerator.__class__.__name__.removesuffix("Accelerator"),
         folder,

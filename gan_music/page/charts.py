@@ -28,6 +28,7 @@ _PROPERTIES = {_INK: "--muted", _RULE: "--rule", _BAND: "--band"} | {
 }
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 _N_POINTS = 240  # of a line: each is the mean of the batches that fall on it
+_STEPS = [1, 2, 2.5, 5, 10]  # between ticks
 _SIZE = (4.3, 2.5)  # inches of 72 px, about as wide as a phone
 _STYLE = {
     "svg.fonttype": "none",
@@ -118,7 +119,7 @@ def curves(
             axis.yaxis.set_minor_formatter(NullFormatter())
         else:
             _include(axis, low, high)
-            axis.yaxis.set_major_locator(MaxNLocator(5))
+            axis.yaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
         axis.set_xlim(left=0)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.xaxis.set_major_formatter(FuncFormatter(_batches))
@@ -134,18 +135,18 @@ def shares(
     *,
     note: str = "",
 ) -> Chart:
-    """Histograms of two sides as bars beside each other: shares of each name."""
+    """Histograms of two sides as bars beside each other: the shares of values, named or not."""
     with rc_context(_STYLE):  # type: ignore[arg-type]  # keys of matplotlib's own
         figure, axis = _figure()
         width = 0.8 / len(sides)
         for number, (_, values) in enumerate(sides):
             at = np.arange(len(names)) - 0.4 + width * (number + 0.5)
             axis.bar(at, [100 * v for v in values], width=width, color=f"#0000c{number + 1}")
-        every = -(-len(names) // 12)
-        axis.set_xticks(np.arange(len(names))[::every], list(names)[::every])
+        ticks = [i for i, name in enumerate(names) if name]
+        axis.set_xticks(ticks, [names[i] for i in ticks])
         axis.set_xlim(-0.6, len(names) - 0.4)
         axis.set_ylabel("% of notes")
-        axis.yaxis.set_major_locator(MaxNLocator(5))
+        axis.yaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
         svg = _svg(figure)
     return Chart(title, note, [(i + 1, label, "") for i, (label, _) in enumerate(sides)], svg)
 

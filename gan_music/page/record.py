@@ -107,7 +107,7 @@ def read_run(folder: Path) -> Run:
         If a file of it is not what a run writes.
     """
     figures = _json(folder / "metrics.json")
-    failure = "" if figures is not None else _failure(folder / "train.log")
+    failure = "" if figures is not None else _failure(folder)
     curves, picture, sounds = _events(folder / "tensorboard")
     state = FINISHED if figures is not None else FAILED if failure else UNFINISHED
     return Run(
@@ -158,8 +158,15 @@ def _yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _failure(log: Path) -> str:
+def _failure(folder: Path) -> str:
     """The sentence of the last call, if that failed."""
+    try:
+        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a job of a sweep has one
+        status = None
+    if isinstance(status, dict) and status.get("status") in ("failed", "pruned"):
+        return str(status.get("error") or status["status"])
+    log = folder / "train.log"
     if not log.is_file():
         return ""
     failure = ""

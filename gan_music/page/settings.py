@@ -104,7 +104,7 @@ def _hydra(value: Any) -> str:
         return "[" + ",".join(map(_hydra, value)) + "]"
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z/_][\w./-]*", value):
         escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # backslashes count before quotes alone
-        escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+        escaped = re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${")  # no interpolation
         return f"'{escaped}'"
     if isinstance(value, str) and value.lower() in ("null", "true", "false", "nan", "inf"):
         return f"'{value}'"

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan_music import __version__
 from gan_music.files import replacing
-from gan_music.page import content, ranking, settings, sounds
-from gan_music.page.content import Numbered, Player
+from gan_music.page import content, curves, ranking, settings, sounds
+from gan_music.page.content import Player
 from gan_music.page.record import FINISHED, REAL, SAMPLES, Run
 
 # pieces with pictures and sound: some 250 kB each, and a page should stay below 5 MB
@@ -58,11 +58,12 @@ def _one(run: Run) -> dict[str, Any]:
         "while_training": sounds.png(run.picture) if run.picture and not samples else None,
         "heard": [s for s in heard if s],
         "silent": _silent([*real, *samples], heard),
+        "selection": content.selection(run),
         "measures": content.measures([run]),
         "notes": (run.figures or {}).get("notes", []),
-        "curves": content.charts_of_one(run),
-        "collapse": content.charts_of_one(run, collapse=True),
-        "histograms": content.histograms(run),
+        "curves": curves.charts_of_one(run),
+        "collapse": curves.charts_of_one(run, collapse=True),
+        "histograms": curves.histograms(run),
         "choices": choices,
         "changed": changed,
         "settings": settings.flat(run.config),
@@ -85,7 +86,7 @@ def _many(runs: Sequence[Run]) -> dict[str, Any]:
     real = content.players(heard[0].run.folder / REAL, 2) if heard else []
     keys = settings.varying([r.run.config for r in all_runs if r.run.config])
     return {
-        "title": f"{len(runs)} runs",
+        "title": _parent([r.folder for r in runs]),
         "runs": all_runs,
         "places": places,
         "keys": keys,
@@ -96,9 +97,15 @@ def _many(runs: Sequence[Run]) -> dict[str, Any]:
         "silent": _silent([*real, *(s for r in heard for s in r.samples)], []),
         "measured": [r for r in in_order if r.run.figures is not None],
         "measures": content.measures([r.run for r in in_order]),
-        "curves": content.charts_of_many(drawn),
+        "curves": curves.charts_of_many(drawn),
         "commands": [(r.label, settings.command(r.run.config)) for r in in_order if r.run.config],
     }
+
+
+def _parent(folders: Sequence[Path]) -> str:
+    """What to call several runs: the folder that holds them all, or their number."""
+    parents = {f.absolute().parent for f in folders}
+    return "/".join(parents.pop().parts[-2:]) if len(parents) == 1 else f"{len(folders)} runs"
 
 
 def _silent(players: Sequence[Player], heard: Sequence[str | None]) -> str:
@@ -116,6 +123,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return str(value)
-
-
-__all__ = ["Numbered", "write_report"]
