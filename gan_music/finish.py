@@ -20,8 +20,8 @@ from gan_music.checkpoints import load_checkpoint
 from gan_music.data.module import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.files import replacing
+from gan_music.io.formats import write_pieces
 from gan_music.io.picture import draw_piano_rolls
-from gan_music.io.write import write_pieces
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows_or_pieces

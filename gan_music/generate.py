@@ -1,40 +1,168 @@
-"""``python -m gan_music.generate``: a checkpoint, the package's own by default -> MIDI files."""
+"""``python -m gan_music.generate``: a checkpoint, the package's own by default -> music."""
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_music.cli import command, user_path
 from gan_music.errors import UserError
 from gan_music.schema import GenerateConfig
 
+if TYPE_CHECKING:
+    from gan_music.models.base import MusicModel
+    from gan_music.notes import Piece
+    from gan_music.primer import Primer
+
+_N_NOTES = 512  # where neither notes nor bars are asked for
+_TEMPO = 100.0  # where nothing says otherwise
+_FEWEST = 4  # notes of a primer: fewer are no music to go on from
+_LISTED = 40  # files on the screen
+
 
 def main() -> None:
     """The command."""
+    # format=mid,png means both; to Hydra it would be two jobs of a sweep
+    if not {"-m", "--multirun"} & set(sys.argv):
+        sys.argv[1:] = [re.sub(r"^format=(\w+(?:,\w+)+)$", r"format=[\1]", a) for a in sys.argv[1:]]
     command("generate", GenerateConfig, _generate)
 
 
 def _generate(config: GenerateConfig) -> None:
+    if config.n_notes is not None and config.n_bars is not None:
+        raise UserError(
+            f"n_notes={config.n_notes} and n_bars={config.n_bars} both say how long a piece is: "
+            "give one of them."
+        )
+    meter = _meter(config.meter)
+    if config.continue_from is not None and meter is not None:
+        raise UserError(
+            f"meter={config.meter} and continue_from={config.continue_from}: what is gone on from "
+            "has a meter of its own, so leave meter out."
+        )
+    formats = list(
+        dict.fromkeys([config.format] if isinstance(config.format, str) else config.format)
+    )
+    if not formats:
+        raise UserError("format=[] writes nothing: give one such as format=mid.")
+
     from gan_music.build import restore_model
     from gan_music.checkpoints import PRETRAINED, load_checkpoint
-    from gan_music.io.write import write_pieces
+    from gan_music.io import formats as io_formats
+    from gan_music.io.instruments import program
+
+    instrument = program(config.instrument)
+    soundfont = user_path(config.soundfont)
+    if set(formats) & set(io_formats.SOUNDS):
+        from gan_music.io.sound import check_soundfont
+
+        check_soundfont(soundfont)
 
     path, out = user_path(config.checkpoint) or PRETRAINED, user_path(config.out)
     assert out is not None
     model = restore_model(load_checkpoint(path), path)
-    pieces = model.sample(
-        n_pieces=config.n_pieces,
-        n_notes=config.n_notes,
-        seed=config.seed,
-        temperature=config.temperature,
-        tempo=config.tempo,
-        meter=_meter(config.meter),
+    pieces = _pieces(config, model, meter)
+    written = io_formats.write_pieces(
+        pieces, out, formats=formats, program=instrument, soundfont=soundfont
     )
-    write_pieces(pieces, out)
-    by = "" if config.checkpoint else ", in the way of Bach's chorales (checkpoint=PATH for others)"
-    print(f"{len(pieces)} pieces of {config.n_notes} notes in {config.out}{by}")
+    _tell(config, pieces, written)
     if model.n_clipped:
         print(f"{model.n_clipped} values that no MIDI file can hold were clipped")
+
+
+def _pieces(
+    config: GenerateConfig, model: MusicModel, meter: tuple[int, int] | None
+) -> list[Piece]:
+    from gan_music.sampling import in_bars
+
+    primer = None
+    if config.continue_from is not None:
+        primer = _primer(config, config.continue_from, int(model.codec_state["grid"]))
+
+    def draw(n_notes: int) -> list[Piece]:
+        if primer is None:
+            return model.sample(
+                n_pieces=config.n_pieces,
+                n_notes=n_notes,
+                seed=config.seed,
+                temperature=config.temperature,
+                tempo=config.tempo or _TEMPO,
+                meter=meter,
+            )
+        return model.go_on(
+            primer,
+            n_pieces=config.n_pieces,
+            n_notes=n_notes,
+            seed=config.seed,
+            temperature=config.temperature,
+            tempo=config.tempo or primer.piece.tempo,
+        )
+
+    if config.n_bars is None:
+        return draw(config.n_notes or _N_NOTES)
+    n_before = len(primer.piece) if primer is not None and primer.included else 0
+    return in_bars(draw, config.n_bars, n_before=n_before)
+
+
+def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
+    """The piece to go on from.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, holds several pieces or too few notes.
+    """
+    from gan_music.io.read import SUFFIXES, ReadError, read
+    from gan_music.primer import Primer
+
+    path = user_path(given)
+    assert path is not None
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        known = ", ".join(sorted(SUFFIXES))
+        raise UserError(f"continue_from={given} is no music: give a file of {known}.")
+    try:
+        pieces = read(path, grid=grid)
+    except ReadError as error:
+        raise UserError(f"continue_from={given} cannot be read ({error}): name another.") from error
+    if len(pieces) > 1:
+        raise UserError(f"continue_from={given} holds {len(pieces)} pieces: give a file of one.")
+    if len(pieces[0]) < _FEWEST:
+        raise UserError(
+            f"continue_from={given} holds {len(pieces[0])} notes, and there must be at least "
+            f"{_FEWEST} to go on from."
+        )
+    return Primer(pieces[0], n_heard=config.heard_notes, included=config.include_primer)
+
+
+def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]) -> None:
+    """What was written, and by what."""
+    for piece, (first, *more) in list(zip(pieces, written, strict=True))[:_LISTED]:
+        print(
+            " ".join([str(Path(config.out, first.name)), *(p.suffix for p in more)]), _size(piece)
+        )
+    if len(pieces) > _LISTED:
+        print(f"... and {len(pieces) - _LISTED} more")
+    length = (
+        f"{config.n_notes or _N_NOTES} notes" if config.n_bars is None else f"{config.n_bars} bars"
+    )
+    if config.continue_from is not None:
+        way = f", that go on from {config.continue_from}"
+    elif config.checkpoint is None:
+        way = ", in the way of Bach's chorales (checkpoint=PATH for others)"
+    else:
+        way = ""
+    print(f"{len(pieces)} pieces of {length} in {config.out}{way}")
+
+
+def _size(piece: Piece) -> str:
+    """How long a piece is, for people."""
+    n_bars = int(piece.bars()[0].max(initial=0)) + 1
+    steps = int((piece.onset + piece.duration).max(initial=0))
+    minutes, seconds = divmod(round(steps / piece.grid * 60 / piece.tempo), 60)
+    return f"({len(piece)} notes, {n_bars} bars, {minutes}:{seconds:02d} minutes)"
 
 
 def _meter(text: str | None) -> tuple[int, int] | None:

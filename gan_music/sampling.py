@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from gan_music.events import EventCodec, meter_id
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.rollout import Rollout
-from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.notes import DEFAULT_TEMPO, IntArray, Piece
+from gan_music.primer import Primer
 
 # Pieces sampled side by side: past this, a step's cost grows with the batch.
 _BATCH = 64
 # Notes that noise is drawn for at a time: of a long piece it would fill the memory.
 _BLOCK = 256
+# Notes that are written at most for so many bars.
+_MOST = 65536
 
 
-@torch.no_grad()
 def sample(
     generator: LSTMGenerator,
     codec: EventCodec,
@@ -35,27 +43,117 @@ def sample(
     The same seed gives the same pieces on the same machine, and leaves the global random state as
     it was.
     """
+
+    def begin(z: Tensor, rng: torch.Generator) -> Rollout:
+        starts = draw_starts(codec, len(z), meter, rng)
+        return Rollout(generator, z, starts, temperature=temperature)
+
+    events = _write(generator, begin, n_pieces=n_pieces, n_notes=n_notes, seed=seed)
+    return [
+        codec.decode(ids, tempo=tempo, name=f"sample {number}")
+        for number, ids in enumerate(events, 1)
+    ]
+
+
+def go_on(
+    generator: LSTMGenerator,
+    codec: EventCodec,
+    primer: Primer,
+    *,
+    n_pieces: int,
+    n_notes: int,
+    seed: int,
+    temperature: float = 1.0,
+    tempo: float = DEFAULT_TEMPO,
+) -> list[Piece]:
+    """``n_pieces`` pieces that go on from a primer for ``n_notes`` notes, in its meter.
+
+    The generator hears the primer's notes as if it had chosen them. The first that it writes begins
+    later than the last of them: the primer's last chord is complete.
+
+    The same seed gives the same pieces, as :func:`sample` does.
+    """
     device = next(generator.parameters()).device
-    rng = torch.Generator(device).manual_seed(seed)
+    heard = torch.from_numpy(primer.events(codec)).to(device)
+
+    def begin(z: Tensor, rng: torch.Generator) -> Rollout:
+        events = heard.expand(len(z), -1, -1)
+        rollout = Rollout(generator, z, generator.space.starts(events), temperature=temperature)
+        rollout.hear(events)
+        return rollout
+
+    events = _write(generator, begin, n_pieces=n_pieces, n_notes=n_notes, seed=seed, new_onset=True)
+    return [
+        primer.followed_by(codec, ids, tempo=tempo, name=f"sample {number}")
+        for number, ids in enumerate(events, 1)
+    ]
+
+
+@torch.no_grad()
+def _write(
+    generator: LSTMGenerator,
+    begin: Callable[[Tensor, torch.Generator], Rollout],
+    *,
+    n_pieces: int,
+    n_notes: int,
+    seed: int,
+    new_onset: bool = False,
+) -> list[IntArray]:
+    """The events of ``n_pieces`` rollouts that ``begin`` with a noise: ids ``[n_notes, C + 2]``.
+
+    ``new_onset`` keeps the first event out of a chord with what was before it.
+    """
+    rng = torch.Generator(next(generator.parameters()).device).manual_seed(seed)
     training = generator.training
     generator.eval()
-    pieces = []
+    events: list[IntArray] = []
     for first in range(0, n_pieces, _BATCH):
-        n = min(_BATCH, n_pieces - first)
-        z = generator.noise(n, rng)
-        starts = draw_starts(codec, n, meter, rng)
-        rollout = Rollout(generator, z, starts, temperature=temperature)
+        z = generator.noise(min(_BATCH, n_pieces - first), rng)
+        rollout = begin(z, rng)
         blocks = []
-        for begin in range(0, n_notes, _BLOCK):
-            length = min(_BLOCK, n_notes - begin)
-            blocks.append(rollout.write(generator.gumbel(n, length, rng)))
-        events = torch.cat(blocks, 1)
-        pieces += [
-            codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
-            for i, ids in enumerate(events.cpu().numpy())
-        ]
+        for start in range(0, n_notes, _BLOCK):
+            gumbel = generator.gumbel(len(z), min(_BLOCK, n_notes - start), rng)
+            if new_onset and start == 0:
+                gumbel[:, 0, 0] = -torch.inf  # the offset 0
+            blocks.append(rollout.write(gumbel))
+        events += list(torch.cat(blocks, 1).cpu().numpy())
     generator.train(training)
-    return pieces
+    return events
+
+
+def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 0) -> list[Piece]:
+    """Pieces of so many bars, from ``draw(n_notes)``, which writes so many notes a piece.
+
+    The bars come after those that the first ``n_before`` notes, a primer's, lie in; else an upbeat
+    is not counted. Notes that sound beyond the last bar end with it. A model that hardly moves on
+    is left after 65,536 notes.
+    """
+    n_notes = _BLOCK
+    while True:
+        pieces = draw(n_notes)
+        ends = [_end_of_bars(p, n_bars, n_before) for p in pieces]
+        # how far the slowest has come
+        done = min(int(p.onset[-1]) / end for p, end in zip(pieces, ends, strict=True))
+        if done >= 1 or n_notes >= _MOST:
+            return [_until(p, end) for p, end in zip(pieces, ends, strict=True)]
+        wanted = n_notes * max(2.0, 1.2 / max(done, 1e-6))
+        n_notes = min(_MOST, -(-math.ceil(wanted) // _BLOCK) * _BLOCK)
+
+
+def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
+    """The step at which the bars end that are asked for."""
+    bars, positions = piece.bars()
+    first = bars[n_before - 1] + 1 if n_before else bars[0] + (positions[0] > 0)
+    start, numerator, denominator = piece.meters[-1].tolist()
+    number = int(piece.bars(np.array([start]))[0][0])  # of the bar where the last meter begins
+    bar = Fraction(4 * piece.grid * numerator, denominator)
+    return start + math.ceil((int(first) + n_bars - number) * bar)
+
+
+def _until(piece: Piece, end: int) -> Piece:
+    """The notes that begin before a step; none sounds longer."""
+    piece = piece.cut(0, int(np.searchsorted(piece.onset, end)))
+    return replace(piece, duration=np.minimum(piece.duration, end - piece.onset))
 
 
 def draw_starts(

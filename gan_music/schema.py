@@ -25,6 +25,10 @@ def chosen(*choices: str | float) -> Any:
     return field(metadata={"choices": choices})
 
 
+# what generate can write of a piece: the suffixes of its files
+FORMATS = ("mid", "png", "wav", "flac", "musicxml")
+
+
 @dataclass
 class DataConfig:
     """What is read, how it is cut, how it is split; explained in conf/data."""
@@ -210,12 +214,19 @@ class GenerateConfig:
     checkpoint: str | None
     out: str
     meter: str | None
+    instrument: str
+    soundfont: str | None
+    continue_from: str | None
+    include_primer: bool
     debug: bool
+    format: str | list[str] = chosen(*FORMATS)
     n_pieces: int = bounded(1, 100000)
-    n_notes: int = bounded(1, 65536)
+    n_notes: int | None = bounded(1, 65536)
+    n_bars: int | None = bounded(1, 4096)
+    heard_notes: int | None = bounded(1, 65536)
     seed: int = bounded(0, 2**32 - 1)
     temperature: float = bounded(0.01, 100)
-    tempo: float = bounded(1, 1000)
+    tempo: float | None = bounded(1, 1000)
 
 
 @dataclass

@@ -61,7 +61,17 @@ def test_nothing_imports_the_commands() -> None:
 def test_data_flows_one_way() -> None:
     layers = [
         {"notes", "errors", "files"},
-        {"io", "schema", "events", "triples", "quadruples", "metrics", "config", "run_folder"},
+        {
+            "io",
+            "schema",
+            "events",
+            "primer",
+            "triples",
+            "quadruples",
+            "metrics",
+            "config",
+            "run_folder",
+        },
         {"data", "networks", "losses", "cli", "page"},
         {"sampling"},
         {"models"},

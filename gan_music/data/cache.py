@@ -24,7 +24,7 @@ from gan_music.io.read import resolve
 from gan_music.notes import Piece, Rounding
 
 # Raise it whenever the same bytes would be read as other notes.
-EXTRACTOR_VERSION = 2
+EXTRACTOR_VERSION = 3
 
 
 def default_cache_dir() -> Path:

@@ -119,7 +119,8 @@ def _part_notes(part: Any) -> Iterator[Note]:
             continue
         if not element.pitches:
             continue
-        onset, length = element.offset, element.quarterLength
+        # a float and a fraction would add up to a float beside the next note's onset
+        onset, length = Fraction(element.offset), Fraction(element.quarterLength)
         for note in getattr(element, "notes", (element,)):
             tie = note.tie.type if note.tie is not None else None
             pitch = note.pitch.midi

@@ -38,10 +38,26 @@ def sound_available() -> bool:
     return all(importlib.util.find_spec(m) for m in ("midirenderer", "soundfile", "pretty_midi"))
 
 
-def require_sound() -> None:
-    """Raise a UserError that says what to install, where the extra ``audio`` is missing."""
+def check_soundfont(path: Path | None = None) -> None:
+    """Check what can be checked before there is music.
+
+    Raises
+    ------
+    UserError
+        If the extra ``audio`` is not installed, or ``path`` is no SoundFont.
+    """
     if not sound_available():
         raise UserError(_INSTALL)
+    if path is not None:
+        try:
+            with path.open("rb") as file:
+                head = file.read(12)
+        except OSError as error:
+            raise UserError(
+                f"soundfont={path} cannot be read ({error.strerror}): name an .sf2 file."
+            ) from error
+        if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+            raise UserError(f"soundfont={path} is no SoundFont: name an .sf2 file.")
 
 
 def synthesize(
@@ -63,12 +79,12 @@ def synthesize(
         If the extra ``audio`` is not installed, the SoundFont is none, or the piece lasts longer
         than an hour.
     """
-    require_sound()
+    check_soundfont(soundfont)
     import midirenderer
 
     font = soundfont or _default_soundfont()
     try:
-        data = midirenderer.render_wave_from(_font_bytes(font), _midi(piece, program))
+        data = midirenderer.render_wave_from(font.read_bytes(), _midi(piece, program))
     except RuntimeError as error:
         raise UserError(
             f"soundfont={font} cannot be played ({error}): name an .sf2 file that is whole."
@@ -126,15 +142,6 @@ def _midi(piece: Piece, program: int) -> bytes:
     score.markers.append(symusic.TextMeta(round(ticks), "end"))
     data: bytes = score.dumps_midi()
     return data
-
-
-def _font_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"soundfont={path} cannot be read ({error.strerror}): name an .sf2 file."
-        ) from error
 
 
 def _default_soundfont() -> Path:

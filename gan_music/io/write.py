@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -56,14 +55,6 @@ def midi_score(piece: Piece, *, program: int = 0) -> Any:
             )
         score.tracks.append(track)
     return score
-
-
-def write_pieces(pieces: Sequence[Piece], folder: Path) -> None:
-    """Write pieces as ``folder/sample_01.mid`` and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    digits = max(2, len(str(len(pieces))))
-    for number, piece in enumerate(pieces, 1):
-        write_midi(piece, folder / f"sample_{number:0{digits}d}.mid")
 
 
 def _meters(piece: Piece) -> list[tuple[int, int, int]]:

@@ -15,8 +15,10 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from gan_music.data.module import Codec
+from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.primer import Primer
 from gan_music.schema import DataConfig
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
@@ -77,6 +79,30 @@ class MusicModel(LightningModule):
         The same seed gives the same pieces on the same machine, and the global random state stays
         as it was.
         """
+
+    def go_on(
+        self,
+        primer: Primer,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        seed: int,
+        temperature: float = 1.0,
+        tempo: float = DEFAULT_TEMPO,
+    ) -> list[Piece]:
+        """``n_pieces`` pieces that go on from a primer for ``n_notes`` notes, in its meter.
+
+        The first of them begins later than the primer's last, whose chord is complete.
+
+        Raises
+        ------
+        UserError
+            If the model writes from noise alone, as it does unless a subclass says otherwise.
+        """
+        raise UserError(
+            f"model.name={self.settings.name} writes from noise alone and cannot go on from music: "
+            "leave continue_from out, or name a checkpoint of another model."
+        )
 
     @property
     def has_temperature(self) -> bool:

@@ -12,7 +12,8 @@ from gan_music.models.base import MusicModel
 from gan_music.networks.events import EventSpace
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.notes import DEFAULT_TEMPO, Piece
-from gan_music.sampling import sample
+from gan_music.primer import Primer
+from gan_music.sampling import go_on, sample
 
 
 def event_space(codec: EventCodec) -> EventSpace:
@@ -68,6 +69,27 @@ class EventModel(MusicModel):
             temperature=temperature,
             tempo=tempo,
             meter=meter,
+        )
+
+    def go_on(
+        self,
+        primer: Primer,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        seed: int,
+        temperature: float = 1.0,
+        tempo: float = DEFAULT_TEMPO,
+    ) -> list[Piece]:
+        return go_on(
+            self.sampler,
+            self.codec,
+            primer,
+            n_pieces=n_pieces,
+            n_notes=n_notes,
+            seed=seed,
+            temperature=temperature,
+            tempo=tempo,
         )
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:

@@ -17,6 +17,7 @@ from gan_music.models.base import MusicModel
 from gan_music.models.events import event_space
 from gan_music.networks.markov import MarkovChain
 from gan_music.notes import DEFAULT_TEMPO, Piece
+from gan_music.primer import Primer
 from gan_music.sampling import draw_starts
 from gan_music.schema import MarkovConfig
 
@@ -101,6 +102,32 @@ class MarkovModel(MusicModel):
             events = self.chain.rollout(starts, n_notes, rng, temperature=temperature)
             pieces += [
                 self.codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
+                for i, ids in enumerate(events.cpu().numpy())
+            ]
+        return pieces
+
+    @torch.no_grad()
+    def go_on(
+        self,
+        primer: Primer,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        seed: int,
+        temperature: float = 1.0,
+        tempo: float = DEFAULT_TEMPO,
+    ) -> list[Piece]:
+        rng = torch.Generator(self.device).manual_seed(seed)
+        heard = torch.from_numpy(primer.events(self.codec)).to(self.device)
+        pieces: list[Piece] = []
+        for first in range(0, n_pieces, _BATCH):
+            n = min(_BATCH, n_pieces - first)
+            starts = (heard[-1, -2].repeat(n), heard[-1, -1].repeat(n))
+            events = self.chain.rollout(
+                starts, n_notes, rng, temperature=temperature, heard=heard.repeat(n, 1, 1)
+            )
+            pieces += [
+                primer.followed_by(self.codec, ids, tempo=tempo, name=f"sample {first + i + 1}")
                 for i, ids in enumerate(events.cpu().numpy())
             ]
         return pieces

@@ -46,6 +46,20 @@ class Rollout:
                 self.memory = Memory(generator.attention, len(z), _tables(generator))
         # before the first event stands "nothing yet"
         self.chosen = torch.tensor(self.space.sizes, device=z.device).expand(len(z), -1)
+        self.intervals = self.context.intervals()
+
+    @torch.no_grad()
+    def hear(self, events: Tensor) -> None:
+        """Events that came, though nobody chose them: ids ``[B, T, C + 2]``, in the meter of
+        ``starts``. What is written next follows them.
+        """
+        n = self.space.n_categories
+        with self._full_precision(events):
+            for t in range(events.shape[1]):
+                self._state()
+                self._remember(events[:, t, :n])
+                # in a bar of the meter, or of the one that it stands for
+                self.context = self.context._replace(position=events[:, t, n])
 
     @torch.no_grad()
     def write(self, gumbel: Tensor) -> Tensor:
@@ -58,22 +72,28 @@ class Rollout:
         events = torch.empty(shape, dtype=torch.int64, device=gumbel.device)
         events[..., n + 1] = self.context.meter[:, None]
         with self._full_precision(gumbel):
-            intervals = self.context.intervals()
             for t in range(gumbel.shape[1]):
-                known = torch.cat([self.chosen, intervals, self.context.position[:, None]], 1)
-                hidden = self.cell.step(known)
-                if self.memory is not None:
-                    hidden = self.memory.read(hidden)
-                self.chosen = self.heads.choose(
-                    hidden, gumbel[:, t], self.context, self.temperature
+                hidden = self._state()
+                self._remember(
+                    self.heads.choose(hidden, gumbel[:, t], self.context, self.temperature)
                 )
-                self.context = self.context.after(self.space, self.chosen)
-                intervals = self.context.intervals()
-                if self.memory is not None:
-                    self.memory.write(torch.cat([self.chosen, intervals], 1))
                 events[:, t, :n] = self.chosen
                 events[:, t, n] = self.context.position
         return events
+
+    def _state(self) -> Tensor:
+        """The state before the next event, ``[B, H]``."""
+        known = torch.cat([self.chosen, self.intervals, self.context.position[:, None]], 1)
+        hidden = self.cell.step(known)
+        return hidden if self.memory is None else self.memory.read(hidden)
+
+    def _remember(self, chosen: Tensor) -> None:
+        """The next event is this one: ids ``[B, C]``."""
+        self.chosen = chosen
+        self.context = self.context.after(self.space, chosen)
+        self.intervals = self.context.intervals()
+        if self.memory is not None:
+            self.memory.write(torch.cat([chosen, self.intervals], 1))
 
     @staticmethod
     def _full_precision(x: Tensor) -> torch.autocast:

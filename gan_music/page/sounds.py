@@ -17,6 +17,7 @@ INSTALL = (
     "page again by python -m gan_music.report."
 )
 SECONDS = 20.0  # of each piece
+_WIDTH = 7.0  # inches: what stands in the picture can be read on half a page
 
 
 def sound_of(piece: Piece) -> str | None:
@@ -46,7 +47,7 @@ def picture_of(piece: Piece) -> str:
     beats = max(8, round(SECONDS * piece.tempo / 60 / 4) * 4)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.png"
-        draw_piano_rolls([("", piece)], path, beats=beats)
+        draw_piano_rolls([("", piece)], path, beats=beats, width=_WIDTH)
         return png(path.read_bytes())
 
 

@@ -8,7 +8,7 @@ import soundfile
 
 from gan_music.errors import UserError
 from gan_music.io import sound as sound_module
-from gan_music.io.sound import sound_available, synthesize, write_sound
+from gan_music.io.sound import check_soundfont, sound_available, synthesize, write_sound
 from gan_music.notes import Piece
 
 
@@ -77,12 +77,15 @@ def test_files_hold_what_was_made(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_soundfont_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "a.sf2").write_bytes(b"RIFF")
+    (tmp_path / "a.sf2").write_bytes(b"RIFF\0\0\0\0sfbk")
+    (tmp_path / "c.sf2").write_bytes(b"RIFF\0\0\0\0WAVE")
     with pytest.raises(UserError, match=r"a\.sf2 cannot be played"):
         synthesize(crotchets(60), soundfont=tmp_path / "a.sf2")
     with pytest.raises(UserError, match=r"b\.sf2 cannot be read"):
         write_sound(crotchets(60), tmp_path / "b.wav", soundfont=tmp_path / "b.sf2")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.sf2"]
+    with pytest.raises(UserError, match=r"c\.sf2 is no SoundFont"):
+        check_soundfont(tmp_path / "c.sf2")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.sf2", "c.sf2"]
 
 
 def test_music_without_end_is_refused() -> None:

@@ -1,0 +1,47 @@
+"""The bars and beats of a piece, where pictures rule them and scores write them."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+from gan_music.notes import Piece
+
+
+class Bar(NamedTuple):
+    """A bar from ``start`` to ``stop`` (exclusive), in steps.
+
+    It begins before 0 where the piece begins within a bar, and stops early where the meter changes
+    within it. ``number`` counts from 1; an incomplete first bar is 0.
+    """
+
+    number: int
+    start: Fraction
+    stop: Fraction
+    numerator: int
+    denominator: int
+
+    def beats(self, grid: int) -> list[Fraction]:
+        """Where its beats begin, in steps: dotted ones in 6/8, 9/8, 12/16 and so on."""
+        compound = self.numerator > 3 and self.numerator % 3 == 0 and self.denominator >= 8
+        beat = Fraction(4 * grid, self.denominator) * (3 if compound else 1)
+        return [self.start + k * beat for k in range(math.ceil((self.stop - self.start) / beat))]
+
+
+def bars_until(piece: Piece, stop: int) -> list[Bar]:
+    """The bars of a piece that begin before a step, in order; at least one."""
+    meters = piece.meters.tolist()
+    number = 0 if meters[0][0] < 0 else 1
+    bars: list[Bar] = []
+    for i, (start, numerator, denominator) in enumerate(meters):
+        length = Fraction(4 * piece.grid * numerator, denominator)
+        last = meters[i + 1][0] if i + 1 < len(meters) else math.inf
+        at = Fraction(start)
+        while at < last and (at < stop or not bars):
+            end = at + length
+            bars.append(
+                Bar(number, at, end if end < last else Fraction(last), numerator, denominator)
+            )
+            number, at = number + 1, end
+    return bars
