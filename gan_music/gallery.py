@@ -19,11 +19,12 @@ from gan_music.files import replacing
 from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
-from gan_music.notes import IntArray, Piece, windows_or_pieces
+from gan_music.notes import IntArray, Piece, windows, windows_or_pieces
 from gan_music.page.record import PIECES
 
 N_SHOWN = 8
 _N_HEARD = 2
+_FEWEST_NOTES = 32  # of an excerpt of a longer piece
 _SECONDS = 10.0  # of each sound: TensorBoard keeps them uncompressed
 
 
@@ -81,7 +82,12 @@ class Gallery(Callback):
 
 
 def shown_of(pieces: Sequence[Piece], n_notes: int) -> list[Piece]:
-    """Excerpts to show, evenly spread; each begins on the beat of its first note."""
+    """Excerpts to show, evenly spread; each begins on the beat of its first note.
+
+    They have ``n_notes`` notes, or half as many, and so on, where there are too few so long.
+    """
+    while len(windows(pieces, n_notes, N_SHOWN)) < N_SHOWN and n_notes >= 2 * _FEWEST_NOTES:
+        n_notes //= 2
     return [p.from_its_beat() for p in windows_or_pieces(pieces, n_notes, N_SHOWN)]
 
 
