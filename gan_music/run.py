@@ -121,6 +121,8 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
             resumed.trainer = given.trainer
         elif key.startswith("trainer."):
             OmegaConf.update(resumed, key, OmegaConf.select(given, key))
+        elif key == "report":
+            resumed.report = given.report
         elif key not in ("resume", "debug"):
             raise UserError(
                 f"{override} cannot change on resume, where only trainer settings can: leave it "

@@ -23,6 +23,7 @@ from gan_music.io.read import ReadError, read
 from gan_music.notes import Piece
 
 FINISHED, FAILED, UNFINISHED = "finished", "failed", "unfinished"
+_STATES = ("running", "interrupted", FAILED, "pruned")  # of a run's status.json, before its end
 
 REAL, SAMPLES = "real", "samples"  # folders of MIDI files in a run's
 PIECES = "pieces.csv"  # in REAL: which piece each file was cut from
@@ -45,7 +46,8 @@ class Run:
 
     Attributes
     ----------
-    state : ``finished``, ``failed`` or ``unfinished``: interrupted, or still running.
+    state : ``finished``; ``failed``, ``running``, ``interrupted`` or ``pruned``, as its status.json
+        says; or, where it has none, ``failed`` or ``unfinished``.
     failure : the sentence that it failed with; empty otherwise.
     config : its settings, nested; empty where it failed before they stood.
     figures : what ``metrics.json`` holds; None before the end.
@@ -89,7 +91,7 @@ class Run:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run's: it holds settings, or the log of a run that failed early."""
-    return (folder / "config.yaml").is_file() or (folder / "train.log").is_file()
+    return any((folder / n).is_file() for n in ("config.yaml", "train.log", "status.json"))
 
 
 def jobs(folder: Path) -> list[Path]:
@@ -107,9 +109,8 @@ def read_run(folder: Path) -> Run:
         If a file of it is not what a run writes.
     """
     figures = _json(folder / "metrics.json")
-    failure = "" if figures is not None else _failure(folder)
+    state, failure = _state(folder) if figures is None else (FINISHED, "")
     curves, picture, sounds = _events(folder / "tensorboard")
-    state = FINISHED if figures is not None else FAILED if failure else UNFINISHED
     return Run(
         folder, state, failure, _yaml(folder / "config.yaml"), figures, curves, picture, sounds
     )
@@ -158,24 +159,23 @@ def _yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _failure(folder: Path) -> str:
-    """The sentence of the last call, if that failed."""
+def _state(folder: Path) -> tuple[str, str]:
+    """How far a run without figures has come, and the sentence that its last call failed with."""
     try:
         status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # a job of a sweep has one
+    except (OSError, ValueError):  # not every run has one
         status = None
-    if isinstance(status, dict) and status.get("status") in ("failed", "pruned"):
-        return str(status.get("error") or status["status"])
-    log = folder / "train.log"
-    if not log.is_file():
-        return ""
+    if isinstance(status, dict) and status.get("status") in _STATES:
+        return str(status["status"]), str(status.get("error") or "")
     failure = ""
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        if _FAILED in line:
-            failure = line.partition(_FAILED)[2]
-        elif " gan_music.run: training " in line:  # it was resumed since
-            failure = ""
-    return failure
+    if (folder / "train.log").is_file():
+        log = (folder / "train.log").read_text(encoding="utf-8", errors="replace")
+        for line in log.splitlines():
+            if _FAILED in line:
+                failure = line.partition(_FAILED)[2]
+            elif " gan_music.run: training " in line:  # it was resumed since
+                failure = ""
+    return (FAILED if failure else UNFINISHED), failure
 
 
 def _events(folder: Path) -> tuple[dict[str, Curve], bytes | None, list[bytes]]:
