@@ -19,9 +19,11 @@ from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
 from gan_music.data.module import MusicDataModule
 from gan_music.data.split import Split
+from gan_music.errors import UserError
 from gan_music.files import replacing
-from gan_music.io.formats import write_pieces
+from gan_music.io.formats import sample_name, write_pieces
 from gan_music.io.picture import draw_piano_rolls
+from gan_music.io.sound import check_soundfont, write_sound
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows_or_pieces
@@ -66,6 +68,7 @@ def finish(
     val_distance = quality.measure(model, config.seed + 1)["distance"]
     report = measure(pieces, data.pieces, config)
     write_pieces(pieces, folder / "samples")
+    _write_sounds(pieces, samples.n_sounds, folder / "samples")
     _picture(pieces, data.pieces.test, samples.n_notes, folder / "samples.png")
     with replacing(folder / "quality.txt") as temporary:
         temporary.write_text(table(report) + "\n", encoding="utf-8")
@@ -119,6 +122,17 @@ def _picture(pieces: list[Piece], test: list[Piece], n_notes: int, path: Path) -
     real = [("real music", p) for p in windows_or_pieces(test, n_notes, 2)]
     shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
     draw_piano_rolls([(title, p.cut(0, _SHOWN_NOTES)) for title, p in real + shown], path)
+
+
+def _write_sounds(pieces: list[Piece], n_sounds: int, folder: Path) -> None:
+    """The first samples to listen to, beside their MIDI files; no run is lost for want of sound."""
+    try:
+        if n_sounds:
+            check_soundfont()
+        for number, piece in enumerate(pieces[:n_sounds], 1):
+            write_sound(piece, folder / f"{sample_name(number, len(pieces))}.flac")
+    except UserError as error:
+        log.info("the samples are not written as sound: %s", error)
 
 
 def _without_nan(value: Any) -> Any:

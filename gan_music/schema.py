@@ -15,7 +15,8 @@ def bounded(
 ) -> Any:
     """A field whose number, or each number in its list, lies within inclusive bounds.
 
-    A ``pair`` is a list of two. A ``default`` is for checkpoints that are older than the field.
+    A ``pair`` is a list of two. A ``default`` is for checkpoints older than the field; the value of
+    a new run is in ``conf/``.
     """
     return field(default=default, metadata={"low": low, "high": high, "pair": pair})
 
@@ -178,6 +179,7 @@ class SamplesConfig:
     n_validation_windows: int = bounded(2, 4096)
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
+    n_sounds: int = bounded(0, 4096, default=0)
     show_every_n_epochs: int | None = bounded(1, default=5)
 
 

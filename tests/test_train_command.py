@@ -71,6 +71,8 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
         "checkpoints/last.ckpt",
         "samples/sample_01.mid",
         "samples/sample_02.mid",
+        "samples/sample_01.flac",
+        "samples/sample_02.flac",
     }
     (piece,) = read(folder / "samples" / "sample_01.mid")
     assert len(piece) == 24

@@ -1,10 +1,11 @@
 """Notes -> a score in MusicXML, through music21: piano music of two staves.
 
 What a score needs and notes do not say is estimated: hands, voices, key, spelling (see
-:mod:`gan_music.io.notation`). Notes are written as long as they sound, and tied over barlines and
-beats. Times that no usual notation holds are moved, by up to 1/16 of a quarter: 64ths, fifths and
-sevenths of a beat, halves and thirds mixed in one beat. Of more than four voices in a hand, notes
-are shortened. All else reads back as the same notes.
+:mod:`gan_music.io.notation` and :mod:`gan_music.io.rhythm`). Notes are written as long as they
+sound, and tied over barlines and beats. Times that no usual notation holds are moved to the nearest
+that it does: fifths and sevenths of a beat, 64ths, 16ths and thirds mixed in half a beat. Where
+more than four voices would sound in one hand, notes end early. All else reads back as the same
+notes.
 """
 
 from __future__ import annotations
@@ -33,19 +34,8 @@ from music21.musicxml.m21ToXml import GeneralObjectExporter
 
 from gan_music.files import replacing
 from gan_music.io.instruments import GENERAL_MIDI
-from gan_music.io.notation import (
-    TICKS,
-    Measure,
-    Note,
-    Staff,
-    Value,
-    hands,
-    measures,
-    quantised,
-    spelled,
-    values,
-    voiced,
-)
+from gan_music.io.notation import Staff, hands, measures, spelled, voiced
+from gan_music.io.rhythm import TICKS, Measure, Note, Value, quantised, values
 from gan_music.notes import Piece
 
 # Krumhansl & Kessler 1982: how well each degree fits a major and a minor key
@@ -69,6 +59,7 @@ def _score(piece: Piece, program: int) -> stream.Score:
     left, alone = hands(piece)
     scale = TICKS / piece.grid
     score = stream.Score()
+    # without a composer, music21 would name itself
     score.metadata = metadata.Metadata(title=piece.name or "Untitled", composer=" ")
     staves = []
     for mine in [np.ones(len(piece), bool)] if alone else [~left, left]:
@@ -83,6 +74,7 @@ def _score(piece: Piece, program: int) -> stream.Score:
     bars = [b for b in bars if b.start < end] or bars[:1]
     for number, (staff, placed) in enumerate(staves):
         own = stream.PartStaff() if len(staves) > 1 else stream.Part()
+        own.id = f"P{number + 1}"
         own.insert(0, _instrument(program))
         default = clef.BassClef() if number else clef.TrebleClef()
         _fill(own, staff, bars, sharps, _clef(placed, default))
@@ -115,6 +107,7 @@ def signature(piece: Piece) -> int:
 
 def _instrument(program: int) -> instrument.Instrument:
     made = instrument.instrumentFromMidiProgram(program)
+    made.partId, made.instrumentId = "P1", "I1"  # not drawn at random
     made.partName = made.instrumentName = GENERAL_MIDI[program]
     return made
 
@@ -146,6 +139,7 @@ def _fill(
         if (missing := full - _quarters(bar.end - bar.start)) > 0:
             if before is None:
                 measure.paddingLeft = missing
+                measure.showNumber = stream.enums.ShowNumber.NEVER
             else:
                 measure.paddingRight = missing
         sounding = []

@@ -30,14 +30,19 @@ def write_pieces(
     soundfont : that sound is made with; the one of the extra ``audio`` by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    digits = max(2, len(str(len(pieces))))
     written = []
     for number, piece in enumerate(pieces, 1):
-        paths = [folder / f"sample_{number:0{digits}d}.{suffix}" for suffix in formats]
+        paths = [folder / f"{sample_name(number, len(pieces))}.{suffix}" for suffix in formats]
         for path in paths:
             write_piece(piece, path, program=program, soundfont=soundfont)
         written.append(paths)
     return written
+
+
+def sample_name(number: int, n_pieces: int) -> str:
+    """What the file of a sample is called, from 1, without its suffix."""
+    digits = max(2, len(str(n_pieces)))
+    return f"sample_{number:0{digits}d}"
 
 
 def write_piece(

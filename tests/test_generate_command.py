@@ -1,0 +1,170 @@
+"""Music on demand: from noise or from a primer, in all formats, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import symusic
+from hydra import compose, initialize_config_dir
+from matplotlib.image import imread
+
+from gan_music import generate
+from gan_music.config import checked, conf_dir
+from gan_music.errors import UserError
+from gan_music.io import sound
+from gan_music.io.read import read
+from gan_music.io.write import write_midi
+from gan_music.notes import Piece
+from gan_music.schema import GenerateConfig
+from tests.conftest import make_piece, run_command
+
+
+def generated(*overrides: str) -> list[Piece]:
+    """The MIDI files of a command in this process, in the folder that it is in."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = checked(GenerateConfig, compose("generate", ["n_pieces=2", *overrides]))
+    generate._generate(config)
+    return [read(p)[0] for p in sorted(Path(config.out).glob("*.mid"))]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own, with a piece of the user's in 3/4 that begins with an upbeat."""
+    monkeypatch.chdir(tmp_path)
+    piece = make_piece(3, 24)
+    waltz = Piece.from_arrays(
+        piece.onset, piece.duration, piece.pitch, grid=24, meters=[(-48, 3, 4)], tempo=80
+    )
+    write_midi(waltz, tmp_path / "waltz.mid")
+    return tmp_path
+
+
+def test_every_format_of_a_piece_that_goes_on_from_another(folder: Path) -> None:
+    done = run_command(
+        "generate",
+        "continue_from=waltz.mid",
+        "n_bars=4",
+        "n_pieces=2",
+        "format=mid,png,wav,flac,musicxml",
+        "instrument=flute",
+        "out=music",
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    suffixes = ("flac", "mid", "musicxml", "png", "wav")
+    names = [f"sample_0{n}.{suffix}" for n in (1, 2) for suffix in suffixes]
+    assert sorted(p.name for p in (folder / "music").iterdir()) == names
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("music/sample_01.mid .png .wav .flac .musicxml (")
+    assert lines[-1] == "2 pieces of 4 bars in music, that go on from waltz.mid"
+    (primer,) = read(folder / "waltz.mid")
+    (piece,) = read(folder / "music" / "sample_01.mid")
+    assert piece.notes()[: len(primer)] == primer.notes()
+    assert piece.meters.tolist() == primer.meters.tolist() == [[0, 1, 4], [24, 3, 4]]
+    assert piece.tempo == pytest.approx(80)
+    last, end = int(primer.bars()[0][-1]), int((piece.onset + piece.duration).max())
+    assert piece.bars(np.array([end - 1]))[0].tolist() == [last + 4]
+    assert symusic.Score(folder / "music" / "sample_01.mid").tracks[0].program == 73
+    (score,) = read(folder / "music" / "sample_01.musicxml")
+    assert len(score) == pytest.approx(len(piece), abs=0.1 * len(piece))
+    assert imread(folder / "music" / "sample_01.png").ndim == 3
+    seconds = end / 24 * 60 / 80
+    for suffix in ("wav", "flac"):
+        heard, rate = soundfile.read(folder / "music" / f"sample_01.{suffix}")
+        assert len(heard) / rate == pytest.approx(seconds + 1.5, abs=0.1)
+        assert 0.85 < np.abs(heard).max() < 0.9
+
+
+def test_bars_are_counted_and_end_with_a_barline() -> None:
+    pieces = generated("n_bars=6", "meter=4/4", "tempo=66")
+    for piece in pieces:
+        upbeat = int(piece.bars()[1][0] > 0)
+        end = (6 + upbeat) * 96
+        assert piece.onset[-1] < end
+        assert (piece.onset + piece.duration).max() <= end
+        assert piece.bars()[0][-1] == 5 + upbeat
+        assert piece.tempo == pytest.approx(66)
+    longer = generated("n_bars=9", "meter=4/4", "out=longer")
+    for piece, more in zip(pieces, longer, strict=True):
+        # the same piece, but for what the last barline cuts
+        assert more.onset[: len(piece)].tolist() == piece.onset.tolist()
+        assert more.pitch[: len(piece)].tolist() == piece.pitch.tolist()
+
+
+def test_only_what_is_new(folder: Path) -> None:
+    whole = generated("continue_from=waltz.mid", "n_notes=20")
+    new = generated("continue_from=waltz.mid", "n_notes=20", "include_primer=false", "out=new")
+    n = len(read(folder / "waltz.mid")[0])
+    for a, b in zip(whole, new, strict=True):
+        assert len(b) == len(a) - n == 20
+        assert b.pitch.tolist() == a.pitch[n:].tolist()
+        assert (b.onset - b.onset[0]).tolist() == (a.onset[n:] - a.onset[n]).tolist()
+        assert b.bars()[1].tolist() == a.bars()[1][n:].tolist()
+        assert b.meters.tolist() == [[0, 3, 4]]
+    deaf = generated("continue_from=waltz.mid", "n_notes=20", "heard_notes=1", "out=deaf")
+    assert deaf[0].notes() != whole[0].notes()
+    assert generated("continue_from=waltz.mid", "n_notes=20", "tempo=99")[0].tempo == pytest.approx(
+        99
+    )
+
+
+def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None:
+    (folder / "samples").mkdir()
+    (folder / "samples" / "sample_01.mid").write_text("old")
+    (folder / "samples" / "notes.txt").write_text("mine")
+    assert len(generated("n_notes=10")) == 2
+    names = sorted(p.name for p in (folder / "samples").iterdir())
+    assert names == ["notes.txt", "sample_01.mid", "sample_02.mid"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["n_notes=5", "n_bars=5"], "n_notes=5 and n_bars=5 both say"),
+        (["format=mp3"], "format=mp3 does not exist: choose one of mid, png, wav, flac, musicxml"),
+        (["format=[]"], r"format=\[\] writes nothing"),
+        (["instrument=vioiln"], r"instrument=vioiln is no .*: near are Violin \(40\)"),
+        (["instrument=harp"], r"could be Harpsichord \(6\), Orchestral Harp \(46\)"),
+        (["instrument=128"], "instrument=128 is no program"),
+        (["format=wav", "soundfont=waltz.mid"], "waltz.mid is no SoundFont"),
+        (["continue_from=nowhere.mid"], "continue_from=nowhere.mid cannot be read"),
+        (["continue_from=page.mid"], r"page.mid cannot be read \(no MIDI file"),
+        (["continue_from=notes.txt"], "notes.txt is no music: give a file of .abc, "),
+        (["continue_from=short.mid"], "short.mid holds 3 notes, .* at least 4"),
+        (["continue_from=tunes.abc"], "tunes.abc holds 2 pieces: give a file of one"),
+        (["continue_from=waltz.mid", "meter=3/4"], "leave meter out"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(folder: Path, overrides: list[str], words: str) -> None:
+    (folder / "page.mid").write_text("<html>")
+    (folder / "notes.txt").write_text("do re mi")
+    write_midi(make_piece(0).cut(0, 3), folder / "short.mid")
+    tune = "X:{}\nT:a\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n"
+    (folder / "tunes.abc").write_text(tune.format(1) + "\n" + tune.format(2))
+    before = sorted(folder.iterdir())
+    with pytest.raises(UserError, match=words):
+        generated(*overrides)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_without_the_extra_sound_is_refused_before_anything_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound, "sound_available", lambda: False)
+    with pytest.raises(UserError, match=r"pip install 'gan_music\[audio\]'"):
+        generated("format=[mid,wav]")
+    assert not (folder / "samples").exists()
+    assert len(generated("n_notes=8", "format=[mid,png]")) == 2
+
+
+def test_several_formats_need_no_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(generate, "command", lambda *arguments: seen.append(sys.argv[1:]))
+    for arguments in (["format=mid,png", "seed=1"], ["-m", "format=mid,png"], ["format=[mid,png]"]):
+        monkeypatch.setattr(sys, "argv", ["generate", *arguments])
+        generate.main()
+    assert seen == [["format=[mid,png]", "seed=1"], ["-m", "format=mid,png"], ["format=[mid,png]"]]
