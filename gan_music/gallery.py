@@ -24,6 +24,7 @@ from gan_music.page.record import PIECES
 
 N_SHOWN = 8
 _N_HEARD = 2
+_WIDTH = 7.0  # inches: TensorBoard shows pictures small
 _FEWEST_NOTES = 32  # of an excerpt of a longer piece
 _SECONDS = 10.0  # of each sound: TensorBoard keeps them uncompressed
 
@@ -57,6 +58,8 @@ class Gallery(Callback):
 
     def _draw(self, trainer: Trainer, model: LightningModule) -> None:
         assert isinstance(model, MusicModel)
+        if not trainer.is_global_zero:
+            return
         self._shown = trainer.fit_loop.total_batch_idx
         pieces = model.sample(
             n_pieces=N_SHOWN, n_notes=self.n_notes, seed=self.seed, tempo=self.tempo
@@ -113,7 +116,7 @@ def _rolls(pieces: Sequence[Piece], name: str) -> np.ndarray:
     """A picture, float ``[height, width, 3]`` from 0 to 1."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rolls.png"
-        draw_piano_rolls([(f"{name} {i + 1}", p) for i, p in enumerate(pieces)], path)
+        draw_piano_rolls([(f"{name} {i + 1}", p) for i, p in enumerate(pieces)], path, width=_WIDTH)
         return np.asarray(imread(path))[..., :3]
 
 

@@ -213,10 +213,11 @@ class Piece:
         return replace(self, onset=self.onset - start, meters=meters)
 
     def first_seconds(self, seconds: float) -> Piece:
-        """The notes that begin within so many seconds of the first one, at its tempo."""
-        steps = seconds * self.tempo / 60 * self.grid
-        stop = int(np.searchsorted(self.onset - self.onset[:1].sum(), steps))
-        return self.cut(0, stop)
+        """What sounds in so many seconds from the first note on, at its tempo."""
+        steps = math.ceil(seconds * self.tempo / 60 * self.grid)
+        left = steps - (self.onset - self.onset[:1].sum())
+        first = self.cut(0, int((left > 0).sum()))
+        return replace(first, duration=np.minimum(first.duration, left[: len(first)]))
 
     def cut(self, start: int, stop: int) -> Piece:
         """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""

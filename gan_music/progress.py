@@ -48,6 +48,7 @@ class RunBar(Callback):
                 bar_format="{desc} {percentage:3.0f} %|{bar:12}| {remaining} left{postfix}",
                 dynamic_ncols=True,
                 leave=False,
+                disable=not trainer.is_global_zero,
                 smoothing=0.02,  # epochs end with a while of measuring
                 mininterval=_EVERY,
             )

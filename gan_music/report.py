@@ -83,8 +83,13 @@ def _report(arguments: argparse.Namespace) -> Path:
 
     unique = list({f.resolve(): f for f in folders}.values())
     runs = [read_run(folder) for folder in unique]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_report(runs, out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_report(runs, out)
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written ({error.strerror}): name another file, --out=FILE."
+        ) from error
     return out
 
 

@@ -480,7 +480,9 @@ def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) 
     assert not list((tmp_path / "kept").rglob("*.npz"))
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate", "export"])
+@pytest.mark.parametrize(
+    "command", ["train", "generate", "extract", "evaluate", "export", "report"]
+)
 def test_help_explains(tmp_path: Path, command: str) -> None:
     done = run_command(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

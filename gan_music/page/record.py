@@ -153,7 +153,7 @@ def _yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path} is no YAML: mend it, or restore it.") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not isinstance(content.get("model", {}), dict):
         raise UserError(f"{path} holds no settings: restore it, or leave that folder out.")
     content.pop("defaults", None)
     return content

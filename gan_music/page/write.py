@@ -40,7 +40,8 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
         version=__version__, headline=content.HEADLINE, verdicts=content.VERDICTS, **values
     )
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        # a folder's name may hold bytes that are no text
+        temporary.write_text(page, encoding="utf-8", errors="replace")
 
 
 def _one(run: Run) -> dict[str, Any]:
