@@ -27,6 +27,8 @@ from gan_music.io.sound import check_soundfont, write_sound
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows_or_pieces
+from gan_music.page.record import read_run
+from gan_music.page.write import write_report
 from gan_music.schema import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,12 @@ def finish(
     checkpoint = load_checkpoint(best)
     model = restore_model(checkpoint, best)
     samples = config.samples
-    tempo = float(torch.tensor([p.tempo for p in data.pieces.train]).median())
     start = time.perf_counter()
     pieces = model.sample(
-        n_pieces=samples.n_pieces, n_notes=samples.n_notes, seed=config.seed, tempo=tempo
+        n_pieces=samples.n_pieces,
+        n_notes=samples.n_notes,
+        seed=config.seed,
+        tempo=data.median_tempo,
     )
     sampling_seconds = time.perf_counter() - start
     n_clipped = model.n_clipped
@@ -85,6 +89,8 @@ def finish(
     with replacing(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     _log_hyperparameters(trainer, config, figures)
+    if config.report:
+        _report(folder)
     log.info("%s", _closing_lines(folder, figures))
     return figures
 
@@ -172,6 +178,20 @@ def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
+def _report(folder: Path) -> None:
+    path = folder / "report.html"
+    try:
+        write_report([read_run(folder)], path)
+    except Exception as error:  # whatever it is, the run has been trained and measured
+        logging.getLogger("gan_music.traceback").error("no report", exc_info=True)
+        log.warning(
+            "no report was written (%s: %s); try python -m gan_music.report %s",
+            type(error).__name__,
+            error,
+            folder,
+        )
+
+
 def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
     rows = [(folder / "quality.txt").read_text(encoding="utf-8").rstrip()]
     if figures["n_clipped"]:
@@ -182,6 +202,7 @@ def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
     rows += [
         f"best epoch {figures['best_epoch']}, {figures['val_distance']:.3f} from validation music",
         f"all figures: {folder / 'metrics.json'}",
+        *([f"report: {folder / 'report.html'}"] if (folder / "report.html").exists() else []),
         f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
         f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
         "losses: tensorboard --logdir outputs",

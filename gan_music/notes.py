@@ -203,6 +203,22 @@ class Piece:
             meters.append((math.floor(start * factor + 0.5), int(bar * over), int(over)))
         return replace(self, onset=onset, duration=np.maximum(1, duration), meters=np.array(meters))
 
+    def from_its_beat(self) -> Piece:
+        """The same, moved so that it starts on the beat of its first note; bars move with it."""
+        if not len(self):
+            return self
+        start = int(self.onset[0]) // self.grid * self.grid
+        first = max(0, int(np.searchsorted(self.meters[:, 0], start, side="right")) - 1)
+        meters = self.meters[first:] - np.array([start, 0, 0])
+        return replace(self, onset=self.onset - start, meters=meters)
+
+    def first_seconds(self, seconds: float) -> Piece:
+        """What sounds in so many seconds from the first note on, at its tempo."""
+        steps = math.ceil(seconds * self.tempo / 60 * self.grid)
+        left = steps - (self.onset - self.onset[:1].sum())
+        first = self.cut(0, int((left > 0).sum()))
+        return replace(first, duration=np.minimum(first.duration, left[: len(first)]))
+
     def cut(self, start: int, stop: int) -> Piece:
         """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""
         s = slice(start, stop)

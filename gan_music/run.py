@@ -15,7 +15,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
@@ -29,12 +29,15 @@ from gan_music.devices import check_devices, leave, several_devices, strategy
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
+from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.jobs import DONE, Pruned, begin, end, read_status, same_settings, settings_of
 from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
-from gan_music.notes import windows_or_pieces
+from gan_music.notes import Piece, windows_or_pieces
+from gan_music.page.record import REAL
 from gan_music.precision import precision, runs_lstm_in_bf16
 from gan_music.processes import is_main_process
+from gan_music.progress import RunBar
 from gan_music.run_folder import folder_of_checkpoint
 from gan_music.schema import TrainConfig
 from gan_music.search import reporter
@@ -67,11 +70,17 @@ def train(config: TrainConfig) -> float:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)
     clock, pruning = EpochLine(), _pruning()
-    trainer = _trainer(config, [quality, alarm, clock, *pruning], folder)
+    assert data.pieces is not None
+    real = shown_of(data.pieces.test, config.samples.n_notes)
+    if is_main_process():
+        write_real(real, folder / REAL)
+    shown = [*_gallery(config, data, real), *_bar(alarm, data)]
+    trainer = _trainer(config, [quality, alarm, clock, *pruning, *shown], folder)
     log.info(
-        "training %s (%s weights) for %d epochs on %s (%s), in %s",
+        "training %s (%s weights) on %d pieces for %d epochs on %s (%s), in %s",
         config.model.name,
         f"{model.n_weights['all_players']:,}",
+        len(data.pieces.train),
         config.trainer.max_epochs,
         trainer.accelerator.__class__.__name__.removesuffix("Accelerator")
         + (f" ({trainer.world_size} processes)" if trainer.world_size > 1 else ""),
@@ -184,6 +193,8 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
             resumed.trainer = given.trainer
         elif key.startswith("trainer."):
             OmegaConf.update(resumed, key, OmegaConf.select(given, key))
+        elif key == "report":
+            resumed.report = given.report
         elif key not in ("resume", "debug"):
             raise UserError(
                 f"{override} cannot change on resume, where only trainer settings can: leave it "
@@ -245,6 +256,26 @@ def _pruning() -> list[Pruning]:
     return [Pruning(report)] if report else []
 
 
+def _gallery(config: TrainConfig, data: MusicDataModule, real: list[Piece]) -> list[Callback]:
+    every = config.samples.show_every_n_epochs
+    if every is None:
+        return []
+    return [
+        Gallery(
+            real,
+            n_notes=config.samples.n_notes,
+            tempo=data.median_tempo,
+            seed=config.seed,
+            every_n_epochs=every,
+        )
+    ]
+
+
+def _bar(alarm: CollapseAlarm, data: MusicDataModule) -> list[Callback]:
+    """A bar, where there is a terminal; elsewhere the lines of the epochs do."""
+    return [RunBar(alarm, unit=data.unit)] if sys.stderr.isatty() else []
+
+
 def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -> Trainer:
     callbacks: list[Callback] = [
         *measuring,
@@ -266,9 +297,6 @@ def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -
     ]
     if config.trainer.patience is not None:
         callbacks.append(EarlyStopping("val/selection", patience=config.trainer.patience))
-    interactive = sys.stderr.isatty()
-    if interactive:
-        callbacks.append(TQDMProgressBar())
     return Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
@@ -281,7 +309,7 @@ def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -
         log_every_n_steps=config.trainer.log_every_n_batches,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=interactive,
+        enable_progress_bar=False,
         default_root_dir=folder,
         use_distributed_sampler=False,
     )

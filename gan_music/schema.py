@@ -187,6 +187,7 @@ class SamplesConfig:
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
     n_sounds: int = bounded(0, 4096, default=0)
+    show_every_n_epochs: int | None = bounded(1, default=5)
 
 
 @dataclass
@@ -212,6 +213,7 @@ class TrainConfig:
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: int = bounded(0, 2**32 - 1)
+    report: bool = True
     skip_done: bool = False  # checkpoints do without it
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_music.io.write import write_midi
 from gan_music.notes import Piece
@@ -64,7 +65,18 @@ TINY = (
     "samples.n_validation_windows=8",
     "samples.n_pieces=2",
     "samples.n_notes=24",
+    # tests of their own ask for these
+    "samples.show_every_n_epochs=null",
+    "report=false",
 )
+
+
+def event_tags(run: Path) -> dict[str, list[str]]:
+    """What TensorBoard has of a run, by kind."""
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return events.Tags()
+
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from gan_music.io.read import read
-from tests.conftest import run_command
+from tests.conftest import event_tags, run_command
+from tests.pages import checked_page
 
 TINY = (
     "trainer=cpu",
@@ -25,7 +26,10 @@ TINY = (
     "samples.n_notes=24",
 )
 OF_MODEL = {
-    "crnn_gan": ("model.hidden_size=8", "model.warm_start_epochs=1", "model.freeze_below=0.1"),
+    "crnn_gan": (
+        *("model.hidden_size=8", "model.warm_start_epochs=1", "model.freeze_below=0.1"),
+        "report=false",
+    ),
     "markov": (),
 }
 
@@ -59,6 +63,7 @@ def test_crnn_gan_trains_generates_and_goes_on(midi_folder: Path, tmp_path: Path
     assert "loss_d" in printed.split("epoch 2/2")[1]
     figures = json.loads((run / "metrics.json").read_text())
     assert figures["n_values"] == 2 * 24 * 4
+    assert set(event_tags(run)["images"]) == {"rolls/real", "rolls/samples"}
     done = run_command(
         "generate",
         f"checkpoint={run / 'checkpoints' / 'best.ckpt'}",
@@ -80,6 +85,11 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
     run = tmp_path / "run"
     printed = train("markov", midi_folder, run)
     assert "epoch 1/1: val nll" in printed
+    page = checked_page((run / "report.html").read_text())
+    assert "gan_music \u00b7 markov" in page.text
+    assert "Likelihood of real music" in page.text
+    assert " Losses " not in page.text  # there are no players
+    assert set(event_tags(run)["images"]) == {"rolls/real", "rolls/samples"}
     figures = json.loads((run / "metrics.json").read_text())
     assert figures["best_epoch"] == 1
     assert figures["cost"]["n_weights"] == {"generator": 0, "all_players": 0}
@@ -96,7 +106,11 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
     (first,) = read(tmp_path / "samples" / "sample_01.mid")
     assert first.meters.tolist() == [[0, 3, 4]]
     done = run_command(
-        "train", f"resume={run / 'checkpoints' / 'last.ckpt'}", "trainer.max_epochs=4", cwd=tmp_path
+        "train",
+        f"resume={run / 'checkpoints' / 'last.ckpt'}",
+        "trainer.max_epochs=4",
+        "report=false",
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     # there is nothing more to learn: one epoch, and the same counts

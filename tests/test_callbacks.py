@@ -125,7 +125,11 @@ def test_what_a_checkpoint_is_chosen_by(warm: bool, last: bool) -> None:
     model, chosen = Model(warm=warm, last=last), []
     for epoch in range(2):
         quality.on_validation_epoch_end(
-            SimpleNamespace(current_epoch=epoch),  # type: ignore[arg-type]
+            SimpleNamespace(  # type: ignore[arg-type]
+                current_epoch=epoch,
+                is_global_zero=True,
+                strategy=SimpleNamespace(broadcast=lambda x: x),
+            ),
             model,
         )
         chosen.append(model.logged["val/selection"])

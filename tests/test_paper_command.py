@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from gan_music.io.read import read
-from tests.conftest import run_command
+from tests.conftest import event_tags, run_command
+from tests.pages import checked_page
 
 TINY = (
     "trainer=cpu",
@@ -40,6 +41,10 @@ def test_the_papers_experiment(midi_folder: Path, tmp_path: Path) -> None:
     assert figures["verdict"] == "collapsed"
     assert figures["while_training"]["last_verdict"] == "collapsed"
     assert figures["n_clipped"] >= 0
+    page = checked_page((run / "report.html").read_text())
+    assert page.text.count("collapsed the samples hardly vary") == 2
+    assert " Scores " in page.text
+    assert set(event_tags(run)["images"]) == {"rolls/real", "rolls/samples"}
     for seed in (0, 0):
         done = run_command(
             "generate",
@@ -58,6 +63,7 @@ def test_the_papers_experiment(midi_folder: Path, tmp_path: Path) -> None:
         "train",
         f"resume={run / 'checkpoints' / 'last.ckpt'}",
         "trainer.max_epochs=3",
+        "report=false",
         cwd=tmp_path,
     )
     assert resumed.returncode == 0, resumed.stderr

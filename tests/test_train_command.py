@@ -15,6 +15,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.build import restore_model
 from gan_music.checkpoints import load_checkpoint
@@ -28,12 +29,22 @@ def scalars(folder: Path) -> EventAccumulator:
     return events
 
 
+def hyperparameters(folder: Path) -> tuple[float, float]:
+    """A run's width and seed, as the HPARAMS tab has them."""
+    found = scalars(folder / "tensorboard").PluginTagToContent("hparams")
+    start = HParamsPluginData.FromString(found["_hparams_/session_start_info"])
+    given = start.session_start_info.hparams
+    return given["model.hidden_size"].number_value, given["seed"].number_value
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> Path:
     """The folder above outputs/ of one finished run."""
     cwd = tmp_path_factory.mktemp("run")
     done = run_command("train", "data=midi", f"data.root={midi_folder}", *TINY, cwd=cwd)
     assert done.returncode == 0, done.stderr
+    assert "\r" not in done.stdout + done.stderr  # no bar without a terminal
+    assert "windows/s" not in done.stdout + done.stderr
     (cwd / "stdout").write_text(done.stdout)
     return cwd
 
@@ -54,6 +65,8 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
         "rejects.csv",
         "metrics.json",
         "quality.txt",
+        "real/pieces.csv",
+        *(f"real/real_{i}.mid" for i in range(1, 6)),
         "samples.png",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
@@ -276,7 +289,8 @@ def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path
         config = OmegaConf.load(sweep / job / "config.yaml")
         seen.add((config.model.hidden_size, config.seed))
         tags = scalars(sweep / job / "tensorboard").Tags()["scalars"]
-        assert {"train/loss_d", "train/loss_g"} <= set(tags)
+        assert {"train/loss_d", "train/loss_g", "final/val_distance"} <= set(tags)
+        assert hyperparameters(sweep / job) == (config.model.hidden_size, config.seed)
         status = json.loads((sweep / job / "status.json").read_text())
         assert (status["status"], status["error"]) == ("done", None)
         assert (
@@ -481,7 +495,9 @@ def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) 
     assert not list((tmp_path / "kept").rglob("*.npz"))
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "extract", "evaluate", "export"])
+@pytest.mark.parametrize(
+    "command", ["train", "generate", "extract", "evaluate", "export", "report"]
+)
 def test_help_explains(tmp_path: Path, command: str) -> None:
     done = run_command(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -66,8 +66,9 @@ def test_the_wheel_runs_from_any_folder(python: Path, tmp_path: Path, midi_folde
     (mine / "model").mkdir()
     (mine / "model" / "narrow.yaml").write_text("defaults: [sequence_gan]\nlabel_smoothing: 0\n")
     choices = ("--config-dir", "my_conf", "experiment=mine", data[1], *TINY)
-    run("-m", "gan_music.train", *choices, "trainer.max_epochs=1")
+    run("-m", "gan_music.train", *choices, "trainer.max_epochs=1", "report=true")
     (folder,) = (cwd / "outputs" / "mine").iterdir()
+    assert "</html>" in (folder / "report.html").read_text()
     config = (folder / "config.yaml").read_text()
     assert "seed: 3\n" in config
     assert "label_smoothing: 0.0\n" in config

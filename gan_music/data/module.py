@@ -179,6 +179,17 @@ class MusicDataModule(LightningDataModule):
         sampler = WindowSampler(len(self.val_items), seed=0)
         return self._loader(self.val_items, Batches(sampler, self.batch_size))
 
+    @property
+    def median_tempo(self) -> float:
+        """The tempo of what is written after the training pieces, in quarters a minute."""
+        assert self.pieces is not None
+        return float(torch.tensor([p.tempo for p in self.pieces.train]).median())
+
+    @property
+    def unit(self) -> str:
+        """What a batch is a number of."""
+        return "notes" if isinstance(self.codec, TripleCodec) else "windows"
+
     def _items(self, pieces: list[Piece], stride: int, time_scales: Sequence[float]) -> Items:
         if isinstance(self.codec, TripleCodec):
             return NoteDataset(pieces, self.codec)

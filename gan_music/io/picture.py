@@ -42,20 +42,23 @@ class _Scale(NamedTuple):
         return float(np.clip(0.042 * (self.high - self.low), 1.0, 3.2))
 
 
-def draw_piano_rolls(pieces: Sequence[tuple[str, Piece]], path: Path, *, beats: int = 32) -> None:
+def draw_piano_rolls(
+    pieces: Sequence[tuple[str, Piece]], path: Path, *, beats: int = 32, width: float = 12
+) -> None:
     """Draw titled pieces as piano rolls, one above the other, into a PNG.
 
     Each is drawn from the bar that its first note lies in, for ``beats`` quarters. A line for each
     bar, numbered, and a fainter one for each beat; rows of black keys are shaded and each C is
     named. All rolls share the range of pitches, and of velocities, that occur in any of them:
-    louder is darker. Where all velocities are equal, there is one colour.
+    louder is darker. Where all velocities are equal, there is one colour. ``width`` is in inches,
+    of 100 pixels.
     """
     shown = []
     for title, piece in pieces:
         start = int(piece.onset[0] - piece.bars()[1][0]) if len(piece) else 0
         shown.append((title, piece, start, start + beats * piece.grid))
     scale = _scale([_between(piece, start, stop) for _, piece, start, stop in shown])
-    figure, axes = _figure(len(shown), scale)
+    figure, axes = _figure(len(shown), scale, width)
     for axis, (title, piece, start, stop) in zip(axes, shown, strict=True):
         bars = [b for b in bars_until(piece, stop) if b.stop > start]
         _draw(axis, piece, bars, start, stop, scale)
@@ -131,8 +134,8 @@ def _louder_is_darker() -> Colormap:
     return ListedColormap(matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, 256)))
 
 
-def _figure(n_rolls: int, scale: _Scale) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(12, (scale.height + 0.45) * n_rolls + 0.4), layout="constrained")
+def _figure(n_rolls: int, scale: _Scale, width: float = 12) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, (scale.height + 0.45) * n_rolls + 0.4), layout="constrained")
     axes = figure.subplots(n_rolls, 1, squeeze=False)[:, 0]
     return figure, list(axes)
 

@@ -50,8 +50,8 @@ def _row(name: str, figure: Figure) -> str:
         _SIGNS[figure.best],
         _estimate(figure.generated),
         _estimate(figure.reference),
-        _number(figure.shuffled),
-        _number(figure.one_note),
+        number(figure.shuffled),
+        number(figure.one_note),
     )
 
 
@@ -67,11 +67,11 @@ def _line(*cells: str) -> str:
 def _estimate(e: Estimate) -> str:
     if e.value != e.value:
         return "NaN" + " " * 15
-    interval = f"[{_number(e.low)}, {_number(e.high)}]" if e.low == e.low else " " * 14
-    return f"{_number(e.value)} {interval}"
+    interval = f"[{number(e.low)}, {number(e.high)}]" if e.low == e.low else " " * 14
+    return f"{number(e.value)} {interval}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Four characters or so: three figures, fewer decimals for larger numbers."""
     if value != value:
         return "NaN"

@@ -154,7 +154,9 @@ class MusicModel(LightningModule):
             norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         else:
             return
-        self.log_train(**{f"grad_norm_{optimizer.param_groups[0]['player']}": norm})
+        group = optimizer.param_groups[0]
+        rate = torch.tensor(group["lr"])
+        self.log_train(**{f"grad_norm_{group['player']}": norm, f"lr_{group['player']}": rate})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["gan_music"] = {

@@ -95,4 +95,4 @@ class LikelihoodModel(EventModel):
         optimizer.step()
         self.averaged.update_parameters(self.generator)
         self.n_batches += 1
-        self.log_train(nll=nll, lr_g=torch.tensor(rate))
+        self.log_train(nll=nll)

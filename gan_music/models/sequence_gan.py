@@ -161,4 +161,4 @@ class SequenceGAN(EventModel, MusicGAN):
         lr *= min(1.0, (count + 1) / max(1, s.warmup_batches))
         for group in opt_g.param_groups:
             group["lr"] = lr
-        self.log_train(lr_g=torch.tensor(lr))
+        self.log_train(temperature=torch.tensor(s.temperature))

@@ -23,6 +23,8 @@ ALL = (
     "samples.n_validation_windows=8",
     "samples.n_pieces=8",
     "samples.n_notes=80",
+    "samples.show_every_n_epochs=null",
+    "report=false",
 )
 LSTM = ("trainer.max_epochs=4", "model.hidden_size=12", "model.embedding_size=4")
 

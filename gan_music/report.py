@@ -1,0 +1,97 @@
+"""``python -m gan_music.report RUN...``: a run's folder, or several, or a sweep's -> one HTML file.
+
+Folders are named as they are, so that a shell's ``outputs/quick/*`` and its completion work; there
+are no settings to compose, and so no Hydra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from gan_music.cli import explain
+from gan_music.errors import UserError
+
+_HELP = """\
+Show what a run has done: measures, curves, piano rolls, sound and settings, in one HTML file that
+needs nothing else.
+
+  python -m gan_music.report RUN            a run's folder -> RUN/report.html, finished or not
+  python -m gan_music.report RUN RUN ...    side by side -> report.html
+  python -m gan_music.report SWEEP          a folder of runs, ranked -> SWEEP/report.html
+"""
+
+
+def main() -> None:
+    """The command."""
+    debug = "--debug" in sys.argv
+    try:
+        print(f"report: {_report(_arguments(sys.argv[1:]))}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exception(error)
+        else:
+            text = explain(error, type(None)).replace("debug=true", "--debug")
+            print(f"error: {text}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m gan_music.report",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("folders", metavar="RUN", nargs="*", type=Path, help="a run, or a sweep")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="where to write it")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}: see --help.")
+
+    parser.error = refuse  # type: ignore[method-assign]  # it would print its usage, and exit
+    return parser.parse_args(words)
+
+
+def _report(arguments: argparse.Namespace) -> Path:
+    given: list[Path] = arguments.folders
+    if not given:
+        raise UserError("no run is named: python -m gan_music.report RUN, a folder below outputs/.")
+    from gan_music.page.record import is_run, jobs, read_run
+
+    folders: list[Path] = []
+    for folder in given:
+        if not folder.is_dir():
+            raise UserError(f"{folder} is no folder: name a run's, below outputs/.")
+        found = [folder] if is_run(folder) else jobs(folder)
+        if not found:
+            raise UserError(
+                f"{folder} is no run's folder, and holds none: name one with a config.yaml, or a "
+                "sweep's."
+            )
+        folders += found
+    out: Path = arguments.out or (given[0] if len(given) == 1 else Path()) / "report.html"
+    if out.is_dir():
+        raise UserError(f"--out={out} is a folder: name a file, {out / 'report.html'}.")
+    from gan_music.page.write import write_report
+
+    unique = list({f.resolve(): f for f in folders}.values())
+    runs = [read_run(folder) for folder in unique]
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_report(runs, out)
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written ({error.strerror}): name another file, --out=FILE."
+        ) from error
+    return out
+
+
+if __name__ == "__main__":
+    main()
