@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_music.bars import begins_with_upbeat
 from gan_music.events import EventCodec, meter_id
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.rollout import Rollout
@@ -142,8 +143,8 @@ def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 
 
 def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
     """The step at which the bars end that are asked for."""
-    bars, positions = piece.bars()
-    first = bars[n_before - 1] + 1 if n_before else bars[0] + (positions[0] > 0)
+    bars, _ = piece.bars()
+    first = bars[n_before - 1] + 1 if n_before else bars[0] + begins_with_upbeat(piece)
     start, numerator, denominator = piece.meters[-1].tolist()
     number = int(piece.bars(np.array([start]))[0][0])  # of the bar where the last meter begins
     bar = Fraction(4 * piece.grid * numerator, denominator)

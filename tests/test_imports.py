@@ -59,7 +59,7 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files"},
+        {"notes", "errors", "files", "bars"},
         {
             "io",
             "schema",
