@@ -203,6 +203,11 @@ class Piece:
             meters.append((math.floor(start * factor + 0.5), int(bar * over), int(over)))
         return replace(self, onset=onset, duration=np.maximum(1, duration), meters=np.array(meters))
 
+    def until(self, step: int) -> Piece:
+        """The notes that begin before a step; those that sound beyond it end there."""
+        piece = self.cut(0, int(np.searchsorted(self.onset, step)))
+        return replace(piece, duration=np.minimum(piece.duration, step - piece.onset))
+
     def cut(self, start: int, stop: int) -> Piece:
         """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""
         s = slice(start, stop)

@@ -86,3 +86,9 @@ def test_bars_of_no_whole_number_of_steps_do_not_drift() -> None:
 def test_impossible_meters_are_refused(meters: list[tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="meters"):
         Piece.from_arrays([0], [1], [60], grid=24, meters=meters)
+
+
+def test_until_a_step() -> None:
+    piece = Piece.from_arrays([0, 0, 12, 24], [6, 30, 24, 6], [60, 64, 62, 65], grid=24)
+    assert piece.until(24).notes() == [(0, 6, 60), (0, 24, 64), (12, 12, 62)]
+    assert piece.until(0).notes() == []
