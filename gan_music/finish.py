@@ -34,6 +34,7 @@ from gan_music.schema import TrainConfig
 log = logging.getLogger(__name__)
 
 _SHOWN_NOTES = 256  # of each piece in samples.png
+_HEARD_MINUTES = 2  # of each piece that is written as sound
 
 
 def finish(
@@ -125,12 +126,17 @@ def _picture(pieces: list[Piece], test: list[Piece], n_notes: int, path: Path) -
 
 
 def _write_sounds(pieces: list[Piece], n_sounds: int, folder: Path) -> None:
-    """The first samples to listen to, beside their MIDI files; no run is lost for want of sound."""
+    """The first minutes of the first samples to listen to, beside their MIDI files.
+
+    No run is lost for want of sound.
+    """
     try:
         if n_sounds:
             check_soundfont()
         for number, piece in enumerate(pieces[:n_sounds], 1):
-            write_sound(piece, folder / f"{sample_name(number, len(pieces))}.flac")
+            first = int(piece.onset[0]) if len(piece) else 0
+            heard = piece.until(first + round(_HEARD_MINUTES * piece.tempo * piece.grid))
+            write_sound(heard, folder / f"{sample_name(number, len(pieces))}.flac")
     except UserError as error:
         log.info("the samples are not written as sound: %s", error)
 

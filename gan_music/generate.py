@@ -159,8 +159,10 @@ def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Pa
 
 def _size(piece: Piece) -> str:
     """How long a piece is, for people."""
-    n_bars = int(piece.bars()[0].max(initial=0)) + 1
+    from gan_music.bars import bars_until
+
     steps = int((piece.onset + piece.duration).max(initial=0))
+    n_bars = bars_until(piece, steps)[-1].number
     minutes, seconds = divmod(round(steps / piece.grid * 60 / piece.tempo), 60)
     return f"({len(piece)} notes, {n_bars} bars, {minutes}:{seconds:02d} minutes)"
 

@@ -219,6 +219,11 @@ class Piece:
         first = self.cut(0, int((left > 0).sum()))
         return replace(first, duration=np.minimum(first.duration, left[: len(first)]))
 
+    def until(self, step: int) -> Piece:
+        """The notes that begin before a step; those that sound beyond it end there."""
+        piece = self.cut(0, int(np.searchsorted(self.onset, step)))
+        return replace(piece, duration=np.minimum(piece.duration, step - piece.onset))
+
     def cut(self, start: int, stop: int) -> Piece:
         """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""
         s = slice(start, stop)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gan_music.bars import begins_with_upbeat
 from gan_music.events import EventCodec, meter_id
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.rollout import Rollout
@@ -138,25 +138,19 @@ def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 
         # how far the slowest has come
         done = min(int(p.onset[-1]) / end for p, end in zip(pieces, ends, strict=True))
         if done >= 1 or n_notes >= _MOST:
-            return [_until(p, end) for p, end in zip(pieces, ends, strict=True)]
+            return [p.until(end) for p, end in zip(pieces, ends, strict=True)]
         wanted = n_notes * max(2.0, 1.2 / max(done, 1e-6))
         n_notes = min(_MOST, -(-math.ceil(wanted) // _BLOCK) * _BLOCK)
 
 
 def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
     """The step at which the bars end that are asked for."""
-    bars, positions = piece.bars()
-    first = bars[n_before - 1] + 1 if n_before else bars[0] + (positions[0] > 0)
+    bars, _ = piece.bars()
+    first = bars[n_before - 1] + 1 if n_before else bars[0] + begins_with_upbeat(piece)
     start, numerator, denominator = piece.meters[-1].tolist()
     number = int(piece.bars(np.array([start]))[0][0])  # of the bar where the last meter begins
     bar = Fraction(4 * piece.grid * numerator, denominator)
     return start + math.ceil((int(first) + n_bars - number) * bar)
-
-
-def _until(piece: Piece, end: int) -> Piece:
-    """The notes that begin before a step; none sounds longer."""
-    piece = piece.cut(0, int(np.searchsorted(piece.onset, end)))
-    return replace(piece, duration=np.minimum(piece.duration, end - piece.onset))
 
 
 def draw_starts(

@@ -4,15 +4,20 @@ import logging
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from gan_music import finish
 from gan_music.io import sound
+from gan_music.notes import Piece
 from tests.conftest import make_piece
 
 
 def test_the_first_samples_are_written_as_sound(tmp_path: Path) -> None:
     finish._write_sounds([make_piece(i, 8) for i in range(3)], 2, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["sample_01.flac", "sample_02.flac"]
+    endless = Piece.from_arrays([0, 24 * 1000], [24 * 1000, 24], [60, 60], grid=24, tempo=60)
+    finish._write_sounds([endless], 1, tmp_path)
+    assert soundfile.info(tmp_path / "sample_01.flac").duration == pytest.approx(121.5, abs=0.1)
     finish._write_sounds([make_piece(0)], 0, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

@@ -106,3 +106,9 @@ def test_the_first_seconds_end_when_they_are_over() -> None:
     piece = Piece.from_arrays([48, 96, 143, 144], [24, 96, 24, 24], [60, 62, 64, 65], grid=24)
     assert piece.first_seconds(2).notes() == [(48, 24, 60), (96, 48, 62), (143, 1, 64)]
     assert len(piece.cut(0, 0).first_seconds(2)) == 0
+
+
+def test_until_a_step() -> None:
+    piece = Piece.from_arrays([0, 0, 12, 24], [6, 30, 24, 6], [60, 64, 62, 65], grid=24)
+    assert piece.until(24).notes() == [(0, 6, 60), (0, 24, 64), (12, 12, 62)]
+    assert piece.until(0).notes() == []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gan_music.io.bars import bars_until
+from gan_music.bars import bars_until
 from gan_music.io.rhythm import SHORTEST, TICKS, Chord, Measure, Note
 from gan_music.notes import Piece
 

@@ -17,8 +17,8 @@ from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from gan_music.bars import Bar, bars_until
 from gan_music.files import replacing
-from gan_music.io.bars import Bar, bars_until
 from gan_music.notes import Piece
 
 _COLOUR = "#2b5b84"

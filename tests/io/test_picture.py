@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from matplotlib.colors import rgb_to_hsv
 from matplotlib.image import imread
 
-from gan_music.io.bars import bars_until
 from gan_music.io.picture import draw_piano_rolls, draw_piece
 from gan_music.notes import Piece
 from tests.conftest import make_piece
@@ -79,29 +77,3 @@ def test_a_whole_piece_is_drawn_in_rows(tmp_path: Path) -> None:
     assert heights[2] - heights[1] == heights[1] - heights[0] > 50
     assert heights[3] < 45 * heights[0]
     draw_piece(Piece.from_arrays([], [], [], grid=24), tmp_path / "a.png")
-
-
-def test_bars_are_the_true_ones() -> None:
-    # an upbeat of a crotchet; 6/8 cuts the second bar short
-    piece = Piece.from_arrays(
-        [0], [24], [60], grid=24, meters=[(-72, 4, 4), (96, 6, 8), (168, 5, 16)]
-    )
-    bars = bars_until(piece, 200)
-    assert [b[:3] for b in bars] == [
-        (0, -72, 24),
-        (1, 24, 96),
-        (2, 96, 168),
-        (3, 168, 198),
-        (4, 198, 228),
-    ]
-    assert [b[3:] for b in bars] == [(4, 4), (4, 4), (6, 8), (5, 16), (5, 16)]
-    assert bars[0].beats(24) == [-72, -48, -24, 0]
-    assert bars[1].beats(24) == [24, 48, 72]
-    assert bars[2].beats(24) == [96, 132]  # dotted
-    assert bars[3].beats(24) == [168, 174, 180, 186, 192]
-    # a bar that is no whole number of steps does not drift
-    seven = Piece.from_arrays([0], [1], [60], grid=1, meters=[(0, 7, 8)])
-    assert [b.start for b in bars_until(seven, 14)] == [Fraction(7 * n, 2) for n in range(4)]
-    # and they are those that a piece counts
-    steps = np.array([b.start for b in bars], dtype=float).astype(int)
-    assert piece.bars(steps[1:])[0].tolist() == [1, 2, 3, 4]
