@@ -97,9 +97,11 @@ def end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
     if folder not in _ours and (folder / "config.yaml").exists():
         return
     before = read_status(folder)
-    if not is_main_process() and before.get("status", RUNNING) != RUNNING:
-        return
-    _write(folder, before | call | _process() | {"status": status, "ended": _now()} | values)
+    # what another process failed with is the cause, and what this one fails with for want of it
+    told = folder in _ours and before.get("status") == FAILED
+    if not told and (is_main_process() or before.get("status", RUNNING) == RUNNING):
+        how = {"status": status, "ended": _now()} | values
+        _write(folder, before | call | _process() | how)
     lock = _ours.pop(folder, None)
     if lock is not None:
         lock.close()

@@ -152,7 +152,7 @@ def test_a_search_of_other_settings_is_another(tmp_path: Path) -> None:
 
 
 SMALL = (
-    *("sweep=tpe", "hydra.sweep.dir=s", "hydra.sweeper.params={}"),
+    *("sweep=tpe", "hydra.sweep.dir=s", "hydra.sweeper.params=null"),
     *("model.hidden_size=range(8,17,4)", "hydra.sweeper.n_startup_trials=1"),
 )
 
@@ -163,6 +163,7 @@ def test_the_search_prunes_goes_on_and_names_the_best(train: Command, tmp_path: 
     # whatever comes next is worse than what this says
     study = optuna.load_study(study_name="search", storage=search.journal(tmp_path / "s"))
     (trial,) = study.trials
+    assert trial.params.keys() == {"model.hidden_size"}
     assert trial.intermediate_values.keys() == {0}
     better = {"model.hidden_size": optuna.distributions.IntDistribution(0, 2)}
     study.add_trial(

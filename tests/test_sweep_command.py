@@ -155,3 +155,23 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     jobs.end(tmp_path, jobs.DONE, call, val_distance=0.25)
     assert jobs.read_status(tmp_path)["val_distance"] == 0.25
     assert jobs.read_status(tmp_path)["overrides"] == ["seed=1"]
+
+
+def test_of_several_processes_the_first_that_fails_is_told_of(tmp_path: Path) -> None:
+    call = {"overrides": ["seed=1"], "cwd": "."}
+    code = (
+        "import sys, gan_music.jobs as jobs, pathlib\n"
+        "folder, call = pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'}\n"
+        "jobs.begin(folder, call)\n"
+        "jobs.end(folder, jobs.FAILED, call, error='the cause.')\n"
+    )
+    jobs.begin(tmp_path, call)
+    done = run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1")
+    assert done.returncode == 0, done.stderr
+    assert jobs.read_status(tmp_path)["error"] == "the cause."
+    jobs.end(tmp_path, jobs.FAILED, call, error="the other one is gone.")
+    assert jobs.read_status(tmp_path)["error"] == "the cause."
+    jobs.begin(tmp_path, call)  # another try
+    assert jobs.read_status(tmp_path)["error"] is None
+    jobs.end(tmp_path, jobs.FAILED, call, error="it fell.")
+    assert jobs.read_status(tmp_path)["error"] == "it fell."
