@@ -24,6 +24,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from gan_music import finish
 from gan_music.build import restore_model
 from gan_music.checkpoints import load_checkpoint
 from gan_music.io import sound
@@ -268,6 +269,17 @@ def test_a_run_that_was_cut_off(run: Path, tmp_path: Path, report: Report) -> No
     report("cut")
     page = checked_page((folder / "report.html").read_text())
     assert "Settings" in page.text
+
+
+def test_a_run_is_not_lost_with_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(finish, "write_report", fail)
+    finish._report(tmp_path)
+    assert "no report was written (OSError: no room); try python -m gan_music.report" in caplog.text
 
 
 def test_without_sound_it_says_what_to_install(run: Path, tmp_path: Path, report: Report) -> None:
