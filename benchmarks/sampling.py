@@ -24,6 +24,7 @@ from gan_music.events import EventCodec
 from gan_music.models.events import EventModel
 from gan_music.networks.context import first_context
 from gan_music.networks.generator import LSTMGenerator
+from gan_music.networks.recall import recall
 from gan_music.sampling import sample
 
 _N_NOTES = 400
@@ -71,7 +72,14 @@ def _plain(network: LSTMGenerator, n: int) -> float:
     space, heads = network.space, network.heads
     ids = torch.zeros(n, space.n_categories, dtype=torch.int64)
     start_of_bar = torch.zeros(n, dtype=torch.int64)
-    context = first_context(space, start_of_bar, start_of_bar, n_intervals=network.n_intervals)
+    context = first_context(
+        space,
+        start_of_bar,
+        start_of_bar,
+        n_intervals=network.n_intervals,
+        expected=network.expected(z),
+    )
+    past: list[Tensor] = []
     states: list[Tensor] = []
     events: list[Tensor] = []
     seconds = []
@@ -94,7 +102,8 @@ def _plain(network: LSTMGenerator, n: int) -> float:
         onset = context.position
         for i, (first, out) in enumerate(zip(heads.first, heads.out, strict=True)):
             scores = out(F.gelu(first(torch.cat(told, -1))))
-            logits = heads.logits(i, scores, context, onset)
+            recalled = _recalled(network, past, chosen, n, i) if network.recall_span else None
+            logits = heads.logits(i, scores, context, onset, recalled)
             chosen.append(torch.multinomial(logits.softmax(-1), 1)[:, 0])
             if i == 0:
                 onset = space.advance(onset, chosen[0], context.meter)
@@ -102,8 +111,22 @@ def _plain(network: LSTMGenerator, n: int) -> float:
                 told.append(heads.chain[i](chosen[-1]))
         ids = torch.stack(chosen, -1)
         context = context.after(space, ids)
+        past = [*past, ids[:, None]][-network.recall_span :]
         seconds.append(time.perf_counter() - start)
     return sum(seconds[_PLAIN // 2 :]) / (_PLAIN - _PLAIN // 2)
+
+
+def _recalled(
+    network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n: int, category: int
+) -> Tensor:
+    """What is recalled for the next choice, from all events that may be."""
+    space = network.space
+    rows = torch.zeros(n, len(past) + 1, space.n_categories + 2, dtype=torch.int64)
+    for t, ids in enumerate(past):
+        rows[:, t, : space.n_categories] = ids[:, 0]
+    for i, ids in enumerate(chosen):
+        rows[:, -1, i] = ids
+    return recall(space, rows, rows, span=network.recall_span)[category][:, -1]
 
 
 def _best(function: Callable[[], object], repeats: int) -> float:
