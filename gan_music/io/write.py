@@ -33,7 +33,8 @@ def midi_score(piece: Piece, *, program: int = 0) -> Any:
     MIDI cannot tell apart two notes of one pitch that sound at once in one channel, so such a note
     goes to a further track with a channel of its own.
     """
-    instrument = GENERAL_MIDI[program]
+    # music21 calls program 0 so, and makes a part of its own for any other name
+    instrument = GENERAL_MIDI[program] if program else "Piano"
     score = symusic.Score(piece.grid * _TICKS_PER_STEP)
     score.tempos.append(symusic.Tempo(0, qpm=piece.tempo))
     for start, numerator, denominator in _meters(piece):
