@@ -27,8 +27,7 @@ from gan_music.io.sound import check_soundfont, write_sound
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.table import table
 from gan_music.notes import Piece, windows_or_pieces
-from gan_music.page.record import read_run
-from gan_music.page.write import write_report
+from gan_music.page.write import leave_report
 from gan_music.schema import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ def finish(
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     _log_hyperparameters(trainer, config, figures)
     if config.report:
-        _report(folder)
+        leave_report([folder], folder / "report.html")
     log.info("%s", _closing_lines(folder, figures))
     return figures
 
@@ -182,20 +181,6 @@ def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
             ("originality", "longest_copied_run_95th"),
         )
     }
-
-
-def _report(folder: Path) -> None:
-    path = folder / "report.html"
-    try:
-        write_report([read_run(folder)], path)
-    except Exception as error:  # whatever it is, the run has been trained and measured
-        logging.getLogger("gan_music.traceback").error("no report", exc_info=True)
-        log.warning(
-            "no report was written (%s: %s); try python -m gan_music.report %s",
-            type(error).__name__,
-            error,
-            folder,
-        )
 
 
 def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:

@@ -56,6 +56,18 @@ class GanMusicSweeper(Sweeper):
             del config["hydra"]
         return config
 
+    def leave_report(self, folder: Path) -> None:
+        """The page that ranks the jobs in a sweep's folder, unless ``report=false``."""
+        assert self.config is not None
+        if not self.config.get("report", False):  # other commands have none
+            return
+        # heavy to import
+        from gan_music.page.record import jobs
+        from gan_music.page.write import leave_report
+
+        if found := jobs(folder):
+            leave_report(found, folder / "report.html")
+
 
 class GridSweeper(GanMusicSweeper):
     """Every combination of the values given, each a job; with ``skip_done=true``, what is missing.
@@ -95,6 +107,7 @@ class GridSweeper(GanMusicSweeper):
         with sweeps.how_to_go_on(folder):
             returned = launcher.launch(batch, initial_job_idx=0) if batch else []
         ranking.write(folder)
+        self.leave_report(folder)
         # return_value would print and raise the first one alone
         failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
         sweeps.raise_failures(failed, len(jobs), folder)
@@ -143,6 +156,7 @@ class SearchSweeper(GanMusicSweeper):
                     found.tell(trial, None if failed else r.return_value, failed=failed)
                     failures += [r._return_value] if failed else []
         ranking.write(folder)
+        self.leave_report(folder)
         found.say_best()
         sweeps.raise_failures(failures, settings.n_trials, folder)
 

@@ -24,11 +24,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from gan_music import finish
 from gan_music.build import restore_model
 from gan_music.checkpoints import load_checkpoint
 from gan_music.io import sound
 from gan_music.io.read import read
+from gan_music.page import write
 from gan_music.report import main
 from tests.conftest import TINY, run_command
 from tests.pages import checked_page
@@ -277,8 +277,8 @@ def test_a_run_is_not_lost_with_its_report(
     def fail(*_: object) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr(finish, "write_report", fail)
-    finish._report(tmp_path)
+    monkeypatch.setattr(write, "write_report", fail)
+    write.leave_report([], tmp_path / "report.html")
     assert "no report was written (OSError: no room); try python -m gan_music.report" in caplog.text
 
 

@@ -280,9 +280,10 @@ def test_a_resumed_run_ends_with_the_same_weights(
 
 
 def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path) -> None:
-    done = train("-m", "model.hidden_size=8,12", "seed=1,2", "trainer.max_epochs=1")
+    done = train("-m", "model.hidden_size=8,12", "seed=1,2", "trainer.max_epochs=1", "report=true")
     assert done.returncode == 0, done.stderr
     (sweep,) = (tmp_path / "outputs" / "quick").iterdir()
+    assert "report.html" in {p.name for p in sweep.iterdir()}
     assert sorted(p.name for p in sweep.iterdir() if p.is_dir()) == ["0", "1", "2", "3"]
     seen = set()
     for job in "0123":

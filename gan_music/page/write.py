@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from gan_music import __version__
 from gan_music.files import replacing
 from gan_music.page import content, curves, ranking, settings, sounds
 from gan_music.page.content import Player
-from gan_music.page.record import FINISHED, REAL, SAMPLES, Run
+from gan_music.page.record import FINISHED, REAL, SAMPLES, Run, read_run
+
+log = logging.getLogger(__name__)
 
 # pieces with pictures and sound: some 250 kB each, and a page should stay below 5 MB
 _N_REAL, _N_SAMPLES = 4, 8
@@ -42,6 +45,20 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     with replacing(path) as temporary:
         # a folder's name may hold bytes that are no text
         temporary.write_text(page, encoding="utf-8", errors="replace")
+
+
+def leave_report(folders: Sequence[Path], path: Path) -> None:
+    """Write the page of runs, or say why there is none: they are not lost with it."""
+    try:
+        write_report([read_run(folder) for folder in folders], path)
+    except Exception as error:
+        logging.getLogger("gan_music.traceback").error("no report", exc_info=True)
+        log.warning(
+            "no report was written (%s: %s); try python -m gan_music.report %s",
+            type(error).__name__,
+            error,
+            path.parent,
+        )
 
 
 def _one(run: Run) -> dict[str, Any]:
