@@ -318,6 +318,7 @@ def test_a_job_that_fails_does_not_stop_the_others(train: Command, tmp_path: Pat
     assert status["status"] == "failed"
     assert status["error"] == "model.hidden_size=-1 must be from 1 to 16384."
     assert (sweep / "1" / "metrics.json").is_file()
+    assert not (sweep / "report.html").exists()  # report=false
 
 
 def test_runs_that_start_in_one_second_have_their_own_folders(
