@@ -161,7 +161,7 @@ def test_a_checkpoint_is_lightnings_and_plain(run: Path) -> None:
     content = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
     assert any(k.startswith("generator.") for k in content["state_dict"])
     assert any(k.startswith("discriminator.") for k in content["state_dict"])
-    assert content["gan_music"]["schema"] == 4
+    assert content["gan_music"]["schema"] == 5
     assert content["gan_music"]["config"]["model"]["hidden_size"] == 12
     assert content["gan_music"]["codec"]["grid"] == 24
 
