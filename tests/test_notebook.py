@@ -85,8 +85,12 @@ def test_it_runs_to_its_end(ran: tuple[Any, Path]) -> None:
     assert f"on {sides[0]} pieces for 2 epochs" in said
     assert len(re.findall(r"epoch [12]/2: ", said)) == 2
     assert json.loads((run / "status.json").read_text())["status"] == "done"
-    quality = (run / "quality.txt").read_text()
-    assert text(cell(notebook, "quality")) == quality + "\n"
+    figures = json.loads((run / "metrics.json").read_text())
+    table = text(cell(notebook, "quality")).splitlines()
+    coverage = figures["figures"]["quality"]["coverage"]["generated"]
+    (row,) = (line.split() for line in table if line.startswith("Coverage"))
+    assert float(row[2]) == pytest.approx(coverage, abs=0.001)
+    assert table[-1] == f"verdict: {figures['verdict']}"
 
 
 def test_it_shows_and_plays(ran: tuple[Any, Path]) -> None:
