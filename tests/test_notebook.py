@@ -58,7 +58,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> tuple[An
     (parameters,) = (
         i for i, c in enumerate(notebook.cells) if "parameters" in c.metadata.get("tags", ())
     )
-    tiny = f"MIDI = {str(midi_folder)!r}\nSETTINGS = {[*TINY, 'samples.n_sounds=0', 'report=true']!r}"
+    tiny = (
+        f"MIDI = {str(midi_folder)!r}\nSETTINGS = {[*TINY, 'samples.n_sounds=0', 'report=true']!r}"
+    )
     notebook.cells.insert(parameters + 1, nbformat.v4.new_code_cell(tiny))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
