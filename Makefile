@@ -29,7 +29,7 @@ bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own
 	$(BIN)/python benchmarks/sampling.py
 
 notebook: $(VENV)/.installed-notebook ## the whole way in Jupyter
-	$(BIN)/python -m jupyterlab notebooks/walk.ipynb
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. notebooks/walk.ipynb
 
 format: $(VENV)/.installed-test ## format the code, and mend what lint can
 	$(BIN)/ruff check --fix .
