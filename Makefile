@@ -6,7 +6,7 @@ MIDI ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help train test check bench format clean
+.PHONY: help train test check bench notebook format clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -27,6 +27,9 @@ bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own
 	$(BIN)/python benchmarks/reading.py $(MIDI)
 	$(BIN)/python benchmarks/paper_step.py
 	$(BIN)/python benchmarks/sampling.py
+
+notebook: $(VENV)/.installed-notebook ## the whole way in Jupyter
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. notebooks/walk.ipynb
 
 format: $(VENV)/.installed-test ## format the code, and mend what lint can
 	$(BIN)/ruff check --fix .
@@ -51,4 +54,8 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-notebook: $(VENV)/.installed
+	$(PIP) -e '.[notebook]'
 	@touch $@
