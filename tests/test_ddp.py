@@ -108,7 +108,15 @@ def test_each_process_has_noise_of_its_own(probes: list[dict[str, list[Any]]]) -
 def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) -> None:
     run = folder / "r"
     assert {p.name for p in run.iterdir()} == {
-        *("checkpoints", "config.yaml", "metrics.json", "quality.txt", "rejects.csv", "samples"),
+        *(
+            "checkpoints",
+            "config.yaml",
+            "metrics.json",
+            "quality.txt",
+            "real",
+            "rejects.csv",
+            "samples",
+        ),
         *("samples.png", "status.json", "tensorboard", "train.log"),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
