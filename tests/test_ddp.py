@@ -120,7 +120,7 @@ def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) ->
         *("samples.png", "status.json", "tensorboard", "train.log"),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
-    assert len(list((run / "samples").iterdir())) == 2
+    assert len(list((run / "samples").glob("*.mid"))) == 2
     for text in ((run / "train.log").read_text(), (folder / "stdout").read_text()):
         for words in ("split by piece", "epoch 1/2", "epoch 2/2", "verdict: "):
             assert text.count(words) == 1, words
