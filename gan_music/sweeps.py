@@ -60,11 +60,12 @@ def refuse_ranges(overrides: Sequence[str]) -> None:
 
 def refuse_several_devices(config: Any) -> None:
     """Refuse jobs of a sweep that are processes themselves: each would start the sweep again."""
-    trainer = config.trainer
     for key in ("devices", "n_nodes"):
-        if trainer.get(key, 1) not in (1, None):
+        # settings as they are composed, or checked
+        value = getattr(config.trainer, key, 1)
+        if value not in (1, None):
             raise UserError(
-                f"trainer.{key}={trainer[key]} in a sweep: its jobs have one device each; run them "
+                f"trainer.{key}={value} in a sweep: its jobs have one device each; run them "
                 "one by one, or sweep with trainer.devices=1."
             )
 

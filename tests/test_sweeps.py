@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from gan_music import ranking, sweeps
+from gan_music.config import compose_run
+from gan_music.errors import UserError
 
 SETTINGS: dict[str, Any] = {"data": {"root": None}, "model": {"hidden_size": 8}, "seed": 0}
 
@@ -94,3 +97,11 @@ def test_jobs_without_one_that_is_done(tmp_path: Path, capsys: pytest.CaptureFix
     write_job(tmp_path / "0", None, "failed", overrides=["seed=1"], error="it fell.")
     ranking.write(tmp_path)
     assert capsys.readouterr().out.splitlines()[-1] == "job 0 (seed=1) failed: it fell."
+
+
+def test_several_devices_are_refused_of_settings_composed_or_checked() -> None:
+    checked = compose_run("trainer.devices=2")
+    for config in (checked, OmegaConf.create({"trainer": {"devices": 2}})):
+        with pytest.raises(UserError, match=r"trainer\.devices=2 in a sweep"):
+            sweeps.refuse_several_devices(config)
+    sweeps.refuse_several_devices(compose_run())
