@@ -92,6 +92,15 @@ def unknown_key(schema: type, key: str) -> UserError:
     return UserError(f"the key {key} does not exist: {hint}")
 
 
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted keys; lists stay lists."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, name + ".") if isinstance(value, dict) else {name: value}
+    return found
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without a closing full stop."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from gan_music.build import restore_model
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.checkpoints import load_checkpoint
+from gan_music.config import flat
 from gan_music.data.module import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.errors import UserError
@@ -151,20 +152,12 @@ def _log_hyperparameters(trainer: Trainer, config: TrainConfig, figures: dict[st
     logger = trainer.logger
     assert isinstance(logger, TensorBoardLogger)
     final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
-    logger.log_hyperparams(
-        _flat(dataclasses.asdict(config)), final | {"final/val_distance": figures["val_distance"]}
-    )
+    settings = {
+        key: value if isinstance(value, int | float | bool) else str(value)
+        for key, value in flat(dataclasses.asdict(config)).items()
+    }
+    logger.log_hyperparams(settings, final | {"final/val_distance": figures["val_distance"]})
     logger.save()
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
-    flat: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, int | float | bool) else str(value)
-    return flat
 
 
 def _headline(figures: dict[str, Any]) -> dict[str, float | None]:

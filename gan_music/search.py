@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
-from gan_music.config import checked, unknown_key
+from gan_music.config import checked, flat, unknown_key
 from gan_music.errors import UserError
 from gan_music.jobs import settings_of
 from gan_music.schema import SearchConfig, TrainConfig
@@ -78,7 +78,7 @@ def describe(config: DictConfig, space: dict[str, Override]) -> dict[str, Any]:
         if OmegaConf.select(config, key, default=_MISSING) is _MISSING:
             raise unknown_key(TrainConfig, key)
     settings = settings_of(checked(TrainConfig, config))
-    fixed = {k: v for k, v in _flat(settings).items() if k not in space}
+    fixed = {k: v for k, v in flat(settings).items() if k not in space}
     return {"space": {k: str(o.input_line) for k, o in space.items()}} | fixed
 
 
@@ -141,7 +141,7 @@ class Search:
         )
         before = self.study.user_attrs.get("described", described)
         if before != described:
-            old, new = _flat(before), _flat(described)  # the space is nested
+            old, new = flat(before), flat(described)  # the space is nested
             key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
             raise UserError(
                 f"{folder} holds a search where {key} was {old.get(key)}, not {new.get(key)}: name "
@@ -261,12 +261,3 @@ def _is_dead(sign: Path) -> bool:
         return False
     sign.unlink(missing_ok=True)
     return True
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat

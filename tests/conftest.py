@@ -85,20 +85,36 @@ def run_python(
     *arguments: str, cwd: Path, python: Path = Path(sys.executable), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Python with these arguments, in a folder of its own, with a cache there."""
-    variables = os.environ | {
-        "XDG_CACHE_HOME": str(cwd / "cache"),
-        "OMP_NUM_THREADS": "1",  # so small a network is slower on two
-    }
-    variables.pop("HYDRA_FULL_ERROR", None)
     return subprocess.run(
         [str(python), *arguments],
         cwd=cwd,
-        env=variables | environment,
+        env=_variables(cwd) | environment,
         text=True,
         capture_output=True,
         timeout=600,
         check=False,
     )
+
+
+def start_command(name: str, *overrides: str, cwd: Path) -> subprocess.Popen[str]:
+    """The same as :func:`run_command`, still running, with all that it prints in ``stdout``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"gan_music.{name}", *overrides],
+        cwd=cwd,
+        env=_variables(cwd),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _variables(cwd: Path) -> dict[str, str]:
+    variables = os.environ | {
+        "XDG_CACHE_HOME": str(cwd / "cache"),
+        "OMP_NUM_THREADS": "1",  # so small a network is slower on two
+    }
+    variables.pop("HYDRA_FULL_ERROR", None)
+    return variables
 
 
 def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:

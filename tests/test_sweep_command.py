@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import torch
 
 from gan_music import jobs
 from gan_music.errors import UserError
-from tests.conftest import TINY, Command, run_python
+from tests.conftest import TINY, Command, run_python, start_command
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,15 +26,8 @@ def interrupted_sweep(
     cwd: Path, midi_folder: Path, number: signal.Signals, job: int, *words: str
 ) -> str:
     """The output of a sweep that got a signal in the second epoch of its ``job``-th job."""
-    command = [sys.executable, "-m", "gan_music.train", "-m", "data=midi"]
-    with subprocess.Popen(
-        [*command, f"data.root={midi_folder}", *TINY, *words],
-        cwd=cwd,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=os.environ | {"XDG_CACHE_HOME": str(cwd / "cache"), "OMP_NUM_THREADS": "1"},
-    ) as process:
+    music = ("data=midi", f"data.root={midi_folder}")
+    with start_command("train", "-m", *music, *TINY, *words, cwd=cwd) as process:
         assert process.stdout is not None
         n_seen = 0
         text = ""

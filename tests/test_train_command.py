@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from gan_music.build import restore_model
 from gan_music.checkpoints import load_checkpoint
 from gan_music.io.read import read
-from tests.conftest import TINY, Command, run_command
+from tests.conftest import TINY, Command, run_command, start_command
 
 
 def scalars(folder: Path) -> EventAccumulator:
@@ -557,16 +554,9 @@ def test_a_run_on_a_gpu(train: Command, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, midi_folder: Path) -> None:
-    command = [sys.executable, "-m", "gan_music.train", "data=midi", f"data.root={midi_folder}"]
-    command += [*TINY, "trainer.max_epochs=10000", f"hydra.run.dir={tmp_path / 'r'}"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
-    ) as process:
+    words = ("data=midi", f"data.root={midi_folder}", *TINY, "trainer.max_epochs=10000")
+    run = f"hydra.run.dir={tmp_path / 'r'}"
+    with start_command("train", *words, run, cwd=tmp_path) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch 2/"):

@@ -70,7 +70,7 @@ def out_of_key_rate(piece: Piece) -> float:
         weights = np.bincount(classes, weights=piece.duration[span].astype(float), minlength=12)
         # ties go to the key nearest above the span's lowest note, so that they follow the music
         order = _from(int(piece.pitch[span].min()) % 12)
-        key = order[np.argmax(_correlation(weights)[order])]
+        key = order[np.argmax(key_fits(weights)[order])]
         foreign += int((~_KEYS[key][classes]).sum())
     return foreign / len(piece)
 
@@ -92,15 +92,20 @@ def pitch_range(piece: Piece) -> float:
     return float(np.ptp(piece.pitch)) if len(piece) else float("nan")
 
 
+def key_fits(weights: NDArray) -> NDArray[np.float64]:
+    """How well weights of the pitch classes ``[..., 12]`` fit each key, ``[..., 24]``: the major
+    ones from C upwards, then the minor ones.
+
+    Their correlation with the key's profile, but for the weights' own scale.
+    """
+    centred = _PROFILES - _PROFILES.mean(1, keepdims=True)
+    fits = weights @ centred.T / np.linalg.norm(centred, axis=1)
+    # rounded, so that equal fits are equal whatever order the sum was taken in
+    return np.round(fits / weights.sum(-1, keepdims=True), 9)
+
+
 def _class_counts(pitch: IntArray) -> IntArray:
     return np.bincount(pitch % 12, minlength=12)
-
-
-def _correlation(weights: NDArray) -> NDArray[np.float64]:
-    """Of twelve weights with each of the 24 profiles, but for the weights' own scale."""
-    centred = _PROFILES - _PROFILES.mean(1, keepdims=True)
-    # rounded, so that equal fits are equal whatever order the sum was taken in
-    return np.round(centred @ weights / np.linalg.norm(centred, axis=1) / weights.sum(), 9)
 
 
 def _from(pitch_class: int) -> IntArray:

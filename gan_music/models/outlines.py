@@ -11,13 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from gan_music.metrics.tonality import key_fits
 from gan_music.networks.outline import N_CLASSES, Mixture
 
 # added to variances, in variances of all outlines: a component has few of its own
 _SMOOTHING = 0.005
-# Krumhansl & Kessler 1982: how well each degree fits a major and a minor key
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 def fit_outlines(outlines: Tensor, *, n_components: int) -> Mixture:
@@ -60,13 +58,7 @@ def fit_outlines(outlines: Tensor, *, n_components: int) -> Mixture:
 
 
 def best_keys(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Shares of the pitch classes ``[N, 12]`` -> the tonic, major or minor, that they fit best,
-    ``[N]``: Krumhansl & Schmuckler's correlation with the profile of each key.
+    """Shares of the pitch classes ``[N, 12]`` -> the tonic, of a major or a minor key, that they
+    fit best, ``[N]``.
     """
-    centred = shares - shares.mean(1, keepdims=True)
-    fits = [
-        centred @ np.roll(np.array(profile) - np.mean(profile), key) / np.std(profile)
-        for key in range(N_CLASSES)
-        for profile in (_MAJOR, _MINOR)
-    ]
-    return np.argmax(fits, 0) // 2
+    return np.argmax(key_fits(shares), -1) % N_CLASSES

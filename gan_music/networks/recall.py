@@ -22,9 +22,7 @@ N_KINDS = len(SAME_PITCHES) + len(SAME_INTERVALS)  # K
 _FADING = 128.0  # events after which a place counts 1 / e
 _RARE = 0.01  # what shares are large against
 _PITCH = 1  # column of an event
-_N_EXACT = len(SAME_PITCHES)
 _NO_INTERVAL = -(1 << 20)
-_IS_EXACT = torch.arange(N_KINDS) < _N_EXACT
 
 
 @torch.no_grad()
@@ -46,25 +44,17 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> lis
     line = row * length + event
     found = []
     for i, size in enumerate(space.sizes):
-        total = weights.new_zeros(n * length, N_KINDS).index_add_(0, line, weights)
-        chosen = past[row, place, i]
-        where = chosen[:, None].expand(-1, N_KINDS)
+        choice = past[row, place, i]
+        same = choice == events[row, event, i]
         if i == _PITCH:
-            # where the intervals were the same, so is the one that follows
-            turned = before[row, event] + chosen - before[row, place]
-            is_there = (turned >= 0) & (turned < size)
-            where = torch.where(_IS_EXACT.to(chosen.device), where, turned[:, None])
-            weights_here = weights * (_IS_EXACT.to(chosen.device) | is_there[:, None])
-            where = where.clamp(0, size - 1)
-        else:
-            weights_here = weights
-        kind = torch.arange(N_KINDS, device=chosen.device)
-        cells = ((line[:, None] * N_KINDS + kind) * size + where).flatten()
-        sums = weights.new_zeros(n * length * N_KINDS * size)
-        sums.index_add_(0, cells, weights_here.flatten())
-        sums = sums.view(n, length, N_KINDS, size)
-        found.append(_scores(sums, total.view(n, length, N_KINDS)))
-        weights = weights * (events[row, event, i] == chosen)[:, None]
+            # the interval that followed there, from here: where pitches are the same, the same one
+            choice = choice + before[row, event] - before[row, place]
+        is_there = (choice >= 0) & (choice < size)
+        cell = line * size + choice.clamp(0, size - 1)
+        sums = _summed(weights * is_there[:, None], cell, n * length * size)
+        total = _summed(weights, line, n * length)
+        found.append(_scores(sums.view(n, length, size, -1).mT, total.view(n, length, -1)))
+        weights = weights * same[:, None]
     return found
 
 
@@ -84,13 +74,13 @@ class Recollection:
 
     def scores(self, category: int) -> Tensor:
         """Of the choices for the next event, ``[B, K, n]``."""
-        size, chosen = self.space.sizes[category], self.past[:, category].clamp_min(0)
-        shares = self._sums(self.weights, chosen, size)
+        size, choice = self.space.sizes[category], self.past[:, category]
         if category == _PITCH:
-            by = (self.intervals + size).clamp_min(0)
-            turned = self._sums(self.weights[:, _N_EXACT:], by, 2 * size)
-            shares[:, _N_EXACT:] = _from(turned, self.last[:, None])
-        return _scores(shares, self.weights.sum(-1))
+            choice = self.intervals + self.last[:, None]
+        weights = self.weights * ((choice >= 0) & (choice < size))[:, None]
+        where = choice.clamp(0, size - 1)[:, None].expand_as(weights)
+        sums = weights.new_zeros(*weights.shape[:2], size).scatter_add_(-1, where, weights)
+        return _scores(sums, self.weights.sum(-1))
 
     def chose(self, category: int, ids: Tensor) -> None:
         """What was chosen for it, ``[B]``: only places where it was the same count from here on."""
@@ -110,12 +100,6 @@ class Recollection:
         exact, turned = self.runs.unbind(1)
         kinds = [exact >= k for k in SAME_PITCHES] + [turned >= k for k in SAME_INTERVALS]
         self.weights = torch.stack(kinds, 1) * self.fading
-
-    @staticmethod
-    def _sums(weights: Tensor, ids: Tensor, size: int) -> Tensor:
-        """Weights ``[B, K, S]`` summed by id ``[B, S]``: ``[B, K, size]``."""
-        sums = weights.new_zeros(*weights.shape[:2], size)
-        return sums.scatter_add_(-1, ids[:, None].expand_as(weights), weights)
 
 
 def _likeness(before: Tensor, span: int) -> list[Tensor]:
@@ -147,12 +131,12 @@ def _run(like: Tensor, n: int) -> Tensor:
     return run
 
 
-def _from(turned: Tensor, last: Tensor) -> Tensor:
-    """Of intervals ``[..., 2 P]``, from pitches ``[...]`` -> of pitches, ``[..., P]``."""
-    n = turned.shape[-1] // 2
-    steps = torch.arange(n, device=last.device) + n
-    where = steps - last.clamp_min(0)[..., None]
-    return turned.gather(-1, where.expand(*turned.shape[:-1], n))
+def _summed(rows: Tensor, where: Tensor, size: int) -> Tensor:
+    """Rows ``[M, K]`` summed by their places ``[M]`` among ``size``: ``[size * K]``."""
+    # flat: of more than one dimension, a processor adds row after row
+    n = rows.shape[1]
+    cells = where[:, None] * n + torch.arange(n, device=where.device)
+    return rows.new_zeros(size * n).index_add_(0, cells.flatten(), rows.flatten())
 
 
 def _scores(sums: Tensor, total: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from gan_music.config import flat
 from gan_music.page.content import Numbered
-from gan_music.page.settings import flat, varying
+from gan_music.page.settings import varying
 
 _SEED = "seed"
 
@@ -50,8 +51,7 @@ def rank(runs: Sequence[Numbered]) -> list[Place]:
 
 def _place(group: list[Numbered], keys: list[str]) -> Place:
     settings = flat(group[0].run.config)
-    found = [r.run.val_distance for r in group]
-    distances = [d for d in found if d is not None]
+    distances = [d for r in group if (d := r.run.val_distance) is not None]
     return Place(
         group,
         {k: settings.get(k) for k in keys} if settings else {},

@@ -20,10 +20,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_music.errors import UserError
 from gan_music.io.read import ReadError, read
+from gan_music.jobs import DONE, FAILED, read_status
 from gan_music.notes import Piece
 
-FINISHED, FAILED, UNFINISHED = "finished", "failed", "unfinished"
-_STATES = ("running", "interrupted", FAILED, "pruned")  # of a run's status.json, before its end
+FINISHED, UNFINISHED = "finished", "unfinished"
 
 REAL, SAMPLES = "real", "samples"  # folders of MIDI files in a run's
 PIECES = "pieces.csv"  # in REAL: which piece each file was cut from
@@ -161,11 +161,8 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 def _state(folder: Path) -> tuple[str, str]:
     """How far a run without figures has come, and the sentence that its last call failed with."""
-    try:
-        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not every run has one
-        status = None
-    if isinstance(status, dict) and status.get("status") in _STATES:
+    status = read_status(folder)
+    if status.get("status", DONE) != DONE:  # one that is done has figures, or lost them
         return str(status["status"]), str(status.get("error") or "")
     failure = ""
     if (folder / "train.log").is_file():

@@ -14,21 +14,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from gan_music.config import conf_dir
+from gan_music.config import conf_dir, flat
 
 # no part of what is trained
 _OF_THE_CALL = ("name", "resume", "debug")
 
 Settings = dict[str, Any]
-
-
-def flat(config: dict[str, Any], prefix: str = "") -> Settings:
-    """Nested settings by dotted keys; lists stay lists."""
-    found: Settings = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        found |= flat(value, name + ".") if isinstance(value, dict) else {name: value}
-    return found
 
 
 def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any, Any]]]:

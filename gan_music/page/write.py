@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan_music import __version__
+from gan_music.config import flat
 from gan_music.files import replacing
 from gan_music.page import content, curves, ranking, settings, sounds
 from gan_music.page.content import Player
@@ -84,7 +85,7 @@ def _one(run: Run) -> dict[str, Any]:
         "histograms": curves.histograms(run),
         "choices": choices,
         "changed": changed,
-        "settings": settings.flat(run.config),
+        "settings": flat(run.config),
         "command": settings.command(run.config) if run.config else "",
         "from_folder": settings.command_from_folder(run.folder) if run.config else "",
     }
@@ -108,7 +109,7 @@ def _many(runs: Sequence[Run]) -> dict[str, Any]:
         "runs": all_runs,
         "places": places,
         "keys": keys,
-        "flat": settings.flat,
+        "flat": flat,
         "drawn": drawn,
         "heard": [r for r in heard if r.samples],
         "real": real,

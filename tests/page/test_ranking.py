@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from gan_music.jobs import FAILED
 from gan_music.page.content import numbered
 from gan_music.page.ranking import rank
-from gan_music.page.record import FAILED, FINISHED, UNFINISHED, Run
+from gan_music.page.record import FINISHED, UNFINISHED, Run
 
 
 def job(name: str, seed: int, size: int, distance: float | None, **more: Any) -> Run:
