@@ -82,7 +82,9 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
     )
 
 
-def sampler_part(checkpoint: Checkpoint, sampled_from: str, *, float16: bool = False) -> Checkpoint:
+def sampler_part(
+    checkpoint: Checkpoint, sampled_from: tuple[str, ...], *, float16: bool = False
+) -> Checkpoint:
     """What sampling needs of a checkpoint, and what may be shared of its settings.
 
     Parameters

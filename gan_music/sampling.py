@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gan_music.bars import begins_with_upbeat
 from gan_music.events import EventCodec, meter_id
+from gan_music.networks.choice import Choice
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.rollout import Rollout
 from gan_music.notes import DEFAULT_TEMPO, IntArray, Piece
@@ -35,8 +36,9 @@ def sample(
     temperature: float = 1.0,
     tempo: float = DEFAULT_TEMPO,
     meter: tuple[int, int] | None = None,
+    choice: Choice | None = None,
 ) -> list[Piece]:
-    """``n_pieces`` pieces of ``n_notes`` notes from noise alone.
+    """``n_pieces`` pieces of ``n_notes`` notes from noise alone, steered by a ``choice`` if any.
 
     They begin in ``meter``, or in the meters of the training pieces, where in the bar those do.
 
@@ -44,12 +46,13 @@ def sample(
     it was.
     """
 
-    def begin(n: int, rng: torch.Generator) -> Rollout:
+    def begin(n: int, rng: torch.Generator) -> tuple[Rollout, Tensor]:
         z = generator.noise(n, rng)
         starts = draw_starts(codec, n, meter, rng)
-        return Rollout(generator, z, starts, temperature=temperature)
+        nothing = torch.zeros(n, 0, len(codec.sizes) + 2, dtype=torch.int64, device=z.device)
+        return Rollout(generator, z, starts, temperature=temperature), nothing
 
-    events = _write(generator, begin, n_pieces=n_pieces, n_notes=n_notes, seed=seed)
+    events = _write(generator, begin, choice, n_pieces=n_pieces, n_notes=n_notes, seed=seed)
     return [
         codec.decode(ids, tempo=tempo, name=f"sample {number}")
         for number, ids in enumerate(events, 1)
@@ -66,6 +69,7 @@ def go_on(
     seed: int,
     temperature: float = 1.0,
     tempo: float = DEFAULT_TEMPO,
+    choice: Choice | None = None,
 ) -> list[Piece]:
     """``n_pieces`` pieces that go on from a primer for ``n_notes`` notes, in its meter.
 
@@ -77,14 +81,16 @@ def go_on(
     device = next(generator.parameters()).device
     heard = torch.from_numpy(primer.events(codec)).to(device)
 
-    def begin(n: int, rng: torch.Generator) -> Rollout:
+    def begin(n: int, rng: torch.Generator) -> tuple[Rollout, Tensor]:
         events = heard.expand(n, -1, -1)
         z = generator.noise_like(events, rng)
         rollout = Rollout(generator, z, generator.space.starts(events), temperature=temperature)
         rollout.hear(events)
-        return rollout
+        return rollout, events
 
-    events = _write(generator, begin, n_pieces=n_pieces, n_notes=n_notes, seed=seed, new_onset=True)
+    events = _write(
+        generator, begin, choice, n_pieces=n_pieces, n_notes=n_notes, seed=seed, new_onset=True
+    )
     return [
         primer.followed_by(codec, ids, tempo=tempo, name=f"sample {number}")
         for number, ids in enumerate(events, 1)
@@ -94,15 +100,16 @@ def go_on(
 @torch.no_grad()
 def _write(
     generator: LSTMGenerator,
-    begin: Callable[[int, torch.Generator], Rollout],
+    begin: Callable[[int, torch.Generator], tuple[Rollout, Tensor]],
+    choice: Choice | None,
     *,
     n_pieces: int,
     n_notes: int,
     seed: int,
     new_onset: bool = False,
 ) -> list[IntArray]:
-    """The events of ``n_pieces`` rollouts, so many of which ``begin`` side by side: ids
-    ``[n_notes, C + 2]``.
+    """The events of ``n_pieces`` rollouts, so many of which ``begin`` side by side, with what they
+    have heard: ids ``[n_notes, C + 2]``.
 
     ``new_onset`` keeps the first event out of a chord with what was before it.
     """
@@ -110,18 +117,39 @@ def _write(
     training = generator.training
     generator.eval()
     events: list[IntArray] = []
-    for first in range(0, n_pieces, _BATCH):
-        n = min(_BATCH, n_pieces - first)
-        rollout = begin(n, rng)
-        blocks = []
-        for start in range(0, n_notes, _BLOCK):
-            gumbel = generator.gumbel(n, min(_BLOCK, n_notes - start), rng)
-            if new_onset and start == 0:
-                gumbel[:, 0, 0] = -torch.inf  # the offset 0
-            blocks.append(rollout.write(gumbel))
-        events += list(torch.cat(blocks, 1).cpu().numpy())
+    forbidden = torch.zeros(generator.space.width, device=rng.device)
+    if new_onset:
+        forbidden[0] = -torch.inf  # the offset 0
+    at_once = _BATCH if choice is None else max(1, _BATCH // choice.n_particles)
+    for first in range(0, n_pieces, at_once):
+        rollout, heard = begin(min(at_once, n_pieces - first), rng)
+        if choice is not None:
+            written = choice.write(generator, rollout, heard, n_notes, rng, forbidden)
+        else:
+            written = _written(generator, rollout, len(heard), n_notes, rng, forbidden)
+        events += list(written.cpu().numpy())
     generator.train(training)
     return events
+
+
+def _written(
+    generator: LSTMGenerator,
+    rollout: Rollout,
+    n: int,
+    n_notes: int,
+    rng: torch.Generator,
+    forbidden: Tensor,
+) -> Tensor:
+    """The next events of ``n`` sequences, ids ``[n, n_notes, C + 2]``; ``forbidden``, ``[V]``, is
+    added to the first one's scores.
+    """
+    blocks = []
+    for start in range(0, n_notes, _BLOCK):
+        gumbel = generator.gumbel(n, min(_BLOCK, n_notes - start), rng)
+        if start == 0:
+            gumbel[:, 0] += forbidden
+        blocks.append(rollout.write(gumbel))
+    return torch.cat(blocks, 1)
 
 
 def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 0) -> list[Piece]:

@@ -125,6 +125,29 @@ class LikelihoodConfig:
 
 
 @dataclass
+class AttentionGANConfig(LikelihoodConfig):
+    """The same and its critic; explained in conf/model/attention_gan.yaml."""
+
+    warm_start_epochs: int = bounded(0)
+    lead_batches: int = bounded(0)
+    lr_g: float = bounded(0)
+    lr_d: float = bounded(0)
+    d_hidden_size: int = bounded(1, 16384)
+    d_embedding_size: int = bounded(1, 4096)
+    d_dropout: float = bounded(0, 0.99)
+    d_weight_decay: float = bounded(0)
+    label_smoothing: float = bounded(0, 0.5)
+    n_fakes: int = bounded(1, 65536)
+    n_uses: int = bounded(1)
+    adversarial_weight: float = bounded(0)
+    likelihood_weight: float = bounded(0)
+    discount: float = bounded(0, 1)
+    advantage_limit: float = bounded(0)
+    n_particles: int = bounded(1, 1024)
+    choice_span: int = bounded(1, 65536)
+
+
+@dataclass
 class CRNNGANConfig:
     """Networks and training of C-RNN-GAN; explained in conf/model/crnn_gan.yaml."""
 
@@ -160,6 +183,7 @@ class ModelEntry(NamedTuple):
 MODELS: dict[str, ModelEntry] = {
     "sequence_gan": ModelEntry(SequenceGANConfig, "sequence_gan:SequenceGAN"),
     "likelihood": ModelEntry(LikelihoodConfig, "likelihood:LikelihoodModel"),
+    "attention_gan": ModelEntry(AttentionGANConfig, "attention_gan:AttentionGAN"),
     "paper": ModelEntry(PaperConfig, "paper:PaperGAN"),
     "crnn_gan": ModelEntry(CRNNGANConfig, "crnn_gan:CRNNGAN"),
     "markov": ModelEntry(MarkovConfig, "markov:MarkovModel"),

@@ -71,3 +71,36 @@ def test_feature_matching_by_hand() -> None:
     fake = torch.tensor([[[0.0, 4.0], [3.0, 0.0]]])
     # (1 + 4) and 9, over two steps
     assert losses.feature_matching(real, fake).item() == pytest.approx(7.0)
+
+
+def test_an_event_earns_the_rises_that_follow() -> None:
+    scores = torch.tensor([[1.0, 3.0, 3.5], [0.0, 0.0, 0.0]])
+    # rises 1, 2, 0.5; half of each is worth to the event before
+    earned = losses.advantages(scores, discount=0.5, limit=10.0)
+    assert torch.allclose(earned[0], torch.tensor([1 + 1 + 0.125, 2.25, 0.5]) / 2)
+    assert torch.allclose(earned.sum(0), torch.zeros(3))
+    assert losses.advantages(scores, discount=0.5, limit=0.3).abs().max() <= 0.3
+
+
+def test_the_policy_gradient_is_that_of_the_expected_advantage() -> None:
+    scores = torch.tensor([0.3, -1.0, 0.8], requires_grad=True)
+    worth = torch.tensor([1.0, -2.0, 0.5])
+    (exact,) = torch.autograd.grad(-(scores.softmax(0) * worth).sum(), scores)
+    # each choice as often as it is drawn
+    drawn = torch.multinomial(scores.detach().softmax(0), 100_000, replacement=True)[None, :, None]
+    logits = [scores.expand(1, drawn.shape[1], -1)]
+    likelihoods = losses.log_likelihoods(logits, drawn)
+    (found,) = torch.autograd.grad(
+        losses.policy_gradient(likelihoods, worth[drawn[..., 0]]), scores
+    )
+    assert torch.allclose(found, exact, atol=0.02)
+
+
+def test_log_likelihoods_are_those_of_the_likelihood() -> None:
+    logits = [torch.randn(2, 3, n) for n in (4, 5)]
+    events = torch.stack([torch.randint(0, n, (2, 3)) for n in (4, 5)], -1)
+    events[1, 2] = -1
+    found = losses.log_likelihoods(logits, events)
+    assert found[1, 2] == 0
+    total = losses.negative_log_likelihood(logits, events)
+    assert -found.sum().item() / 5 == pytest.approx(total.item(), rel=1e-5)

@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from gan_music.build import restore_model
 from gan_music.checkpoints import load_checkpoint
 from gan_music.io.read import read
-from tests.conftest import TINY, Command, run_command, start_command
+from tests.conftest import TINY, Command, event_tags, run_command, start_command
 
 
 def scalars(folder: Path) -> EventAccumulator:
@@ -274,6 +274,38 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert steps == list(range(len(steps)))
     config = yaml.safe_load((stopped / "config.yaml").read_text())
     assert config["trainer"]["max_epochs"] == 2
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_gan_of_long_sequences(midi_folder: Path, tmp_path: Path, precision: str) -> None:
+    tiny = [o for o in TINY if not o.startswith(("model.noise_size", "model.warm_start"))]
+    small = ["d_hidden_size=8", "d_embedding_size=4", "n_fakes=6", "lead_batches=3"]
+    result = run_command(
+        "train",
+        "experiment=flagship",
+        f"data.root={midi_folder}",
+        *tiny,
+        *(f"model.{o}" for o in (*small, "warm_start_epochs=1", "n_outlines=2")),
+        f"trainer.precision={precision}",
+        "trainer.max_epochs=3",
+        "hydra.run.dir=run",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert {"train/loss_d", "train/loss_g", "train/advantage"} <= set(
+        event_tags(tmp_path / "run")["scalars"]
+    )
+    written = run_command(
+        "generate",
+        "checkpoint=run/checkpoints/last.ckpt",
+        f"continue_from={next(midi_folder.glob('*.mid'))}",
+        "n_pieces=2",
+        "n_notes=30",
+        "out=on",
+        cwd=tmp_path,
+    )
+    assert written.returncode == 0, written.stderr
+    assert len(list((tmp_path / "on").glob("*.mid"))) == 2
 
 
 def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path) -> None:

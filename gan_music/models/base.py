@@ -38,8 +38,9 @@ class MusicModel(LightningModule):
     clip_norm : an optimizer's gradient is scaled down to this norm; None leaves it.
     """
 
-    # the names of the weights that ``sample`` reads begin so; a checkpoint to share has these alone
-    sampled_from: ClassVar[str] = ""
+    # the names of the weights that ``sample`` reads begin so, in one of these ways; a checkpoint to
+    # share has these alone
+    sampled_from: ClassVar[tuple[str, ...]] = ("",)
 
     def __init__(
         self,
@@ -195,7 +196,7 @@ class MusicModel(LightningModule):
 class MusicGAN(MusicModel):
     """Two players, ``g`` and ``d``, updated by hand in turn."""
 
-    sampled_from = "generator."
+    sampled_from: ClassVar[tuple[str, ...]] = ("generator.",)
 
     def __init__(
         self,

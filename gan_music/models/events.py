@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicModel
 from gan_music.models.outlines import fit_outlines
+from gan_music.networks.choice import Choice
 from gan_music.networks.events import EventSpace
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.outline import outline
@@ -42,7 +43,7 @@ def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
 class EventModel(MusicModel):
     """A model that draws events from the averaged weights of an LSTM generator."""
 
-    sampled_from = "averaged.module."
+    sampled_from: ClassVar[tuple[str, ...]] = ("averaged.module.",)
 
     codec: EventCodec
     generator: LSTMGenerator
@@ -55,6 +56,11 @@ class EventModel(MusicModel):
         module = self.averaged.module
         assert isinstance(module, LSTMGenerator)
         return module
+
+    @property
+    def choice(self) -> Choice | None:
+        """Who chooses among what it writes, if anybody does."""
+        return None
 
     def on_fit_start(self) -> None:
         """Learn what outlines the training windows have; a resumed run knows."""
@@ -89,6 +95,7 @@ class EventModel(MusicModel):
             temperature=temperature,
             tempo=tempo,
             meter=meter,
+            choice=self.choice,
         )
 
     def go_on(
@@ -110,6 +117,7 @@ class EventModel(MusicModel):
             seed=seed,
             temperature=temperature,
             tempo=tempo,
+            choice=self.choice,
         )
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:

@@ -88,7 +88,8 @@ class Memory:
         self.keys[:, :1] = attention.nowhere_key.repeat(n, 1, 1)
         self.values[:, :1] = attention.nowhere_value.repeat(n, 1, 1)
         # from any slot on, the ring's biases stand in a row
-        self.bias = attention.bias.flip(1).repeat(n, 2)[:, None]
+        self.biases = attention.bias.flip(1).repeat(1, 2)
+        self.bias = self.biases.repeat(n, 1)[:, None]
         # the query (scaled), key and value of a state by one product
         scale = size**-0.5
         query, key, value = attention.query, attention.key, attention.value_of_state
@@ -97,6 +98,14 @@ class Memory:
         self.n_steps = 0
         self._key = self._value = weight.new_empty(0)
         self._shape = (n * heads, 1, size)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these sequences alone, int64 ``[n]``."""
+        heads, n = len(self.biases), len(rows)
+        self.keys = self.keys.unflatten(0, (-1, heads))[rows].flatten(0, 1)
+        self.values = self.values.unflatten(0, (-1, heads))[rows].flatten(0, 1)
+        self.bias = self.biases.repeat(n, 1)[:, None]
+        self._shape = (n * heads, 1, self._shape[2])
 
     def read(self, hidden: Tensor) -> Tensor:
         """The state before an event ``[B, H]`` -> the state with what was read, ``[B, H]``."""

@@ -17,6 +17,11 @@ from gan_music.networks.events import EventSpace
 
 # events after which what was heard counts 1 / e: a bar or two, and a section
 MEMORIES = (16.0, 128.0)
+# kinds of familiarity: with a pitch itself, its class, its register, in each memory
+N_FAMILIAR = 3 * len(MEMORIES)
+# Of a share of what was heard: small against one note of a memory, so that its logarithm is finite.
+_RARE = 0.01
+_NEARBY = 4.0  # semitones: the deviation of "in this register"
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
 
@@ -108,6 +113,25 @@ def contexts(
     )
 
 
+def nearness(n_pitches: int) -> Tensor:
+    """What each pitch counts for each other: as itself, its class, its register, ``[P, 3 P]``."""
+    pitch = torch.arange(n_pitches)
+    apart = pitch[:, None] - pitch
+    parts = [apart == 0, apart % 12 == 0, torch.exp(-0.5 * (apart / _NEARBY) ** 2)]
+    return torch.cat([p.float() for p in parts], 1)
+
+
+@torch.no_grad()
+def familiarity(heard: Tensor, near: Tensor) -> Tensor:
+    """How familiar each pitch is: ``heard [..., M, P]`` and :func:`nearness` -> ``[..., F, P]``,
+    logarithms of the shares that it, its class and its register have of what was heard.
+    """
+    with torch.autocast(heard.device.type, enabled=False):
+        share = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
+        familiar = torch.log(share @ near + _RARE)  # [..., M, 3 P]
+    return familiar.unflatten(-1, (3, -1)).flatten(-3, -2)
+
+
 def misheard(space: EventSpace, events: Tensor, rate: float) -> Tensor:
     """Ids ``[B, T, C + 2]`` with a share of the pitches up to three semitones off.
 
@@ -133,9 +157,8 @@ class IntervalEmbedding(nn.Module):
             nn.Embedding(2 * space.sizes[_PITCH], embedding_size) for _ in range(n_intervals)
         )
 
-    def forward(self, context: Context) -> Tensor:
-        """``[..., E]``."""
-        ids = context.intervals()
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids ``[..., I]`` as :meth:`Context.intervals` gives them -> ``[..., E]``."""
         return torch.stack([t(ids[..., k]) for k, t in enumerate(self.tables)]).sum(0)
 
 

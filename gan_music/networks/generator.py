@@ -169,27 +169,28 @@ class LSTMGenerator(nn.Module):
         previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
         parts = [e(previous[..., i]) for i, e in enumerate(self.embed)]
         if self.n_intervals:
-            parts.append(self.embed_intervals(context))
+            parts.append(self.embed_intervals(context.intervals()))
         embedded = torch.cat(parts, -1)
         place = self.embed_bar(context.position, context.meter)
         beside = z[:, None].expand(-1, events.shape[1], -1)
         inputs = torch.cat([embedded, place, beside], -1)
-        hidden = self._recurrence(drop(inputs), self.initial_state(z))
+        rate = self.recurrent_dropout if drop is self.dropout and self.training else 0.0
+        hidden = self._recurrence(drop(inputs), self.initial_state(z), rate)
         if self.attention is not None:
             # of a step, the event that came then; nobody looks back on the last
             came = embedded.roll(-1, 1)
             hidden = self.attention(hidden, drop(came))
         return drop(hidden)
 
-    def _recurrence(self, inputs: Tensor, state: State) -> Tensor:
-        """The LSTM over whole sequences, ``[B, T, H]``; in training, with a share of its recurrent
-        weights dropped throughout (Merity et al. 2018).
+    def _recurrence(self, inputs: Tensor, state: State, rate: float) -> Tensor:
+        """The LSTM over whole sequences, ``[B, T, H]``, with a share of its recurrent weights
+        dropped throughout (Merity et al. 2018).
         """
         lstm = self.lstm
-        if not self.training or self.recurrent_dropout == 0:
+        if rate == 0:
             return lstm(inputs, state)[0]
         weights = [
-            F.dropout(w, self.recurrent_dropout) if i == 1 else w
+            F.dropout(w, rate) if i == 1 else w
             for layer in lstm.all_weights
             for i, w in enumerate(layer)
         ]

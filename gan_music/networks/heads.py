@@ -8,13 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.context import MEMORIES, Context
+from gan_music.networks.context import N_FAMILIAR, Context, familiarity, nearness
 from gan_music.networks.events import EventSpace
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
-# Of a share of what was heard: small against one note of a memory, so that its logarithm is finite.
-_RARE = 0.01
-_NEARBY = 4.0  # semitones: the deviation of "in this register"
 
 
 class Heads(nn.Module):
@@ -52,7 +49,7 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         self.space, self.n_intervals, self.n_recalled = space, n_intervals, n_recalled
-        self.n_weights = 3 * len(MEMORIES) + n_expected
+        self.n_weights = N_FAMILIAR + n_expected
         n_places = space.grid + space.n_beats
         n_pitches = space.sizes[_PITCH]
         relations = {
@@ -71,12 +68,7 @@ class Heads(nn.Module):
         )
         # what a head is told of the choices before its own
         self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in space.sizes[:-1])
-        # [P, 3 P]: itself, its pitch class, its register
-        pitch = torch.arange(n_pitches)
-        apart = pitch[:, None] - pitch
-        parts = [apart == 0, apart % 12 == 0, torch.exp(-0.5 * (apart / _NEARBY) ** 2)]
-        nearness = torch.cat([p.float() for p in parts], 1)
-        self.register_buffer("nearness", nearness, persistent=False)
+        self.register_buffer("nearness", nearness(n_pitches), persistent=False)
 
     def forward(
         self,
@@ -152,15 +144,12 @@ class Heads(nn.Module):
         return scores.gather(-1, steps - start[..., None])
 
     def _familiarity(self, weights: Tensor, context: Context) -> Tensor:
-        """Weights ``[..., 3 M + E]`` of how familiar and expected each pitch is -> its score,
+        """Weights ``[..., F + E]`` of how familiar and expected each pitch is -> its score,
         ``[..., P]``.
         """
-        heard, expected = context.heard, context.expected
-        with torch.no_grad(), torch.autocast(heard.device.type, enabled=False):
-            share = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
-            familiar = torch.log(share @ self.nearness + _RARE)  # [..., M, 3 P]
-            familiar = familiar.unflatten(-1, (3, -1)).flatten(-3, -2)  # [..., 3 M, P]
-        of_heard, of_expected = weights.tensor_split([3 * len(MEMORIES)], -1)
+        expected = context.expected
+        familiar = familiarity(context.heard, self.nearness)
+        of_heard, of_expected = weights.tensor_split([N_FAMILIAR], -1)
         scores = (of_heard[..., None, :] @ familiar.to(weights.dtype))[..., 0, :]
         if expected.shape[1]:
             scores = scores + torch.einsum(

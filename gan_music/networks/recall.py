@@ -72,6 +72,13 @@ class Recollection:
         self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / _FADING)
         self.weights = torch.zeros(n, N_KINDS, span, device=device)  # of each place
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these sequences alone, int64 ``[n]``."""
+        self.past, self.intervals, self.last = (
+            x[rows] for x in (self.past, self.intervals, self.last)
+        )
+        self.runs, self.weights = self.runs[rows], self.weights[rows]
+
     def scores(self, category: int) -> Tensor:
         """Of the choices for the next event, ``[B, K, n]``."""
         size, choice = self.space.sizes[category], self.past[:, category]

@@ -94,6 +94,14 @@ class Rollout:
                 events[:, t, n] = self.context.position
         return events
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these sequences alone, int64 ``[n]``: some may be dropped, some come twice."""
+        self.context = Context(*(x[rows] for x in self.context))
+        self.chosen, self.intervals = self.chosen[rows], self.intervals[rows]
+        for part in (self.cell, self.memory, self.recollection):
+            if part is not None:
+                part.keep(rows)
+
     def _state(self) -> Tensor:
         """The state before the next event, ``[B, H]``."""
         known = torch.cat([self.chosen, self.intervals, self.context.position[:, None]], 1)
@@ -163,6 +171,11 @@ class _Cell:
             gates = torch.addmm(bias, self.hidden[layer - 1], below)
             self._update(layer, gates.addmm_(self.hidden[layer], recurrent))
         return self.hidden[-1]
+
+    def keep(self, rows: Tensor) -> None:
+        self.fixed = self.fixed[rows]
+        self.hidden = [x[rows] for x in self.hidden]
+        self.cell = [x[rows] for x in self.cell]
 
     def _update(self, layer: int, gates: Tensor) -> None:
         size = self.cell[layer].shape[1]

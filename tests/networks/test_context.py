@@ -83,8 +83,8 @@ def test_a_transposed_window_has_the_same_intervals() -> None:
     higher[..., 1] += 7
     embed = IntervalEmbedding(space, 4, n_intervals=N_INTERVALS)
     assert torch.equal(
-        embed(contexts(space, events, n_intervals=N_INTERVALS)),
-        embed(contexts(space, higher, n_intervals=N_INTERVALS)),
+        embed(contexts(space, events, n_intervals=N_INTERVALS).intervals()),
+        embed(contexts(space, higher, n_intervals=N_INTERVALS).intervals()),
     )
 
 

@@ -1,0 +1,201 @@
+"""The GAN of long event sequences: a critic of every step, and a generator that learns from it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+
+from gan_music import losses
+from gan_music.models.base import MusicGAN
+from gan_music.models.likelihood import LikelihoodModel
+from gan_music.networks.choice import Choice
+from gan_music.networks.context import misheard
+from gan_music.networks.critic import LSTMCritic
+from gan_music.schema import AttentionGANConfig
+
+
+class AttentionGAN(LikelihoodModel, MusicGAN):
+    """The generator of :class:`LikelihoodModel` against an :class:`LSTMCritic`.
+
+    A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. In the first ``warm_start_epochs``
+    the generator learns from the likelihood alone; then the critic learns alone for
+    ``lead_batches``; then both learn on each batch: the critic by BCE at every step of real windows
+    and of ``n_fakes`` rollouts, as long, that begin where in the bar these do; the generator by
+    REINFORCE with what the critic says each of its events is worth
+    (:func:`gan_music.losses.advantages`), plus ``likelihood_weight`` times the likelihood of the
+    real windows. No gradient passes through a choice.
+
+    Samples are drawn with averaged weights, and the critic chooses among ``n_particles`` of each
+    (:class:`~gan_music.networks.choice.Choice`).
+    """
+
+    settings: AttentionGANConfig
+    n_adversarial: Tensor
+    sampled_from = ("averaged.module.", "discriminator.", "n_adversarial")
+
+    def __init__(
+        self,
+        settings: AttentionGANConfig,
+        *,
+        codec_state: dict[str, Any],
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(settings, codec_state=codec_state, config=config)
+        self.discriminator = LSTMCritic(
+            self.generator.space,
+            hidden_size=settings.d_hidden_size,
+            embedding_size=settings.d_embedding_size,
+            dropout=settings.d_dropout,
+            n_intervals=settings.n_intervals,
+            recall_span=settings.recall_span,
+        )
+        # batches since the warm start
+        self.register_buffer("n_adversarial", torch.tensor(0))
+        self._fakes: tuple[Tensor, ...] | None = None  # events, and the noise they are from
+
+    @property
+    def best_at_last(self) -> bool:
+        return False
+
+    @property
+    def warm(self) -> bool:
+        """Whether this is the warm start."""
+        return self.current_epoch < self.settings.warm_start_epochs
+
+    @property
+    def phase(self) -> str:
+        return "warm start" if self.warm else ""
+
+    @property
+    def choice(self) -> Choice | None:
+        s = self.settings
+        # a critic that has learned nothing would choose at random
+        if s.n_particles == 1 or not int(self.n_adversarial):
+            return None
+        return Choice(self.discriminator, s.n_particles, s.choice_span)
+
+    def configure_optimizers(self) -> Any:
+        s = self.settings
+        opt_d = torch.optim.AdamW(
+            [{"params": self.discriminator.parameters(), "player": "d"}],
+            lr=s.lr_d,
+            betas=(0.5, 0.99),
+            weight_decay=s.d_weight_decay,
+        )
+        return [super().configure_optimizers(), opt_d]
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> None:
+        s = self.settings
+        opt_g, opt_d = self.both_optimizers()
+        self._schedule(opt_g)
+        fake = None
+        if not self.warm:
+            fake = self._rollout(batch)
+            self._update_d(opt_d, batch, fake[0])
+            if int(self.n_adversarial) < s.lead_batches:
+                self.n_adversarial += 1
+                self.n_batches += 1
+                return
+            self.n_adversarial += 1
+        self._update_g(opt_g, batch, fake)
+        self.n_batches += 1
+
+    def _rollout(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """``n_fakes`` sequences ``[N, T, C + 2]`` and the noise ``[N, Z]`` that they are from."""
+        s = self.settings
+        if self._fakes is None or int(self.n_adversarial) % s.n_uses == 0:
+            self.generator.eval()
+            z = self.generator.noise(s.n_fakes)
+            position, meter = self.generator.space.starts(batch)
+            which = torch.randint(len(batch), (s.n_fakes,), device=batch.device)
+            gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
+            events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
+            self.generator.train()
+            self._fakes = events, z
+        return self._fakes
+
+    def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: Tensor) -> None:
+        with self.toggled_optimizer(opt_d):
+            self.discriminator.train()
+            score_real = self.discriminator(real)[self.generator.space.present(real)]
+            score_fake = self.discriminator(fake)
+            loss_d = losses.discriminator_bce(
+                score_real, score_fake, smoothing=self.settings.label_smoothing
+            )
+            opt_d.zero_grad()
+            self.manual_backward(loss_d)
+            opt_d.step()
+        self.log_train(
+            loss_d=loss_d,
+            score_real=score_real.sigmoid().mean(),
+            score_fake=score_fake.sigmoid().mean(),
+            accuracy_d=losses.accuracy(score_real, score_fake),
+        )
+
+    def _update_g(
+        self, opt_g: LightningOptimizer, real: Tensor, fake: tuple[Tensor, ...] | None
+    ) -> None:
+        s, generator = self.settings, self.generator
+        weight = 1.0 if fake is None else s.likelihood_weight
+        with self.toggled_optimizer(opt_g):
+            loss = torch.zeros((), device=self.device)
+            if weight > 0:
+                z = generator.noise_of(real, generator.noise(len(real)))
+                heard = misheard(generator.space, real, s.misheard)
+                nll = losses.negative_log_likelihood(generator.logits(real, z, heard=heard), real)
+                loss = loss + weight * nll
+                self.log_train(nll=nll)
+            if fake is not None:
+                events, z = fake
+                earned = losses.advantages(
+                    self._scored(events), discount=s.discount, limit=s.advantage_limit
+                )
+                likelihoods = losses.log_likelihoods(
+                    generator.logits(events, z, dropout=False), events
+                )
+                loss_g = losses.policy_gradient(likelihoods, earned)
+                loss = loss + s.adversarial_weight * loss_g
+                self.log_train(loss_g=loss_g, advantage=earned.std(), entropy=-likelihoods.mean())
+            opt_g.zero_grad()
+            self.manual_backward(loss)
+            opt_g.step()
+        self.averaged.update_parameters(generator)
+
+    @torch.no_grad()
+    def _scored(self, events: Tensor) -> Tensor:
+        """The critic's logits without dropout."""
+        self.discriminator.eval()
+        scores = self.discriminator(events)
+        self.discriminator.train()
+        return scores
+
+    def _schedule(self, opt_g: LightningOptimizer) -> None:
+        """The generator's learning rate: in the warm start as in :class:`LikelihoodModel`, with its
+        end for the run's; then ``lr_g``, after a linear rise of its own.
+        """
+        s = self.settings
+        number = int(self.n_batches)
+        if self.warm:
+            total = int(self.trainer.num_training_batches) * s.warm_start_epochs
+            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
+            rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
+        else:
+            since = int(self.n_adversarial) - s.lead_batches
+            rate = s.lr_g * min(1.0, max(0, since + 1) / max(1, s.warmup_batches))
+        for group in opt_g.param_groups:
+            group["lr"] = rate
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["gan_music"]["fakes"] = self._fakes
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        fakes = checkpoint["gan_music"]["fakes"]
+        self._fakes = (
+            None if fakes is None else (fakes[0].to(self.device), fakes[1].to(self.device))
+        )

@@ -1,0 +1,81 @@
+"""A critic chooses, among ways to go on, those that sound most like real music."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_music.networks.critic import LSTMCritic
+from gan_music.networks.generator import LSTMGenerator
+from gan_music.networks.rollout import Rollout
+
+_HEARD = 192  # events of the past that the critic hears beside the new ones
+_SURE = 6.0  # its logits are taken at this size at most
+_MOST = 3.0  # as is what so many new events add to them
+
+
+class Choice(NamedTuple):
+    """How a rollout is steered: particles of each sequence, and who judges them.
+
+    Sequential importance resampling (Gordon et al. 1993): every ``span`` events, the particles of a
+    sequence are drawn anew, with replacement, each as often as the exponential of what its new
+    events added to the critic's logit says. Where the logit is the logarithm of how much likelier
+    real music is than the generator's to have begun so, this is how the generator's distribution
+    becomes that of real music.
+
+    Attributes
+    ----------
+    critic : judges sequences of ids by their steps.
+    n_particles : sequences that are written for each one that is kept.
+    span : events from one draw to the next.
+    """
+
+    critic: LSTMCritic
+    n_particles: int
+    span: int
+
+    @torch.no_grad()
+    def write(
+        self,
+        generator: LSTMGenerator,
+        rollout: Rollout,
+        heard: Tensor,
+        n_events: int,
+        rng: torch.Generator,
+        forbidden: Tensor | None = None,
+    ) -> Tensor:
+        """The next events of ``n`` sequences, ids ``[n, n_events, C + 2]``.
+
+        ``heard`` are those before, ``[n, T, C + 2]``, which may be none; ``forbidden``, ``[V]``, is
+        added to the first event's scores.
+        """
+        n, past = len(heard), heard.shape[1]
+        self.critic.eval()
+        rollout.keep(torch.arange(n, device=heard.device).repeat_interleave(self.n_particles))
+        events = heard.repeat_interleave(self.n_particles, 0)
+        while (left := past + n_events - events.shape[1]) > 0:
+            gumbel = generator.gumbel(len(events), min(self.span, left), rng)
+            if forbidden is not None and events.shape[1] == past:
+                gumbel[:, 0] += forbidden
+            events = torch.cat([events, rollout.write(gumbel)], 1)
+            rows = self._drawn(self._evidence(events, gumbel.shape[1]), rng)
+            events = events[rows]
+            rollout.keep(rows)
+        return events[:: self.n_particles, past:]
+
+    def _evidence(self, events: Tensor, n_new: int) -> Tensor:
+        """What the last ``n_new`` events add to the critic's logit, ``[n K]``."""
+        scores = self.critic(events[:, -_HEARD - n_new :]).clamp(-_SURE, _SURE)
+        before = (
+            scores[:, -1 - n_new] if scores.shape[1] > n_new else torch.zeros_like(scores[:, 0])
+        )
+        return (scores[:, -1] - before).clamp(-_MOST, _MOST)
+
+    def _drawn(self, evidence: Tensor, rng: torch.Generator) -> Tensor:
+        """Rows ``[n K]``, each drawn among the particles of its own sequence."""
+        weights = evidence.view(-1, self.n_particles).softmax(1)
+        rows = torch.multinomial(weights, self.n_particles, replacement=True, generator=rng)
+        first = torch.arange(len(weights), device=rows.device) * self.n_particles
+        return (rows + first[:, None]).flatten()

@@ -1,0 +1,113 @@
+"""An LSTM that hears music event by event and says after each whether it sounds real so far."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_music.networks.context import (
+    N_FAMILIAR,
+    IntervalEmbedding,
+    contexts,
+    familiarity,
+    nearness,
+)
+from gan_music.networks.events import BarEmbedding, EventSpace
+from gan_music.networks.recall import N_KINDS, recall
+
+_PITCH = 1  # column of an event
+
+
+class Noticed(NamedTuple):
+    """What is plain to hear of events, given those before them: no weight has a part in it.
+
+    Attributes
+    ----------
+    intervals : from each pitch to those before it, ids as
+        :class:`~gan_music.networks.context.IntervalEmbedding` takes them, int64 ``[B, T, I]``.
+    numbers : how familiar the pitch is, and how far each choice repeats what followed at places
+        like this one, ``[B, T, F + C K]``.
+    """
+
+    intervals: Tensor
+    numbers: Tensor
+
+
+class LSTMCritic(nn.Module):
+    """Events ``[B, T, C + 2]`` -> a logit for each, and all that came before it, ``[B, T]``; above
+    0 is "real".
+
+    A discriminator that gives a score to every step (de Masson d'Autume et al. 2019) says where a
+    piece stops to be convincing, not only whether it does: the rise or fall of the score over an
+    event is what that event is to blame for. It sees no later event than it scores.
+
+    What a recurrent network is slow to find it is told: intervals, how familiar a pitch is, and, by
+    what is recalled of ``recall_span`` events, whether this repeats what went before.
+    """
+
+    nearness: Tensor
+
+    def __init__(
+        self,
+        space: EventSpace,
+        *,
+        hidden_size: int,
+        embedding_size: int,
+        dropout: float,
+        n_intervals: int,
+        recall_span: int,
+    ) -> None:
+        super().__init__()
+        self.space, self.n_intervals, self.recall_span = space, n_intervals, recall_span
+        n = space.n_categories
+        self.embed = nn.ModuleList(nn.Embedding(size, embedding_size) for size in space.sizes)
+        self.embed_bar = BarEmbedding(space, embedding_size)
+        self.embed_intervals = IntervalEmbedding(space, embedding_size, n_intervals=n_intervals)
+        n_parts = n + 1 + (n_intervals > 0)
+        n_numbers = N_FAMILIAR + (n * N_KINDS if recall_span else 0)
+        self.merge = nn.Linear(n_parts * embedding_size + n_numbers, hidden_size)
+        self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True)
+        self.norm = nn.LayerNorm(hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        last = nn.Linear(hidden_size, 1)
+        nn.init.zeros_(last.weight)  # it begins undecided
+        nn.init.zeros_(last.bias)
+        self.head = nn.Sequential(nn.Linear(2 * hidden_size, hidden_size), nn.GELU(), last)
+        self.register_buffer("nearness", nearness(space.sizes[_PITCH]), persistent=False)
+
+    @torch.no_grad()
+    def notice(self, events: Tensor) -> Noticed:
+        """Of ids ``[B, T, C + 2]``; what it is for padding means nothing."""
+        context = contexts(self.space, events, n_intervals=max(0, self.n_intervals - 1))
+        pitch = events[..., _PITCH].clamp_min(0)
+        n_pitches = self.space.sizes[_PITCH]
+        earlier = context.pitches[..., : self.n_intervals]
+        intervals = (pitch[..., None] - earlier + n_pitches).where(earlier < n_pitches, 0)
+        familiar = familiarity(context.heard, self.nearness)
+        numbers = [familiar.gather(-1, _at(pitch, familiar))[..., 0] / 3]  # about 1 in size
+        if self.recall_span:
+            found = recall(self.space, events, events, span=self.recall_span)
+            for i, scores in enumerate(found):
+                ids = events[..., i].clamp_min(0)
+                numbers.append(scores.gather(-1, _at(ids, scores))[..., 0] / 4)
+        return Noticed(intervals, torch.cat(numbers, -1))
+
+    def forward(self, events: Tensor, noticed: Noticed | None = None) -> Tensor:
+        """Score windows of ids; ``noticed`` is :meth:`notice` of them, where that is known."""
+        noticed = self.notice(events) if noticed is None else noticed
+        ids = events.clamp_min(0)
+        parts = [e(ids[..., i]) for i, e in enumerate(self.embed)]
+        parts.append(self.embed_bar(ids[..., -2], ids[..., -1]))
+        if self.n_intervals:
+            parts.append(self.embed_intervals(noticed.intervals))
+        merged = F.gelu(self.merge(self.dropout(torch.cat([*parts, noticed.numbers], -1))))
+        hidden = self.norm(self.lstm(self.dropout(merged))[0])
+        return self.head(torch.cat([self.dropout(hidden), merged], -1))[..., 0].float()
+
+
+def _at(ids: Tensor, scores: Tensor) -> Tensor:
+    """Ids ``[B, T]`` as the index into the last axis of scores ``[B, T, K, n]``."""
+    return ids[..., None, None].expand(*scores.shape[:-1], 1)

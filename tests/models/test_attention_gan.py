@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gan_music.events import METERS, EventCodec
+from gan_music.models.attention_gan import AttentionGAN
+from gan_music.schema import AttentionGANConfig
+
+
+def make_model(**changes: Any) -> AttentionGAN:
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {
+        "hidden_size": 8,
+        "n_layers": 1,
+        "embedding_size": 4,
+        "dropout": 0.0,
+        "recurrent_dropout": 0.0,
+        "misheard": 0.0,
+        "n_intervals": 2,
+        "n_outlines": 0,
+        "recall_span": 5,
+        "attention_span": 6,
+        "lr": 0.01,
+        "betas": (0.9, 0.99),
+        "weight_decay": 0.0,
+        "warmup_batches": 0,
+        "clip_norm": 1.0,
+        "ema_decay": 0.9,
+        "warm_start_epochs": 0,
+        "lead_batches": 0,
+        "lr_g": 0.01,
+        "lr_d": 0.01,
+        "d_hidden_size": 8,
+        "d_embedding_size": 4,
+        "d_dropout": 0.1,
+        "d_weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "n_fakes": 6,
+        "n_uses": 1,
+        "adversarial_weight": 1.0,
+        "likelihood_weight": 1.0,
+        "discount": 0.9,
+        "advantage_limit": 2.0,
+        "n_particles": 3,
+        "choice_span": 4,
+    } | changes
+    return AttentionGAN(
+        AttentionGANConfig(name="attention_gan", **settings), codec_state=EventCodec(24).state()
+    )
+
+
+class Watch(Callback):
+    """Which player moved on each batch, and the first fake event of each."""
+
+    def __init__(self) -> None:
+        self.moved: list[str] = []
+        self.fakes: list[Tensor | None] = []
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
+        self.before = {n: p.detach().clone() for n, p in module.named_parameters()}
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
+        changed = {
+            n.split(".")[0]
+            for n, p in module.named_parameters()
+            if not torch.equal(p, self.before[n])
+        }
+        self.moved.append("".join(x[0] for x in ("generator", "discriminator") if x in changed))
+        self.fakes.append(None if module._fakes is None else module._fakes[0])
+
+
+def fit(model: AttentionGAN, folder: Path, *, n_batches: int, epochs: int = 1) -> Watch:
+    torch.manual_seed(1)
+    sizes = (*model.codec.sizes, model.codec.n_positions, len(METERS))
+    windows = torch.stack([torch.randint(0, n, (4 * n_batches, 10)) for n in sizes], -1)
+    windows[:, 0, -2] = model.codec.offset_bins[0]
+    windows[0, 6:] = -1  # padding
+    watch = Watch()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        logger=False,
+        callbacks=[watch],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+    data: DataLoader[Tensor] = DataLoader(windows, batch_size=4)  # type: ignore[arg-type]
+    trainer.fit(model, data)
+    return watch
+
+
+def test_a_warm_start_then_the_critic_alone_then_both(tmp_path: Path) -> None:
+    model = make_model(warm_start_epochs=1, lead_batches=2)
+    assert fit(model, tmp_path, n_batches=4, epochs=2).moved == [*["g"] * 4, "d", "d", "gd", "gd"]
+    assert (int(model.n_batches), int(model.n_adversarial)) == (8, 4)
+
+
+def test_without_a_warm_start_it_is_a_gan_from_the_first_batch(tmp_path: Path) -> None:
+    model = make_model(likelihood_weight=0.0)
+    assert fit(model, tmp_path, n_batches=3).moved == ["gd"] * 3
+    assert "train/nll" not in model.trainer.callback_metrics
+
+
+def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
+    fakes = fit(make_model(n_uses=2), tmp_path, n_batches=4).fakes
+    assert [fakes[i] is fakes[i + 1] for i in range(3)] == [True, False, True]
+    assert fakes[0] is not None
+    assert fakes[0].shape == (6, 10, 5)
+
+
+def test_what_the_critic_likes_becomes_likelier(tmp_path: Path) -> None:
+    """A critic that never changes and likes high pitches: the generator learns to write them."""
+    model = make_model(likelihood_weight=0.0, lr_d=0.0, lr_g=0.03, n_fakes=64, discount=0.5)
+    critic = model.discriminator
+
+    def forward(events: Tensor, noticed: Any = None) -> Tensor:
+        # a product with a weight, so that there is something to differentiate
+        return (events[..., 1] > 50).float().cumsum(1) + 0 * critic.merge.bias.sum()
+
+    critic.forward = forward  # type: ignore[method-assign]
+    before = high_share(model)
+    fit(model, tmp_path, n_batches=40)
+    assert high_share(model) > before + 0.3
+
+
+def high_share(model: AttentionGAN) -> float:
+    bare = copy.copy(model.settings)
+    model.settings = AttentionGANConfig(**{**vars(bare), "n_particles": 1})
+    pieces = model.sample(n_pieces=16, n_notes=10, seed=3)
+    model.settings = bare
+    pitch = torch.cat([torch.from_numpy(p.pitch) for p in pieces])
+    return float((pitch > 50 + 21).float().mean())
+
+
+def test_the_critic_chooses_once_it_has_learned(tmp_path: Path) -> None:
+    model = make_model()
+    assert model.choice is None
+    fit(model, tmp_path, n_batches=2)
+    assert model.choice is not None
+    state = torch.get_rng_state()
+    a = model.sample(n_pieces=3, n_notes=12, seed=5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [p.notes() for p in a] == [
+        p.notes() for p in model.sample(n_pieces=3, n_notes=12, seed=5)
+    ]
+    assert [len(p) for p in a] == [12, 12, 12]
+    model.settings.n_particles = 1
+    assert model.choice is None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_music.events import EventCodec, meter_id
+from gan_music.models.events import event_space
+from gan_music.networks.critic import LSTMCritic
+from gan_music.networks.events import PADDING
+from gan_music.networks.recall import N_KINDS
+
+space = event_space(EventCodec(24))
+PITCH = 1
+
+
+def make_critic(**changes: float) -> LSTMCritic:
+    torch.manual_seed(0)
+    settings = {
+        "hidden_size": 12,
+        "embedding_size": 4,
+        "dropout": 0.0,
+        "n_intervals": 3,
+        "recall_span": 20,
+    } | changes
+    critic = LSTMCritic(space, **settings)  # type: ignore[arg-type]
+    for parameter in critic.parameters():  # zeros would hide a mistake
+        torch.nn.init.normal_(parameter, std=0.5)
+    return critic
+
+
+def any_events(*shape: int) -> Tensor:
+    meter = torch.full((*shape, 1), meter_id(4, 4))
+    return torch.cat([torch.randint(0, 20, (*shape, 4)), meter], -1)
+
+
+@pytest.mark.parametrize(("n_intervals", "recall_span"), [(3, 20), (0, 0), (1, 4)])
+def test_a_score_knows_nothing_of_what_comes_later(n_intervals: int, recall_span: int) -> None:
+    critic = make_critic(n_intervals=n_intervals, recall_span=recall_span)
+    events = any_events(3, 30)
+    later = events.clone()
+    later[:, 17:] = any_events(3, 13)
+    padded = events.clone()
+    padded[:, 17:] = PADDING
+    scores = critic(events)
+    assert scores.shape == (3, 30)
+    for other in (later, padded, events[:, :17]):
+        assert torch.allclose(critic(other)[:, :17], scores[:, :17], atol=1e-5)
+    assert not torch.allclose(critic(later)[:, 17:], scores[:, 17:], atol=1e-2)
+
+
+def test_it_begins_undecided() -> None:
+    critic = LSTMCritic(
+        space, hidden_size=8, embedding_size=4, dropout=0.0, n_intervals=2, recall_span=9
+    )
+    assert critic(any_events(2, 5)).eq(0).all()
+
+
+def test_it_is_told_what_repeats_itself() -> None:
+    critic = make_critic()
+    motif = [40, 45, 43, 50]
+    events = torch.zeros(1, 8, 5, dtype=torch.int64)
+    events[0, :, PITCH] = torch.tensor(motif + motif)
+    events[..., -1] = meter_id(4, 4)
+    intervals, numbers = critic.notice(events)
+    # the last pitch less the three before it, plus the number of pitches
+    assert intervals[0, -1].tolist() == [88 + 7, 88 + 5, 88 + 10]
+    assert intervals[0, 0].tolist() == [0, 0, 0]  # nothing came before
+    of_pitch = numbers[..., 6 + N_KINDS : 6 + 2 * N_KINDS]
+    certain = math.log1p(1 / 0.01) / 4
+    # after the same two pitches came this one
+    assert of_pitch[0, 6:, 0].tolist() == pytest.approx([certain, certain])
+    assert of_pitch[0, :6, 0].tolist() == [0] * 6
+    # of four pitches heard, this was one: alone, as a class, and about as much in its register
+    familiar = numbers[0, 4, :2] * 3
+    weight = [math.exp(-k / 16) for k in range(4)]
+    assert familiar[0].item() == pytest.approx(math.log(weight[3] / sum(weight) + 0.01), rel=1e-4)
+
+
+def test_what_it_noticed_can_be_given() -> None:
+    critic, events = make_critic(), any_events(2, 9)
+    assert torch.equal(critic(events, critic.notice(events)), critic(events))
