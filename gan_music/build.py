@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_music.checkpoints import Checkpoint
+from gan_music.checkpoints import Checkpoint, load_checkpoint
 from gan_music.cli import user_path
 from gan_music.config import checked
 from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError
 from gan_music.models.base import MusicModel
+from gan_music.models.events import EventModel
 from gan_music.schema import MODELS, DataConfig, TrainConfig
 
 
@@ -59,6 +60,33 @@ def build_model(
 ) -> MusicModel:
     """A fresh model: initial weights are drawn from torch's global random state."""
     return model_class(settings)(settings, codec_state=codec_state, config=run)
+
+
+def warm_start(config: TrainConfig) -> EventModel | None:
+    """The model that a fresh one is to begin with, by ``model.warm_start_from``, if there is one.
+
+    Raises
+    ------
+    UserError
+        If that is no checkpoint, or of another generator.
+    """
+    path = user_path(getattr(config.model, "warm_start_from", None))
+    if path is None:
+        return None
+    other = restore_model(load_checkpoint(path), path)
+    try:
+        if not isinstance(other, EventModel):
+            raise ValueError("it has no generator of events")
+        with torch.random.fork_rng(devices=[]):  # a trial, before anything is read
+            trial = build_model(config.model, build_codec(config).state())
+        assert isinstance(trial, EventModel)
+        trial.take_over(other)
+    except ValueError as error:
+        raise UserError(
+            f"model.warm_start_from={path} does not fit this model ({error}): name a checkpoint of "
+            "the same generator on the same data.grid."
+        ) from error
+    return other
 
 
 def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:

@@ -109,6 +109,8 @@ def sampler_part(
     if config["data"]["root"] is not None:
         config["data"]["root"] = Path(config["data"]["root"]).name
     config["data"]["cache_dir"] = None
+    if "warm_start_from" in config["model"]:
+        config["model"]["warm_start_from"] = None
     return Checkpoint(config, checkpoint.codec, weights, checkpoint.epoch, sampler_only=True)
 
 

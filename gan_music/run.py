@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
-from gan_music.build import build_codec, build_data, build_model
+from gan_music.build import build_codec, build_data, build_model, warm_start
 from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
 from gan_music.checkpoints import load_checkpoint
 from gan_music.cli import call, cwd, overrides
@@ -33,6 +33,7 @@ from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.jobs import DONE, Pruned, begin, end, read_status, same_settings, settings_of
 from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
+from gan_music.models.events import EventModel
 from gan_music.notes import Piece, windows_or_pieces
 from gan_music.page.record import REAL
 from gan_music.precision import precision, runs_lstm_in_bf16
@@ -59,6 +60,7 @@ def train(config: TrainConfig) -> float:
         return float(read_status(folder)["val_distance"])
     config, resume = _where_to_start(config, folder)
     check_devices(config)
+    begun = None if resume else warm_start(config)
     begin(folder, call())
     _quiet()
     plain = dataclasses.asdict(config)
@@ -66,6 +68,9 @@ def train(config: TrainConfig) -> float:
     seed_everything(config.seed, verbose=False)
     data = _read(config, folder)
     model = build_model(config.model, data.codec.state(), plain)
+    if begun is not None:
+        assert isinstance(model, EventModel)
+        model.take_over(begun)
     if several_devices(config) and not model.n_weights["all_players"]:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)

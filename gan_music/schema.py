@@ -128,6 +128,7 @@ class LikelihoodConfig:
 class AttentionGANConfig(LikelihoodConfig):
     """The same and its critic; explained in conf/model/attention_gan.yaml."""
 
+    warm_start_from: str | None = bounded()
     warm_start_epochs: int = bounded(0)
     lead_batches: int = bounded(0)
     lr_g: float = bounded(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.build import restore_model
-from gan_music.checkpoints import load_checkpoint
+from gan_music.checkpoints import PRETRAINED, load_checkpoint
 from gan_music.io.read import read
 from tests.conftest import TINY, Command, event_tags, run_command, start_command
 
@@ -306,6 +307,41 @@ def test_the_gan_of_long_sequences(midi_folder: Path, tmp_path: Path, precision:
     )
     assert written.returncode == 0, written.stderr
     assert len(list((tmp_path / "on").glob("*.mid"))) == 2
+
+
+def test_a_warm_start_from_a_checkpoint(midi_folder: Path, tmp_path: Path) -> None:
+    tiny = [o for o in TINY if not o.startswith(("model.noise_size", "model.warm_start"))]
+
+    def call(experiment: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+        music = f"data.root={midi_folder}"
+        return run_command(
+            "train", f"experiment={experiment}", music, *tiny, *overrides, cwd=tmp_path
+        )
+
+    small = ("model.n_outlines=2", "hydra.run.dir=lm", "trainer.max_epochs=1")
+    assert call("attention_lm", *small).returncode == 0
+    gan = ("model.n_outlines=2", "model.warm_start_epochs=0", "model.d_hidden_size=8")
+    # nobody learns: what is left at the end is what it began with
+    still = ("model.lr_g=0", "model.weight_decay=0", "trainer.max_epochs=1", "model.n_fakes=3")
+    begun = "model.warm_start_from=lm/checkpoints/last.ckpt"
+    result = call("flagship", begun, *gan, *still, "hydra.run.dir=gan")
+    assert result.returncode == 0, result.stderr
+    name = "checkpoints/last.ckpt"
+    theirs = load_checkpoint(tmp_path / "lm" / name).state_dict
+    ours = load_checkpoint(tmp_path / "gan" / name).state_dict
+    shared = [k for k in theirs if k.startswith("averaged.module.")]
+    assert any("outlines" in k for k in shared)
+    assert all(torch.equal(theirs[k], ours[k]) for k in shared)
+
+    for wrong, why in (
+        (begun, "its generator is another"),
+        (f"model.warm_start_from={PRETRAINED}", "its generator is another"),
+        ("model.warm_start_from=nowhere.ckpt", "is no file"),
+    ):
+        result = call("flagship", wrong, *gan, "model.n_outlines=3", "hydra.run.dir=no")
+        assert result.returncode == 1
+        assert why in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path) -> None:

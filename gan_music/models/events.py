@@ -33,6 +33,11 @@ def event_space(codec: EventCodec) -> EventSpace:
     )
 
 
+def event_table(codec: EventCodec) -> dict[str, Any]:
+    """What two codecs have in common whose events mean the same."""
+    return {k: v for k, v in codec.state().items() if k != "starts"}
+
+
 def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
     """The generator's exponential moving average, whose weights nobody trains."""
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
@@ -49,6 +54,24 @@ class EventModel(MusicModel):
     generator: LSTMGenerator
     averaged: AveragedModel
     n_batches: Tensor
+    has_taken_over = False
+
+    def take_over(self, other: EventModel) -> None:
+        """Begin with the averaged weights of another model, and with its outlines.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit.
+        """
+        if event_table(other.codec) != event_table(self.codec):
+            raise ValueError("its events are others")
+        try:
+            for generator in (self.generator, self.sampler):
+                generator.load_state_dict(other.sampler.state_dict())
+        except RuntimeError as error:
+            raise ValueError("its generator is another") from error
+        self.has_taken_over = True
 
     @property
     def sampler(self) -> LSTMGenerator:
@@ -64,7 +87,7 @@ class EventModel(MusicModel):
 
     def on_fit_start(self) -> None:
         """Learn what outlines the training windows have; a resumed run knows."""
-        if self.generator.outlines is None or int(self.n_batches) > 0:
+        if self.generator.outlines is None or self.has_taken_over or int(self.n_batches) > 0:
             return
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if data is None:

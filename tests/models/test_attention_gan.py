@@ -33,6 +33,7 @@ def make_model(**changes: Any) -> AttentionGAN:
         "warmup_batches": 0,
         "clip_norm": 1.0,
         "ema_decay": 0.9,
+        "warm_start_from": None,
         "warm_start_epochs": 0,
         "lead_batches": 0,
         "lr_g": 0.01,
