@@ -33,6 +33,7 @@ from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.jobs import DONE, Pruned, begin, end, read_status, same_settings, settings_of
 from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
+from gan_music.models.finite import Guard
 from gan_music.notes import Piece, windows_or_pieces
 from gan_music.page.record import REAL
 from gan_music.precision import precision, runs_lstm_in_bf16
@@ -66,6 +67,7 @@ def train(config: TrainConfig) -> float:
     seed_everything(config.seed, verbose=False)
     data = _read(config, folder)
     model = build_model(config.model, data.codec.state(), plain)
+    model.guard = Guard(config.trainer.n_steps_back)
     if several_devices(config) and not model.n_weights["all_players"]:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)

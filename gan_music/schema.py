@@ -177,6 +177,7 @@ class TrainerConfig:
     patience: int | None = bounded(1)
     log_every_n_batches: int = bounded(1)
     n_nodes: int = bounded(1, default=1)
+    n_steps_back: int = bounded(0, 100, default=0)
 
 
 @dataclass
