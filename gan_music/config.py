@@ -165,24 +165,14 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
         raise UserError(f"{key}={value} must be {words[kind]}{' or a list' if lists else ''}.")
     if kind in (int, float):
         low, high = bounds.get("low"), bounds.get("high")
-        if (
-            value != value
-            or (low is not None and value < low)
-            or (high is not None and value > high)
-        ):
-            raise UserError(f"{key}={value} must be {_range(low, high)}.")
+        if low is not None and high is not None and not low <= value <= high:  # nor is NaN
+            raise UserError(f"{key}={value} must be from {low} to {high}.")
     choices = bounds.get("choices")
     if choices and value not in choices:
         raise UserError(
             f"{key}={value} does not exist: choose one of {', '.join(map(str, choices))}."
         )
     return value
-
-
-def _range(low: float | None, high: float | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return f"from {low} to {high}"
 
 
 def _types(schema: type) -> dict[str, Any]:

@@ -96,7 +96,9 @@ class Guard:
 
     def _what_to_do(self, model: MusicModel) -> str:
         if self.n_taken:
-            return f"so it is at {self.rate:g} times the learning rates: start anew with other ones."
+            return (
+                f"so it is at {self.rate:g} times the learning rates: start anew with other ones."
+            )
         last = Path(model.trainer.default_root_dir, "checkpoints", "last.ckpt")
         if not last.exists():
             return "start anew with a lower learning rate, or with trainer.n_steps_back=5."
