@@ -13,7 +13,8 @@ from gan_music.io.write import write_midi
 from gan_music.notes import Piece
 from tests.conftest import TINY, make_piece, run_command, run_python
 
-SMALL = tuple(t for t in TINY if not t.startswith("model.")) + (
+SMALL = (
+    *(t for t in TINY if not t.startswith("model.")),
     "model.hidden_size=8",
     "samples.n_sounds=0",
     "samples.n_validation_windows=4",

@@ -15,6 +15,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
+from gan_music import __version__
 from gan_music.data.module import Codec
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
@@ -194,6 +195,7 @@ class MusicModel(LightningModule):
             )
         checkpoint["gan_music"] = {
             "schema": SCHEMA_VERSION,
+            "version": __version__,
             "n_steps_back": self.guard.n_taken,
             "config": self.config,
             "codec": self.codec_state,

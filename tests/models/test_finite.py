@@ -203,7 +203,7 @@ def test_steps_back_are_counted_over_a_resume_and_come_to_an_end(
     poison(monkeypatch, "discriminator_bce", 1, 3)
     trainer = Trainer(accelerator="cpu", max_epochs=4, logger=False, enable_checkpointing=False)
     with pytest.raises(
-        NonFiniteError, match="epoch 4, batch 7: .*; so it is at 0.25 times the learning rates"
+        NonFiniteError, match=r"epoch 4, batch 7: .*; so it is at 0.25 times the learning rates"
     ):
         trainer.fit(resumed, batches(resumed, 2), ckpt_path=tmp_path / "last.ckpt")
     assert [o.param_groups[0]["lr"] for o in trainer.optimizers] == [0.001 / 4] * 2
@@ -246,6 +246,8 @@ def test_weights_that_went_wrong_are_never_saved(tmp_path: Path) -> None:
     kept = (tmp_path / "last.ckpt").read_bytes()
     with torch.no_grad():
         model.generator.fc.bias[0] = INF
-    with pytest.raises(NonFiniteError, match="generator.fc.bias is not finite, so no checkpoint"):
+    with pytest.raises(
+        NonFiniteError, match=r"generator\.fc\.bias is not finite, so no checkpoint"
+    ):
         trainer.save_checkpoint(tmp_path / "last.ckpt")
     assert (tmp_path / "last.ckpt").read_bytes() == kept
