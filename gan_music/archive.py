@@ -47,7 +47,7 @@ class Shape(NamedTuple):
 
 class _Numbers(NamedTuple):
     storage: str
-    count: int
+    n: int
 
 
 class _Reader(pickle.Unpickler):
@@ -73,6 +73,23 @@ class _Reader(pickle.Unpickler):
         return _Numbers(storage, count)
 
 
+def stored(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, int]:
+    """The bytes of each member of a zip of ``n_bytes``.
+
+    Raises
+    ------
+    ArchiveError
+        If one is compressed or is there twice, or they are more than the file has.
+    """
+    infos = archive.infolist()
+    sizes = {i.filename: i.file_size for i in infos}
+    if any(i.compress_type != zipfile.ZIP_STORED for i in infos):
+        raise ArchiveError("a member is compressed")
+    if len(sizes) < len(infos) or sum(sizes.values()) > n_bytes:
+        raise ArchiveError("its members have more bytes than the file")
+    return sizes
+
+
 def outline(path: Path) -> Any:
     """What ``torch.load`` would give, with a :class:`Shape` for each tensor.
 
@@ -83,15 +100,10 @@ def outline(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-            if any(i.compress_type != zipfile.ZIP_STORED for i in infos):
-                raise ArchiveError("a member is compressed")
-            if sum(i.file_size for i in infos) > path.stat().st_size:
-                raise ArchiveError("its members have more bytes than the file")
-            members = {i.filename.partition("/")[2]: i.file_size for i in infos}
-            if len(members) < len(infos) or len({i.filename.split("/")[0] for i in infos}) > 1:
-                raise ArchiveError("a member is there twice")
-            data = archive.read(next(i for i in infos if i.filename.endswith("/data.pkl")))
+            sizes = stored(archive, path.stat().st_size)
+            (folder,) = {name.split("/")[0] for name in sizes}
+            data = archive.read(f"{folder}/data.pkl")
+        members = {name.removeprefix(f"{folder}/"): size for name, size in sizes.items()}
         _check_references(data)
         return _Reader(data, members).load()
     except ArchiveError:
@@ -104,10 +116,10 @@ def _shape(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Shape:
     numbers = (offset, *size, *stride)
     if not isinstance(storage, _Numbers) or not all(type(n) is int and n >= 0 for n in numbers):
         raise ArchiveError("a tensor has no shape")
-    if len(size) != len(stride) or math.prod(size) > storage.count:
+    if len(size) != len(stride) or math.prod(size) > storage.n:
         raise ArchiveError("a tensor has more numbers than its storage")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if math.prod(size) and last >= storage.count:
+    if math.prod(size) and last >= storage.n:
         raise ArchiveError("a tensor lies outside its storage")
     return Shape(tuple(size), storage.storage)
 
@@ -115,5 +127,5 @@ def _shape(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Shape:
 def _check_references(data: bytes) -> None:
     """Python's unpickler makes room for as many references as the highest number says."""
     for count, (op, argument, _) in enumerate(pickletools.genops(data)):
-        if op.name in _REFERENCES and argument > count:
+        if op.name in _REFERENCES and (argument or 0) > count:
             raise ArchiveError("a reference has a number that is too high")
