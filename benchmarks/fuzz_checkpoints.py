@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import collections
 import copy
+import dataclasses
 import io
 import resource
 import struct
@@ -35,7 +36,6 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from lightning.pytorch import seed_everything
-from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_model, restore_model
 from gan_music.checkpoints import load_checkpoint
@@ -73,8 +73,7 @@ def contents() -> list[dict[str, Any]]:
         for key, value in small.items():
             if hasattr(run.model, key):
                 setattr(run.model, key, value)
-        plain = OmegaConf.to_container(OmegaConf.structured(run))
-        model = build_model(run.model, build_codec(run).state(), plain)  # type: ignore[arg-type]
+        model = build_model(run.model, build_codec(run).state(), dataclasses.asdict(run))
         content: dict[str, Any] = {"epoch": 1, "state_dict": dict(model.state_dict())}
         model.on_save_checkpoint(content)
         found.append(content)
@@ -229,7 +228,7 @@ def checkpoints(n: int, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
 def configs(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
     """(mutations, text) of so many experiments of a stranger."""
     rng = np.random.default_rng(seed)
-    run = yaml.safe_load(OmegaConf.to_yaml(OmegaConf.structured(compose_run("data.root=music"))))
+    run = dataclasses.asdict(compose_run("data.root=music"))
     hydra: list[dict[str, Any]] = [
         {"hydra": {"callbacks": {"a": {"_target_": "os.system", "command": f"touch {MARK}"}}}},
         {"hydra": {"launcher": {"_target_": "os.system"}}},

@@ -94,8 +94,9 @@ def _check(content: Any, path: Path) -> None:
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
         )
+    config: dict[str, Any] = ours["config"]
     try:
-        checked(TrainConfig, OmegaConf.create(ours["config"]))
+        checked(TrainConfig, OmegaConf.create(config))
     except UserError as error:
         raise UserError(f"checkpoint {path} was edited, or is damaged: {error}") from error
     weights = content["state_dict"]
