@@ -18,7 +18,11 @@ from gan_music.data.module import Codec, MusicDataModule
 from gan_music.errors import UserError
 from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
+from gan_music.models.finite import not_finite
 from gan_music.schema import MODELS, DataConfig, TrainConfig
+
+# counts of a Markov chain, which its checkpoint alone knows the number of
+_OF_ANY_LENGTH = (".pairs", ".counts")
 
 
 def model_class(settings: Any) -> type[MusicModel]:
@@ -98,14 +102,24 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
         If the weights do not fit the settings beside them.
     """
     config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
+    saved = checkpoint.state_dict
     try:
+        if checkpoint.codec["grid"] != config.data.grid:
+            raise ValueError(f"a codec of grid {checkpoint.codec['grid']}")
+        with torch.device("meta"):  # where weights take no memory
+            sketch = build_model(config.model, checkpoint.codec)
+        for name, weights in sketch.state_dict().items():
+            needed = not checkpoint.sampler_only or name.startswith(sketch.sampled_from)
+            any_length = name.endswith(_OF_ANY_LENGTH)
+            if needed and not any_length and saved[name].shape != weights.shape:
+                raise ValueError(f"{name} is {list(saved[name].shape)}")
         # the weights that are drawn here are thrown away: leave the random state alone
         with torch.random.fork_rng(devices=[]):
             model = build_model(config.model, checkpoint.codec, checkpoint.config)
-        loaded = model.load_state_dict(checkpoint.state_dict, strict=not checkpoint.sampler_only)
-        if any(k.startswith(model.sampled_from) for k in loaded.missing_keys):
-            raise KeyError(f"no {', '.join(loaded.missing_keys)}")
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        model.load_state_dict(saved, strict=not checkpoint.sampler_only)
+        if wrong := not_finite(model.state_dict()):
+            raise ValueError(f"{wrong[0]} is not finite")
+    except Exception as error:  # whatever a stranger's numbers make of a network
         raise UserError(
             f"checkpoint {path}: its weights do not fit its own settings; it is damaged or was "
             "edited: train again."

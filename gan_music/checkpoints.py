@@ -6,19 +6,29 @@ discriminator, no weights that only training needs, no paths of the machine it w
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
+from gan_music import __version__
+from gan_music.archive import ArchiveError, Shape, outline
+from gan_music.config import checked, plain
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.models.base import SCHEMA_VERSION
+from gan_music.schema import TrainConfig
 
 # Bach's chorales: the checkpoint that comes with the package
 PRETRAINED = Path(__file__).parent / "pretrained" / "chorales.ckpt"
+
+# schema -> the last commit that reads it; these checkpoints do not know who wrote them. None is
+# migrated: later networks have other weights, drawn before them or trained with them
+_LAST_READERS = {1: "5e532fd", 2: "002f6fc", 3: "002f6fc", 4: "4c953c8"}
 
 
 @dataclass(frozen=True)
@@ -41,45 +51,72 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
     Raises
     ------
     UserError
-        If it is not there, is not a checkpoint, is of another schema, or lacks what training
-        needs where it is read ``to_train`` on.
+        If it is not there, is not a checkpoint, is of another schema, has settings that are none,
+        or lacks what training needs where it is read ``to_train`` on. All of that is known before
+        a weight is read.
     """
     if not path.is_file():
         raise UserError(f"checkpoint {path} is no file: name a run's checkpoints/best.ckpt.")
+    damaged = UserError(
+        f"checkpoint {path} is not a checkpoint, or is damaged: name a run's "
+        "checkpoints/best.ckpt or last.ckpt."
+    )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever unpickling a stranger's bytes meets
-        raise UserError(
-            f"checkpoint {path} is not a checkpoint, or is damaged: name a run's "
-            "checkpoints/best.ckpt or last.ckpt."
-        ) from error
-    ours = content.get("gan_music") if isinstance(content, dict) else None
-    if not isinstance(ours, dict) or not isinstance(content.get("state_dict"), dict):
-        raise UserError(
-            f"checkpoint {path} was not written by gan_music: name a run's checkpoints/best.ckpt."
-        )
-    if ours.get("schema") != SCHEMA_VERSION:
-        raise UserError(
-            f"checkpoint {path} has schema {ours.get('schema')}, and this version reads schema "
-            f"{SCHEMA_VERSION}: train again, or use the version that wrote it."
-        )
+        content = outline(path)
+    except ArchiveError as error:
+        raise damaged from error
+    _check(content, path)
+    ours = content["gan_music"]
     sampler_only = bool(ours.get("sampler_only", False))
     if to_train and sampler_only:
         raise UserError(
             f"checkpoint {path} was exported to be sampled from and cannot be trained on: name the "
             "checkpoints/last.ckpt of the run it is from."
         )
-    if not isinstance(ours.get("config"), dict):
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except Exception as error:  # torch raises whatever unpickling a stranger's bytes meets
+        raise damaged from error
+    return Checkpoint(ours["config"], ours["codec"], weights, content["epoch"], sampler_only)
+
+
+def _check(content: Any, path: Path) -> None:
+    """Refuse the outline of a file that is no checkpoint of this schema."""
+    ours = content.get("gan_music") if isinstance(content, dict) else None
+    if not isinstance(ours, dict) or not isinstance(content.get("state_dict"), dict):
+        raise UserError(
+            f"checkpoint {path} was not written by gan_music: name a run's checkpoints/best.ckpt."
+        )
+    schema = ours.get("schema")
+    if type(schema) is not int or schema != SCHEMA_VERSION:
+        raise UserError(_of_another_schema(path, schema, ours.get("version")))
+    if not plain(ours.get("config")) or not plain(ours.get("codec")):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
         )
-    return Checkpoint(
-        config=ours["config"],
-        codec=ours["codec"],
-        state_dict=content["state_dict"],
-        epoch=int(content.get("epoch", -1)),
-        sampler_only=sampler_only,
-    )
+    config: dict[str, Any] = ours["config"]
+    try:
+        checked(TrainConfig, OmegaConf.create(config))
+    except UserError as error:
+        raise UserError(f"checkpoint {path} was edited, or is damaged: {error}") from error
+    weights = content["state_dict"]
+    if type(content.get("epoch")) is not int or not all(
+        isinstance(k, str) and isinstance(v, Shape) for k, v in weights.items()
+    ):
+        raise UserError(f"checkpoint {path} has no weights to read; it is damaged: train again.")
+
+
+def _of_another_schema(path: Path, schema: Any, version: Any) -> str:
+    number = schema if type(schema) is int else "none"
+    sentence = f"checkpoint {path} has schema {number}, and this version reads {SCHEMA_VERSION}"
+    if isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version):
+        return f"{sentence}: use the version that wrote it, gan_music {version}, or train again."
+    if number in _LAST_READERS:
+        return (
+            f"{sentence}: it is of gan_music 0.1 before its release, which commit "
+            f"{_LAST_READERS[schema]} is the last to read; use that, or train again."
+        )
+    return f"{sentence}: use the version that wrote it, or train again."
 
 
 def sampler_part(
@@ -121,6 +158,7 @@ def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
         "state_dict": checkpoint.state_dict,
         "gan_music": {
             "schema": SCHEMA_VERSION,
+            "version": __version__,
             "sampler_only": True,
             "config": checkpoint.config,
             "codec": checkpoint.codec,

@@ -28,6 +28,7 @@ from gan_music.errors import UserError
 from gan_music.jobs import FAILED, INTERRUPTED, PRUNED, Pruned, end
 from gan_music.processes import is_main_process
 from gan_music.run_folder import run_folder
+from gan_music.strangers import check_folder
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -127,7 +128,10 @@ def _config_dir() -> Path | None:
         raise UserError(f"{message}: see --help.")
 
     parser.error = refuse  # it would print its usage, and exit
-    given = parser.parse_args().config_dir
+    arguments = parser.parse_args()
+    if arguments.config_path is not None:
+        raise UserError("--config-path would leave our own configs out: give --config-dir.")
+    given = arguments.config_dir
     if given is None:
         return None
     if not Path(given).is_dir():
@@ -135,7 +139,9 @@ def _config_dir() -> Path | None:
             f"--config-dir={given} is no folder: name the one that holds your experiment/, model/ "
             "or data/."
         )
-    return Path(given).resolve()
+    folder = Path(given).resolve()
+    check_folder(folder)
+    return folder
 
 
 def _search_first(folder: Path | None) -> None:

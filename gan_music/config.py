@@ -63,6 +63,29 @@ def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
     return _instance(schema, {str(k): v for k, v in values.items()}, prefix)
 
 
+def plain(values: Any) -> bool:
+    """Whether this is a dictionary of plain values that mean themselves: from a stranger's file,
+    nothing that OmegaConf would look up (``${...}``), and no more than settings have.
+    """
+    found, left = 0, [(values, 0)]
+    while left and found < 100_000:
+        value, depth = left.pop()
+        found += 1
+        if isinstance(value, dict):
+            left += [(v, depth + 1) for v in value.values()]
+            good = depth < 8 and all(isinstance(k, str) and "${" not in k for k in value)
+        elif isinstance(value, list):
+            left += [(v, depth + 1) for v in value]
+            good = depth < 8
+        elif isinstance(value, str):
+            good = "${" not in value and value != "???"
+        else:
+            good = value is None or isinstance(value, bool | int | float)
+        if not good:
+            return False
+    return not left and isinstance(values, dict)
+
+
 def known_keys(schema: type, prefix: str = "") -> list[str]:
     """All keys of a schema, dotted; a model's are those of every model."""
     keys = []
@@ -165,24 +188,14 @@ def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) ->
         raise UserError(f"{key}={value} must be {words[kind]}{' or a list' if lists else ''}.")
     if kind in (int, float):
         low, high = bounds.get("low"), bounds.get("high")
-        if (
-            value != value
-            or (low is not None and value < low)
-            or (high is not None and value > high)
-        ):
-            raise UserError(f"{key}={value} must be {_range(low, high)}.")
+        if low is not None and high is not None and not low <= value <= high:  # nor is NaN
+            raise UserError(f"{key}={value} must be from {low} to {high}.")
     choices = bounds.get("choices")
     if choices and value not in choices:
         raise UserError(
             f"{key}={value} does not exist: choose one of {', '.join(map(str, choices))}."
         )
     return value
-
-
-def _range(low: float | None, high: float | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return f"from {low} to {high}"
 
 
 def _types(schema: type) -> dict[str, Any]:

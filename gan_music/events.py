@@ -33,6 +33,7 @@ METERS = (
 )
 _VELOCITY_STEP = 4  # as in Oore et al. 2018
 _LONGEST_BAR = 8  # quarters
+_LONGEST = 2**24  # steps that an id can stand for, in a table from elsewhere
 
 
 class EventCodec:
@@ -106,11 +107,28 @@ class EventCodec:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> EventCodec:
-        """The codec that wrote ``state``, whatever bins this version would choose."""
+        """The codec that wrote ``state``, whatever bins this version would choose.
+
+        Raises
+        ------
+        ValueError
+            If a table is none that a codec writes.
+        """
         codec = cls(int(state["grid"]), velocity=bool(state["velocity"]))
         codec.offset_bins = np.asarray(state["offset_bins"], dtype=np.int64)
         codec.duration_bins = np.asarray(state["duration_bins"], dtype=np.int64)
         codec.starts = np.asarray(state["starts"], dtype=np.int64).reshape(-1, 3)
+        for name, bins, least in (
+            ("offset_bins", codec.offset_bins, 0),
+            ("duration_bins", codec.duration_bins, 1),
+        ):
+            ascending = bins.ndim == 1 and len(bins) > 0 and (np.diff(bins) > 0).all()
+            if not ascending or bins[0] < least or bins[-1] > _LONGEST:
+                raise ValueError(f"{name} do not ascend from {least} or more")
+        meter, position, count = codec.starts.T
+        inside = (meter >= 0) & (meter < len(METERS)) & (position >= 0) & (count > 0)
+        if not len(inside) or not (inside & (position < codec.n_positions)).all():
+            raise ValueError("starts lie in no bar")
         return codec
 
     def fit_starts(self, pieces: Iterable[Piece]) -> None:

@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from scipy.signal import resample_poly
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_music.files import replacing
+from gan_music.files import cell, replacing
 from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
@@ -101,7 +101,8 @@ def write_real(pieces: Sequence[Piece], folder: Path) -> None:
         rows = csv.writer(file)
         for number, piece in enumerate(pieces, 1):
             write_midi(piece, folder / f"real_{number}.mid")
-            rows.writerow([f"real_{number}.mid", piece.name.encode(errors="replace").decode()])
+            name = piece.name.encode(errors="replace").decode()
+            rows.writerow([f"real_{number}.mid", cell(name)])
 
 
 def _values(pieces: Sequence[Piece]) -> dict[str, IntArray]:

@@ -68,6 +68,9 @@ class QuadrupleCodec:
         codec = cls(int(state["grid"]), hertz=bool(state["hertz"]))
         codec.mean = np.asarray(state["mean"], np.float32)
         codec.deviation = np.asarray(state["deviation"], np.float32)
+        spread = np.stack([codec.mean, codec.deviation])
+        if spread.shape != (2, 4) or not np.isfinite(spread).all():
+            raise ValueError("mean and deviation are not four numbers each")
         return codec
 
     def fit(self, pieces: Sequence[Piece]) -> None:

@@ -34,6 +34,7 @@ from gan_music.jobs import DONE, Pruned, begin, end, read_status, same_settings,
 from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
+from gan_music.models.finite import Guard
 from gan_music.notes import Piece, windows_or_pieces
 from gan_music.page.record import REAL
 from gan_music.precision import precision, runs_lstm_in_bf16
@@ -71,6 +72,7 @@ def train(config: TrainConfig) -> float:
     if begun is not None:
         assert isinstance(model, EventModel)
         model.take_over(begun)
+    model.guard = Guard(config.trainer.n_steps_back)
     if several_devices(config) and not model.n_weights["all_players"]:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)

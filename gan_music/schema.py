@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 
 def bounded(
-    low: float | None = None,
-    high: float | None = None,
+    low: float,
+    high: float = 2**31 - 1,
     *,
     pair: bool = False,
     default: Any = MISSING,
@@ -72,8 +72,8 @@ class SequenceGANConfig:
     n_outlines: int = bounded(0, 1024)
     recall_span: int = bounded(0, 65536)
     attention_span: int = bounded(0, 65536)
-    lr_g: float = bounded(0)
-    lr_d: float = bounded(0)
+    lr_g: float = bounded(0, 1000)
+    lr_d: float = bounded(0, 1000)
     betas: list[float] = bounded(0, 0.999999, pair=True)
     n_critic: int = bounded(1)
     label_smoothing: float = bounded(0, 0.5)
@@ -81,7 +81,7 @@ class SequenceGANConfig:
     temperature: float = bounded(0.01, 100)
     likelihood_weight: float = bounded(0)
     warm_start_epochs: int = bounded(0)
-    warm_start_lr: float = bounded(0)
+    warm_start_lr: float = bounded(0, 1000)
     warm_start_d_every: int = bounded(1)
     warmup_batches: int = bounded(0)
     ema_decay: float = bounded(0, 0.999999)
@@ -96,8 +96,8 @@ class PaperConfig:
     hidden_size: int = bounded(1, 16384)
     n_layers: int = bounded(1, 16)
     noise_size: int = bounded(1, 65536)
-    lr_g: float = bounded(0)
-    lr_d: float = bounded(0)
+    lr_g: float = bounded(0, 1000)
+    lr_d: float = bounded(0, 1000)
     betas: list[float] = bounded(0, 0.999999, pair=True)
 
 
@@ -116,7 +116,7 @@ class LikelihoodConfig:
     n_outlines: int = bounded(0, 1024)
     recall_span: int = bounded(0, 65536)
     attention_span: int = bounded(0, 65536)
-    lr: float = bounded(0)
+    lr: float = bounded(0, 1000)
     betas: list[float] = bounded(0, 0.999999, pair=True)
     weight_decay: float = bounded(0)
     warmup_batches: int = bounded(0)
@@ -158,7 +158,7 @@ class CRNNGANConfig:
     hidden_size: int = bounded(1, 16384)
     n_layers: int = bounded(1, 16)
     noise_size: int = bounded(1, 65536)
-    lr: float = bounded(0)
+    lr: float = bounded(0, 1000)
     l2: float = bounded(0)
     clip_norm: float | None = bounded(0)
     freeze_below: float = bounded(0, 1)
@@ -202,6 +202,7 @@ class TrainerConfig:
     patience: int | None = bounded(1)
     log_every_n_batches: int = bounded(1)
     n_nodes: int = bounded(1, default=1)
+    n_steps_back: int = bounded(0, 100, default=0)
 
 
 @dataclass

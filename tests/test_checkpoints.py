@@ -142,7 +142,7 @@ def test_a_checkpoint_without_settings_or_of_another_schema_is_refused(tmp_path:
     content = torch.load(path, weights_only=True)
     for changed, message in (
         ({"config": None}, "has no settings to read"),
-        ({"schema": 4}, "has schema 4, and this version reads schema 5"),
+        ({"schema": 4}, "has schema 4, and this version reads 5"),
     ):
         torch.save(content | {"gan_music": content["gan_music"] | changed}, path)
         with pytest.raises(UserError, match=message):

@@ -60,7 +60,7 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files", "bars", "processes"},
+        {"notes", "errors", "files", "bars", "processes", "archive", "strangers"},
         {
             "io",
             "schema",

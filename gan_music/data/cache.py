@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from functools import cache as memoised
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gan_music.archive import stored
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.io.read import resolve
@@ -53,8 +55,11 @@ class NoteCache:
         None where nothing is stored, or it is damaged.
         """
         try:
+            path = self._path(key)
+            with zipfile.ZipFile(path) as archive:
+                stored(archive, path.stat().st_size)  # so that it takes no more than it has
             # opened here: numpy leaves a damaged archive open
-            with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as entry:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
                     return str(entry["reason"])
                 return self._pieces(entry["notes"], entry["pieces"], entry["meters"], name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.files import replacing
+from gan_music.files import cell, replacing
 from gan_music.notes import Piece
 
 # What differs between two refusals for one reason: quoted text, bytes, numbers.
@@ -74,7 +74,7 @@ def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "reason"))
-        writer.writerows(rejects.items())
+        writer.writerows((cell(name), cell(reason)) for name, reason in rejects.items())
 
 
 def one_line(reason: str) -> str:

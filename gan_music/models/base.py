@@ -15,9 +15,11 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
+from gan_music import __version__
 from gan_music.data.module import Codec
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
+from gan_music.models.finite import Guard, NonFiniteError, describe, not_finite
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.primer import Primer
 from gan_music.schema import DataConfig
@@ -55,6 +57,8 @@ class MusicModel(LightningModule):
         self.config = config or {}
         self.codec_state = codec_state
         self.clip_norm = clip_norm
+        self.guard = Guard()
+        self._terms: dict[str, dict[str, Tensor]] = {}  # of each player's loss, on this batch
         self.n_clipped = 0  # values of the last sample that had to be clipped to be music
         self._restored_rng: dict[str, Any] | None = None
 
@@ -151,17 +155,49 @@ class MusicModel(LightningModule):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        elif self.log_due:
-            norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         else:
-            return
-        group = optimizer.param_groups[0]
-        rate = torch.tensor(group["lr"])
-        self.log_train(**{f"grad_norm_{group['player']}": norm, f"lr_{group['player']}": rate})
+            norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        player = optimizer.param_groups[0]["player"]
+        if not norm.isfinite():
+            self._refuse_gradient(player)
+        elif self.clip_norm is not None or self.log_due:
+            rate = torch.tensor(optimizer.param_groups[0]["lr"])
+            self.log_train(**{f"grad_norm_{player}": norm, f"lr_{player}": rate})
+
+    def _refuse_gradient(self, player: str) -> None:
+        terms = self._terms.get(player, {})
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        # half precision looks for the largest scale that does: it leaves this step out, and goes on
+        # with a smaller one, down to where scaling is not to blame
+        if scaler is None or scaler.get_scale() < 1 or not_finite(terms):
+            self.guard.refuse(self, describe(player, terms))
+
+    def take_gradients(self, optimizer: LightningOptimizer, **terms: Tensor) -> None:
+        """Take the gradients of a player's loss, the sum of these terms, for its optimizer's step.
+
+        What a term is called here is what it is called if it goes wrong.
+        """
+        player = optimizer.param_groups[0]["player"]
+        self._terms[player] = {name: term.detach() for name, term in terms.items()}
+        optimizer.zero_grad()
+        self.manual_backward(sum(terms.values(), torch.zeros((), device=self.device)))
+
+    def set_rate(self, optimizer: LightningOptimizer, rate: float) -> None:
+        """Set the learning rate that a schedule has come to; steps back have made it smaller."""
+        for group in optimizer.param_groups:
+            group["lr"] = rate * self.guard.rate
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        weights = {k: v for k, v in checkpoint["state_dict"].items() if v.is_floating_point()}
+        if wrong := not_finite(weights):
+            raise NonFiniteError(
+                f"epoch {self.current_epoch + 1}: {wrong[0]} is not finite, so no checkpoint is "
+                "written of it: start anew with a lower learning rate."
+            )
         checkpoint["gan_music"] = {
             "schema": SCHEMA_VERSION,
+            "version": __version__,
+            "n_steps_back": self.guard.n_taken,
             "config": self.config,
             "codec": self.codec_state,
             "rng": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
@@ -169,6 +205,7 @@ class MusicModel(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._restored_rng = checkpoint["gan_music"]["rng"]
+        self.guard.n_taken = checkpoint["gan_music"].get("n_steps_back", 0)
 
     def on_train_epoch_start(self) -> None:
         # as late as can be: whatever was drawn while the run was set up does not count
@@ -183,6 +220,7 @@ class MusicModel(LightningModule):
                 (self.config.get("seed", 0), self.current_epoch, self.global_rank)
             )
             torch.manual_seed(int(seeds.generate_state(1)[0]))
+        self.guard.keep(self)
 
     def over_processes(self, value: Tensor) -> Tensor:
         """The mean of a scalar over the processes of this run: the same in each."""

@@ -104,8 +104,7 @@ class CRNNGAN(MusicGAN):
         with self.toggled_optimizer(opt_g):
             noise = self.generator.noise(len(real), real.shape[1])
             loss = F.mse_loss(self.generator.predict(real, noise), real)
-            opt_g.zero_grad()
-            self.manual_backward(loss)
+            self.take_gradients(opt_g, squared_error=loss)
             opt_g.step()
         if self.log_due:
             self.log_train(squared_error=loss, length=torch.tensor(real.shape[1]))
@@ -130,8 +129,7 @@ class CRNNGAN(MusicGAN):
                 self.settings.freeze_below,
             )
             if not rest.d:
-                opt_d.zero_grad()
-                self.manual_backward(loss_d)
+                self.take_gradients(opt_d, loss_d=loss_d)
 
         if not rest.g:
             # against the discriminator that gave the losses: it moves last
@@ -141,8 +139,7 @@ class CRNNGAN(MusicGAN):
                     loss_g = losses.feature_matching(features_real.detach(), features)
                 else:
                     loss_g = losses.averaged_generator_bce(scores)
-                opt_g.zero_grad()
-                self.manual_backward(loss_g)
+                self.take_gradients(opt_g, loss_g=loss_g)
                 opt_g.step()
             if self.log_due and self.settings.feature_matching:
                 self.log_train(feature_distance=loss_g)

@@ -83,15 +83,13 @@ class LikelihoodModel(EventModel):
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
         rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        self.set_rate(optimizer, rate)
 
         z = self.generator.noise_of(batch, self.generator.noise(len(batch)))
         heard = misheard(self.generator.space, batch, s.misheard)
         logits = self.generator.logits(batch, z, heard=heard)
         nll = losses.negative_log_likelihood(logits, batch)
-        optimizer.zero_grad()
-        self.manual_backward(nll)
+        self.take_gradients(optimizer, nll=nll)
         optimizer.step()
         self.averaged.update_parameters(self.generator)
         self.n_batches += 1

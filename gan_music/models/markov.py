@@ -75,7 +75,10 @@ class MarkovModel(MusicModel):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         if self.log_due:
-            self.log_train(nll=self.chain.negative_log_likelihood(batch))
+            nll = self.chain.negative_log_likelihood(batch)
+            if not nll.isfinite():
+                self.guard.refuse(self, f"nll of the chain is not finite ({float(nll)})")
+            self.log_train(nll=nll)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         nll = self.chain.negative_log_likelihood(batch)

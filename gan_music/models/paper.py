@@ -65,15 +65,13 @@ class PaperGAN(MusicGAN):
             fake = self.generator(self._noise(len(batch))).detach()
             score_real, score_fake = self.discriminator(batch), self.discriminator(fake)
             loss_d = losses.discriminator_bce(score_real, score_fake)
-            opt_d.zero_grad()
-            self.manual_backward(loss_d)
+            self.take_gradients(opt_d, loss_d=loss_d)
             opt_d.step()
 
         with self.toggled_optimizer(opt_g):
             fake = self.generator(self._noise(len(batch)))
             loss_g = losses.generator_bce(self.discriminator(fake))
-            opt_g.zero_grad()
-            self.manual_backward(loss_g)
+            self.take_gradients(opt_g, loss_g=loss_g)
             opt_g.step()
 
         if self.log_due:

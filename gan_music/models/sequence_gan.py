@@ -106,8 +106,7 @@ class SequenceGAN(EventModel, MusicGAN):
                 loss_d = losses.discriminator_bce(
                     score_real, score_fake, smoothing=s.label_smoothing
                 )
-                opt_d.zero_grad()
-                self.manual_backward(loss_d)
+                self.take_gradients(opt_d, loss_d=loss_d)
                 opt_d.step()
             self.log_train(
                 loss_d=loss_d,
@@ -120,22 +119,20 @@ class SequenceGAN(EventModel, MusicGAN):
 
         if not adversarial or number % s.n_critic == 0:
             with self.toggled_optimizer(opt_g):
-                loss = torch.zeros((), device=self.device)
+                terms = {}
                 if adversarial:
                     relaxed = self.generator.relaxed(fake, z, gumbel, temperature=s.temperature)
-                    loss_g = losses.generator_bce(self.discriminator(fake, relaxed))
-                    loss = loss + loss_g
-                    self.log_train(loss_g=loss_g)
+                    terms["loss_g"] = losses.generator_bce(self.discriminator(fake, relaxed))
+                    self.log_train(loss_g=terms["loss_g"])
                 weight = s.likelihood_weight if adversarial else 1.0
                 if weight > 0:
                     heard = misheard(space, batch, s.misheard)
                     known = self.generator.noise_of(batch, z)
                     logits = self.generator.logits(batch, known, heard=heard)
                     nll = losses.negative_log_likelihood(logits, batch)
-                    loss = loss + weight * nll
+                    terms["nll"] = weight * nll
                     self.log_train(nll=nll)
-                opt_g.zero_grad()
-                self.manual_backward(loss)
+                self.take_gradients(opt_g, **terms)
                 opt_g.step()
             self.averaged.update_parameters(self.generator)
         self.n_batches += 1
@@ -159,6 +156,5 @@ class SequenceGAN(EventModel, MusicGAN):
         else:
             lr = s.lr_g
         lr *= min(1.0, (count + 1) / max(1, s.warmup_batches))
-        for group in opt_g.param_groups:
-            group["lr"] = lr
+        self.set_rate(opt_g, lr)
         self.log_train(temperature=torch.tensor(s.temperature))

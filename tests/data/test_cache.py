@@ -73,6 +73,15 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     assert cache.load(KEY, "x") is None
 
 
+def test_a_compressed_entry_is_not_opened(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path, 24)
+    (tmp_path / "ab").mkdir()
+    for save, found in ((np.savez, "long"), (np.savez_compressed, None)):
+        with (tmp_path / "ab" / f"{KEY}.npz").open("wb") as file:
+            save(file, reason=np.array("long"), more=np.zeros(10**6))  # type: ignore[operator]
+        assert cache.load(KEY, "x") == found
+
+
 def test_its_size_and_how_it_is_emptied(tmp_path: Path) -> None:
     cache = NoteCache(tmp_path / "cache", 24)
     assert cache.size() == (0, 0)
