@@ -1,8 +1,8 @@
-"""What more music costs: bytes and seconds a piece, a note and a window, from packs of several sizes.
+"""What more music costs: bytes and seconds a piece, a note and a window, from packs of some sizes.
 
     python benchmarks/scale.py [N_PIECES ...]
 
-For each number of pieces (2,000 and 20,000 without any) a pack of generated pieces of 500 notes is
+For each number of pieces (1,000 and 10,000 without any) a pack of generated pieces of 500 notes is
 written and served as in a run; MiB are what the process holds beyond its start (Linux's VmData:
 mapped files do not count), at most. Then, on fewer, what reading files costs, and the search for
 copies.
@@ -31,12 +31,12 @@ from gan_music.metrics.originality import longest_matches
 from gan_music.notes import Piece
 
 N_NOTES = 500
-N_FILES = 1000
+N_FILES = 400
 
 
 def main() -> None:
     """Measure and print."""
-    sizes = [int(n) for n in sys.argv[1:]] or [2_000, 20_000]
+    sizes = [int(n) for n in sys.argv[1:]] or [1_000, 10_000]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for n in sizes:
@@ -117,7 +117,7 @@ def copies() -> None:
     """The search for what samples copy, in more and more training music."""
     queries = [piece(number, 400) for number in range(64)]
     print("search for copies of 64 pieces of 400 notes")
-    for n in (500_000, 2_000_000):
+    for n in (500_000, 1_000_000):
         training = [piece(number, 50_000) for number in range(n // 50_000)]
 
         def step(training: list[Piece] = training) -> None:

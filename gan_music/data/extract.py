@@ -135,7 +135,12 @@ def extract_root(
 
 
 def _pieces(
-    sources: Sequence[Source], cache: NoteCache, pool: Reading, result: Extraction, *, min_notes: int
+    sources: Sequence[Source],
+    cache: NoteCache,
+    pool: Reading,
+    result: Extraction,
+    *,
+    min_notes: int,
 ) -> Iterator[Piece]:
     """Pieces in the order of the sources; what is refused goes into ``result``.
 

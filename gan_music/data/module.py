@@ -192,7 +192,9 @@ class MusicDataModule(LightningDataModule):
             return device if self.on_device else None
         if device.type != "cuda":
             return None
-        return device if 2 * self.train_items.n_bytes <= torch.cuda.mem_get_info(device)[0] else None
+        return (
+            device if 2 * self.train_items.n_bytes <= torch.cuda.mem_get_info(device)[0] else None
+        )
 
     def plain_training_batches(self) -> Iterator[Tensor]:
         """Every training window once, or as many evenly spread ones as are enough, as they are: for

@@ -77,8 +77,8 @@ class WindowDataset(Dataset[Tensor]):
     """Windows of ``length`` events, cut every ``stride`` events from each piece, and from its end.
 
     A batch of :class:`Item` is one tensor of ids, int64 ``[B, T, C + 2]``. All events lie in one
-    array of small integers, in memory, on disk (:mod:`gan_music.data.encoded`) or, after :meth:`to`,
-    on a device; a batch is one indexing into it, and is made where it lies.
+    array of small integers: in memory, on disk (:mod:`gan_music.data.encoded`) or, after
+    :meth:`to`, on a device. A batch is one indexing into it, and is made where it lies.
 
     Parameters
     ----------
@@ -149,7 +149,9 @@ class WindowDataset(Dataset[Tensor]):
         return words
 
     def __getitems__(self, items: Tensor | Sequence[tuple[int, ...]]) -> Tensor:
-        index, transposition, scale, shift = _columns(items)
+        index, transposition, scale, shift = (
+            column.to(self.first_offset.device) for column in _columns(items)
+        )
         starts, ends = self.cuts.at(index, shift)
         where = starts[:, None] + torch.arange(self.length, device=starts.device)
         padding = where >= ends[:, None]

@@ -21,7 +21,7 @@ from gan_music.notes import IntArray, Piece, lengths
 FloatArray = NDArray[np.float64]
 
 _LENGTHS = (4, 8, 16)
-_AT_ONCE = 1_000_000  # training notes that are looked at together
+_AT_ONCE = 500_000  # training notes that are looked at together
 
 
 def originality(matches: Sequence[IntArray]) -> dict[str, FloatArray]:

@@ -155,7 +155,7 @@ class MusicModel(LightningModule):
         else:
             return
         group = optimizer.param_groups[0]
-        rate = torch.tensor(group["lr"])
+        rate = torch.full((), group["lr"], device=self.device)  # made there: nothing waits
         self.log_train(**{f"grad_norm_{group['player']}": norm, f"lr_{group['player']}": rate})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_music import losses
@@ -34,9 +34,28 @@ def event_space(codec: EventCodec) -> EventSpace:
 
 def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
     """The generator's exponential moving average, whose weights nobody trains."""
-    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    average = _Average(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
     average.requires_grad_(False)
     return average
+
+
+class _Average(AveragedModel):
+    """An average that asks its device only once whether it has begun: to ask is to wait for it."""
+
+    begun = False
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        if not self.begun:
+            super().update_parameters(model)
+            self.begun = True
+            return
+        assert self.multi_avg_fn is not None
+        ours, theirs = list(self.module.parameters()), list(model.parameters())
+        self.multi_avg_fn(ours, theirs, self.n_averaged)
+        for buffer, new in zip(self.module.buffers(), model.buffers(), strict=True):
+            buffer.copy_(new)
+        self.n_averaged += 1
 
 
 class EventModel(MusicModel):
@@ -48,6 +67,7 @@ class EventModel(MusicModel):
     generator: LSTMGenerator
     averaged: AveragedModel
     n_batches: Tensor
+    number = 0  # of the batch: ``n_batches``, which is on the device, as the processor knows it
 
     @property
     def sampler(self) -> LSTMGenerator:
@@ -69,6 +89,15 @@ class EventModel(MusicModel):
         for generator in (self.generator, self.sampler):
             assert generator.outlines is not None
             generator.outlines.follow(mixture)
+
+    def on_train_start(self) -> None:
+        """What the steps would have to ask the device for, asked once."""
+        self.number = int(self.n_batches)
+
+    def count_batch(self) -> None:
+        """One more is done."""
+        self.n_batches += 1
+        self.number += 1
 
     def sample(
         self,

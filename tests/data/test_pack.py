@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from gan_music.data.extract import extract, extract_root
 from gan_music.data.module import MusicDataModule
 from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
+from gan_music.data.windows import Batches
 from gan_music.errors import UserError
+from gan_music.io.write import write_midi
 from gan_music.metrics.originality import longest_matches
 from gan_music.notes import Piece, windows
-from tests.conftest import TINY, make_piece, run_command
+from tests.conftest import TINY, make_piece
 from tests.data.test_data import make_module
 
 CUT = {"window": 40, "stride": 9, "short": "pad", "time_scales": [0.5, 1.0, 2.0], "jitter": True}
@@ -51,8 +54,6 @@ def served(module: MusicDataModule) -> dict[str, object]:
 def test_a_pack_is_the_folder_it_was_made_of(midi_folder: Path, tmp_path: Path) -> None:
     music = tmp_path / "music"
     shutil.copytree(midi_folder, music)
-    from gan_music.io.write import write_midi
-
     write_midi(make_piece(90, 24), music / "short.mid")
     write_midi(
         Piece.from_arrays(np.arange(50) * 30, [5] * 50, np.arange(50) * 2 + 10, grid=24),
@@ -138,7 +139,7 @@ main()
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on data")
 def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    n_pieces, n_notes, memory = 150, 80_000, 320  # MiB
+    n_pieces, n_notes, memory = 100, 80_000, 200  # MiB
     onset = np.cumsum(rng.integers(0, 13, n_notes))
     piece = Piece.from_arrays(
         onset, rng.integers(1, 24, n_notes), rng.integers(40, 80, n_notes), grid=24
@@ -161,3 +162,19 @@ def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "verdict" in done.stdout + done.stderr
     assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_windows_cut_on_a_device_are_the_same(midi_folder: Path, tmp_path: Path) -> None:
+    kept = []
+    for on_device in (None, True):
+        module = make_module(midi_folder, tmp_path, on_device=on_device, **CUT)
+        module.trainer = SimpleNamespace(  # type: ignore[assignment]
+            global_rank=0, world_size=1, strategy=SimpleNamespace(root_device=torch.device("cpu"))
+        )
+        module.prepare_data()
+        module.setup()
+        loader = module.train_dataloader()
+        assert isinstance(loader.batch_sampler, Batches)
+        assert (loader.batch_sampler.device is not None) == bool(on_device)
+        kept.append(torch.cat(list(loader)))
+    assert torch.equal(*kept)
