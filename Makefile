@@ -27,6 +27,8 @@ bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own
 	$(BIN)/python benchmarks/reading.py $(MIDI)
 	$(BIN)/python benchmarks/paper_step.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/gan_step.py
+	$(BIN)/python benchmarks/scale.py
 
 notebook: $(VENV)/.installed-notebook ## the whole way in Jupyter
 	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. notebooks/walk.ipynb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,8 @@ def _evaluate(config: EvaluateConfig) -> None:
     print(table(report))
 
 
-def _read(key: str, folder: str | None, config: EvaluateConfig) -> list[Piece]:
-    """The pieces of all files below a folder, through the cache.
+def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piece]:
+    """The pieces of all files below a folder, through the cache, or of a pack.
 
     Raises
     ------
@@ -58,15 +59,14 @@ def _read(key: str, folder: str | None, config: EvaluateConfig) -> list[Piece]:
         Naming the key, if the folder holds no music.
     """
     from gan_music.data.cache import NoteCache, default_cache_dir
-    from gan_music.data.extract import extract
-    from gan_music.data.sources import find_sources
+    from gan_music.data.extract import extract_root
 
     root = user_path(folder)
     if root is None:
         raise UserError(f"{key} has no value: name a folder of music, {key}=DIR.")
     cache = NoteCache(user_path(config.cache_dir) or default_cache_dir(), _GRID)
     try:
-        result = extract(find_sources(root, ""), cache, min_notes=1, n_workers=config.n_workers)
+        result = extract_root(root, "", cache, min_notes=1, n_workers=config.n_workers)
     except UserError as error:
         text = str(error).replace("data.cache_dir=", "cache_dir=")
         named = text.replace("data.root=", f"{key}=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -133,12 +134,10 @@ class EventCodec:
 
     def fit_starts(self, pieces: Iterable[Piece]) -> None:
         """Remember in which meters, and on which beats of the bar, pieces begin."""
-        first = [self.encode(p.cut(0, 1))[0] for p in pieces if len(p)]
-        if first:
-            ids = np.array(first)
-            beats = np.stack([ids[:, -1], ids[:, -2] // self.grid * self.grid], 1)
-            starts, counts = np.unique(beats, axis=0, return_counts=True)
-            self.starts = np.concatenate([starts, counts[:, None]], 1)
+        first = (self.encode(p.cut(0, 1))[0].tolist() for p in pieces if len(p))
+        counts = Counter((ids[-1], ids[-2] // self.grid * self.grid) for ids in first)
+        if counts:
+            self.starts = np.array([(*start, n) for start, n in sorted(counts.items())])
 
     def encode(self, piece: Piece) -> IntArray:
         """Ids of a piece's notes, int64 ``[N, len(names) + 2]``.

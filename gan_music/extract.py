@@ -30,7 +30,7 @@ def _extract(config: ExtractConfig) -> None:
         return
     rejects = data.cache.root / "rejects.csv"
     try:
-        result = data.extract()
+        result = data.extract(user_path(config.pack))
     except NothingReadError as error:
         print(error.extraction.table())
         _write_rejects(error.extraction, rejects)
@@ -41,6 +41,8 @@ def _extract(config: ExtractConfig) -> None:
         f"cache: {data.cache.root} ({result.n_cached:,} of these files were in it; {size} in all)"
     )
     _write_rejects(result, rejects)
+    if config.pack:
+        print(f"pack: {config.pack}; train on it by data=midi data.root={config.pack}")
     if config.picture:
         from gan_music.io.overview import draw_overview
 

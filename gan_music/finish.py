@@ -118,7 +118,7 @@ def _accelerator(trainer: Trainer) -> str:
     return device.type + name
 
 
-def _picture(pieces: list[Piece], test: list[Piece], n_notes: int, path: Path) -> None:
+def _picture(pieces: Sequence[Piece], test: Sequence[Piece], n_notes: int, path: Path) -> None:
     """The first samples below real music."""
     real = [("real music", p) for p in windows_or_pieces(test, n_notes, 2)]
     shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -247,16 +248,28 @@ def _in_order(*keys: IntArray) -> bool:
     return True
 
 
+def lengths(pieces: Sequence[Piece]) -> IntArray:
+    """How many notes each piece has, ``[N]``; of pieces on disk, without reading them."""
+    known = getattr(pieces, "lengths", None)
+    return np.array([len(p) for p in pieces], dtype=np.int64) if known is None else known
+
+
 def windows(pieces: Sequence[Piece], length: int, count: int) -> list[Piece]:
     """``count`` excerpts of ``length`` notes, evenly spread over all that the pieces hold.
 
     Excerpts do not overlap; fewer come back where the pieces hold fewer.
     """
-    starts = [(p, i) for p in pieces for i in range(0, len(p) - length + 1, length)]
-    if not starts:
-        return []
-    chosen = np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)
-    return [starts[i][0].cut(starts[i][1], starts[i][1] + length) for i in chosen]
+    n_windows = lengths(pieces) // length
+    ends = np.cumsum(n_windows)
+    total = int(n_windows.sum())
+    chosen = np.linspace(0, total - 1, min(count, total)).round().astype(int)
+    owners = np.searchsorted(ends, chosen, side="right")
+    found = []
+    for owner, group in groupby(zip(owners, chosen, strict=True), key=lambda pair: pair[0]):
+        piece, first = pieces[owner], ends[owner] - n_windows[owner]
+        starts = [int(number - first) * length for _, number in group]
+        found += [piece.cut(start, start + length) for start in starts]
+    return found
 
 
 def windows_or_pieces(

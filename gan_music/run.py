@@ -46,6 +46,8 @@ from gan_music.search import reporter
 
 log = logging.getLogger(__name__)
 
+_N_REFERENCE_WINDOWS = 8192  # of validation music, at most, that samples are held against
+
 
 def train(config: TrainConfig) -> float:
     """Run it, and return the validation distance of the best checkpoint, for a sweep to minimise.
@@ -237,7 +239,7 @@ def _quality(config: TrainConfig, data: MusicDataModule) -> SampleQuality:
     assert data.pieces is not None
     window = Settings().window  # the measure's, whatever was trained on
     return SampleQuality(
-        windows_or_pieces(data.pieces.val, window),
+        windows_or_pieces(data.pieces.val, window, _N_REFERENCE_WINDOWS),
         n_windows=config.samples.n_validation_windows,
         window=window,
         n_notes=config.samples.n_notes,

@@ -54,6 +54,8 @@ class DataConfig:
     n_workers: int | None = bounded(1)
     timeout_s: float = bounded(0.1, 86400)
     memory_mb: int = bounded(128, 2**30)
+    max_held_out: int = bounded(1, default=2048)
+    on_device: bool | None = None
 
 
 @dataclass
@@ -314,6 +316,7 @@ class ExtractConfig:
 
     debug: bool
     picture: bool
+    pack: str | None
     clear: bool
     out: str
     data: DataConfig

@@ -35,7 +35,7 @@ def test_each_window_is_dealt_to_one_process(
             Batches(sampler, size, n_processes=processes)
         return
     each = [Batches(sampler, size, process=p, n_processes=processes) for p in range(processes)]
-    dealt = [list(b) for b in each]
+    dealt = [[list(map(tuple, batch.tolist())) for batch in b] for b in each]
     assert sorted(i for batches in dealt for batch in batches for i in batch) == sorted(sampler)
     assert {len(batches) for batches in dealt} == {len(b) for b in each} == {len(each[0])}
     for step in zip(*dealt, strict=True):

@@ -28,6 +28,8 @@ from gan_music.notes import Piece, Rounding
 # Raise it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 3
 
+EVENTS = "events"  # the folder in it for what is encoded of packs
+
 
 def default_cache_dir() -> Path:
     """``gan_music`` under ``$XDG_CACHE_HOME``, or ``~/.cache``."""
@@ -49,6 +51,10 @@ class NoteCache:
         reader = resolve(self.reader, path)
         digest.update(f"|{path.suffix.lower()}|{self.grid}|{_reader_version(reader)}".encode())
         return digest.hexdigest()
+
+    def __contains__(self, key: str) -> bool:
+        """Whether something is stored under a key, damaged or not."""
+        return self._path(key).exists()
 
     def load(self, key: str, name: str) -> list[Piece] | str | None:
         """What is stored under a key: pieces, called ``name``; the reason why there are none; or
@@ -152,9 +158,10 @@ class NoteCache:
         return self.root / key[:2] / f"{key}.npz"
 
     def _entries(self) -> Iterator[Path]:
-        """Entries, and what a writer that was killed left of one."""
-        for pattern in ("[0-9a-f][0-9a-f]/*.npz", "[0-9a-f][0-9a-f]/.*.npz.*.tmp"):
-            yield from self.root.glob(pattern)
+        """Entries, events of packs, and what a writer that was killed left of one."""
+        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (EVENTS, "npy")):
+            yield from self.root.glob(f"{folder}/*.{suffix}")
+            yield from self.root.glob(f"{folder}/.*.{suffix}.*.tmp")
 
 
 @memoised

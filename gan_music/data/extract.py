@@ -8,29 +8,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from gan_music.data import report
 from gan_music.data.cache import NoteCache
+from gan_music.data.pack import is_pack, open_pack, write_pack
 from gan_music.data.pool import Failure, Pool
-from gan_music.data.sources import Source
+from gan_music.data.sources import Source, find_sources
 from gan_music.errors import UserError
 from gan_music.io.limits import check_file
 from gan_music.io.read import ReadError, read
-from gan_music.notes import Piece
+from gan_music.notes import Piece, lengths
+
+# what fills the cache: of a source and its key, why it is not in it, or None
+Reading = Pool[tuple[Source, str], str | None]
 
 
 @dataclass
 class Extraction:
     """What a data set's files gave: pieces in the order of the sources, and refusals by name."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: Sequence[Piece] = field(default_factory=list)
     rejects: dict[str, str] = field(default_factory=dict)
     n_files: int = 0
     n_cached: int = 0
 
     @property
     def n_notes(self) -> int:
-        return sum(map(len, self.pieces))
+        return int(lengths(self.pieces).sum())
 
     def summary(self) -> str:
         """One sentence, and a line for each reason of refusal with its count and an example."""
@@ -70,6 +77,7 @@ def extract(
     n_workers: int | None = None,
     timeout_s: float = 120.0,
     memory_mb: int = 2048,
+    pack: Path | None = None,
 ) -> Extraction:
     """Read every source, from the cache where it is there, and fill the cache with the rest.
 
@@ -81,50 +89,97 @@ def extract(
     min_notes : a piece with fewer is refused.
     n_workers : processes that read; None takes one for each processor.
     timeout_s, memory_mb : limits for each file, as in :class:`gan_music.data.pool.Pool`.
+    pack : a folder to write the pieces to (:mod:`gan_music.data.pack`), one after another: no more
+        than one file's are in memory. None holds them all.
 
     Raises
     ------
     NothingReadError
         If not one piece is left.
     UserError
-        If the cache cannot be written.
+        If the cache or the pack cannot be written.
     """
     result = Extraction(n_files=len(sources))
-    outcomes: dict[int, list[Piece] | str] = {}
-    missing: list[tuple[int, str]] = []
-    for number, source in enumerate(sources):
-        try:
-            key = _key(source, cache)
-        except ReadError as error:
-            outcomes[number] = str(error)
-            continue
-        cached = cache.load(key, source.name)
-        if cached is None:
-            missing.append((number, key))
-        else:
-            outcomes[number] = cached
-            result.n_cached += 1
-    n_workers = n_workers or os.cpu_count() or 1
     pool = Pool(
         partial(read_and_store, cache=cache),
-        n_workers=n_workers,
+        n_workers=n_workers or os.cpu_count() or 1,
         timeout_s=timeout_s,
         memory_mb=memory_mb,
     )
-    outcomes |= _read_all(sources, missing, pool)
+    pieces = _pieces(sources, cache, pool, result, min_notes=min_notes)
+    result.pieces = list(pieces) if pack is None else write_pack(pieces, pack, grid=cache.grid)
+    return result
+
+
+def extract_root(
+    root: Path | None, query: str | Sequence[str], cache: NoteCache, **options: Any
+) -> Extraction:
+    """The same of a folder, of music21's corpus, or of a pack, which is read already."""
+    if root is None or not is_pack(root):
+        return extract(find_sources(root, query), cache, **options)
+    if options.get("pack") is not None:
+        raise UserError(f"{root} is a pack already: leave pack out, or name the music it is of.")
+    pieces = open_pack(root)
+    if pieces.grid != cache.grid:
+        raise UserError(
+            f"data.grid={cache.grid}, but the music in the pack {root} has a grid of "
+            f"{pieces.grid}: give data.grid={pieces.grid}, or pack it again."
+        )
+    long = np.flatnonzero(pieces.lengths >= options["min_notes"])
+    result = Extraction(pieces.take(long), n_files=len(pieces), n_cached=len(pieces))
+    if not len(long):
+        raise UserError(
+            f"no piece of {root} has data.min_notes={options['min_notes']} notes: give fewer."
+        )
+    return result
+
+
+def _pieces(
+    sources: Sequence[Source],
+    cache: NoteCache,
+    pool: Reading,
+    result: Extraction,
+    *,
+    min_notes: int,
+) -> Iterator[Piece]:
+    """Pieces in the order of the sources; what is refused goes into ``result``.
+
+    First the cache is filled, then read: so pieces come in order, and none waits in memory.
+    """
+    keys: list[str] = []
+    missing: list[int] = []
+    refused: dict[int, str] = {}
     for number, source in enumerate(sources):
-        outcome = outcomes[number]
-        if isinstance(outcome, str):
-            result.rejects[source.name] = report.one_line(outcome)
+        try:
+            keys.append(_key(source, cache))
+        except ReadError as error:
+            keys.append("")
+            refused[number] = str(error)
             continue
-        for piece in outcome:
+        if keys[-1] not in cache:
+            missing.append(number)
+    result.n_cached = len(sources) - len(refused) - len(missing)
+    refused |= _fill([(sources[number], keys[number]) for number in missing], missing, pool)
+    n_pieces = 0
+    for number, source in enumerate(sources):
+        content = refused.get(number) or cache.load(keys[number], source.name)
+        if content is None:  # damaged, or gone since
+            result.n_cached -= 1
+            again = _fill([(source, keys[number])], [number], pool)
+            content = again.get(number) or cache.load(keys[number], source.name)
+        if content is None:
+            content = "cannot be kept in the cache"
+        if isinstance(content, str):
+            result.rejects[source.name] = report.one_line(content)
+            continue
+        for piece in content:
             if len(piece) < min_notes:
                 result.rejects[piece.name] = f"fewer notes than data.min_notes={min_notes}"
             else:
-                result.pieces.append(piece)
-    if not result.pieces:
+                n_pieces += 1
+                yield piece
+    if not n_pieces:
         raise NothingReadError(result)
-    return result
 
 
 def _key(source: Source, cache: NoteCache) -> str:
@@ -137,21 +192,23 @@ def _key(source: Source, cache: NoteCache) -> str:
         raise ReadError(f"cannot be opened: {error.strerror}") from error
 
 
-def _read_all(
-    sources: Sequence[Source],
-    missing: Sequence[tuple[int, str]],
-    pool: Pool[tuple[Source, str], list[Piece] | str],
-) -> Iterator[tuple[int, list[Piece] | str]]:
+def _fill(
+    items: Sequence[tuple[Source, str]], numbers: Sequence[int], pool: Reading
+) -> dict[int, str]:
+    """Read into the cache; by their numbers, why files are not in it."""
     from tqdm import tqdm  # here, since the processes that read import this module and need none
 
-    done = pool.run([(sources[number], key) for number, key in missing])
-    hidden = not missing or not sys.stderr.isatty()
-    for i, outcome in tqdm(done, "reading", len(missing), unit="file", disable=hidden):
-        yield missing[i][0], outcome.reason if isinstance(outcome, Failure) else outcome
+    reasons: dict[int, str] = {}
+    hidden = not items or not sys.stderr.isatty()
+    for i, outcome in tqdm(pool.run(items), "reading", len(items), unit="file", disable=hidden):
+        reason = outcome.reason if isinstance(outcome, Failure) else outcome
+        if reason is not None:
+            reasons[numbers[i]] = reason
+    return reasons
 
 
-def read_and_store(item: tuple[Source, str], cache: NoteCache) -> list[Piece] | str:
-    """What a worker does with a source and its key: the pieces, or why there are none."""
+def read_and_store(item: tuple[Source, str], cache: NoteCache) -> str | None:
+    """What a worker does with a source and its key: fill the cache, or say why that cannot be."""
     source, key = item
     try:
         content: list[Piece] | str
@@ -162,7 +219,7 @@ def read_and_store(item: tuple[Source, str], cache: NoteCache) -> list[Piece] | 
             if isinstance(error.__cause__, OSError):
                 return content  # not the bytes that the key stands for are to blame
         cache.store(key, content)
-        return content
+        return None
     except (UserError, MemoryError):
         raise
     except Exception as error:  # values that no reader ought to yield

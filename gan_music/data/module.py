@@ -13,10 +13,10 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extract import Extraction, extract
-from gan_music.data.sources import find_sources
-from gan_music.data.split import Split, split_pieces
+from gan_music.data.cache import EVENTS, NoteCache, default_cache_dir
+from gan_music.data.extract import Extraction, extract_root
+from gan_music.data.pack import tempos
+from gan_music.data.split import Split, few, split_pieces
 from gan_music.data.windows import (
     Batches,
     Item,
@@ -35,6 +35,8 @@ Codec = EventCodec | QuadrupleCodec | TripleCodec
 Items = NoteDataset | ToneDataset | WindowDataset
 log = logging.getLogger(__name__)
 
+_ENOUGH = 2**18  # windows that anything is fitted to beforehand
+
 
 class MusicDataModule(LightningDataModule):
     """Windows of events or of tones, or single notes, from a folder or from music21's corpus.
@@ -46,7 +48,7 @@ class MusicDataModule(LightningDataModule):
     codec : what notes become. Events come in windows, int64 ``[B, T, C + 2]``; quadruples too,
         float ``[B, T, 4]``; triples one by one, float ``[B, 3]``. Its grid is the one that files
         are read on; how training pieces begin, or how their values are spread, is fitted into it.
-    root : a folder to read recursively; None reads ``query`` from music21's corpus.
+    root : a folder to read recursively, or a pack; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
     window, stride : notes in a window, and notes from one window's start to the next one's.
     timeout_s, memory_mb : what reading one file may take.
@@ -55,6 +57,9 @@ class MusicDataModule(LightningDataModule):
     jitter : training windows begin up to half a stride earlier or later, drawn anew each epoch.
     short : ``pad`` or ``refuse`` pieces that are shorter than a window.
     movement : what of a file's name tells a movement from its work; see ``work_of``.
+    max_held_out : pieces of the validation and of the test split that are looked at.
+    on_device : whether training windows are kept, and cut, on the device that trains; None: where
+        that is a GPU and they take no more than half of its free memory.
     """
 
     def __init__(
@@ -79,6 +84,8 @@ class MusicDataModule(LightningDataModule):
         n_workers: int | None,
         timeout_s: float,
         memory_mb: int,
+        max_held_out: int,
+        on_device: bool | None,
         seed: int,
     ) -> None:
         super().__init__()
@@ -95,15 +102,18 @@ class MusicDataModule(LightningDataModule):
             n_workers,
         )
         self.timeout_s, self.memory_mb = timeout_s, memory_mb
+        self.max_held_out, self.on_device = max_held_out, on_device
         self.seed = seed
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
 
-    def extract(self) -> Extraction:
-        """Read all sources, through the cache."""
-        return extract(
-            find_sources(self.root, self.query),
+    def extract(self, pack: Path | None = None) -> Extraction:
+        """Read all sources, through the cache, and into a pack where one is named."""
+        return extract_root(
+            self.root,
+            self.query,
             self.cache,
+            pack=pack,
             min_notes=self.min_notes,
             n_workers=self.n_workers,
             timeout_s=self.timeout_s,
@@ -125,6 +135,7 @@ class MusicDataModule(LightningDataModule):
             test_rate=self.test_rate,
             movement=self.movement,
         )
+        pieces = Split(pieces.train, *(few(side, self.max_held_out) for side in pieces[1:]))
         if isinstance(self.codec, EventCodec):
             self.codec.fit_starts(pieces.train)
         elif isinstance(self.codec, QuadrupleCodec):
@@ -161,16 +172,38 @@ class MusicDataModule(LightningDataModule):
                 f"{len(sampler)} training windows are too few for {n_processes} processes: name a "
                 "smaller trainer.devices, or a smaller data.stride."
             )
+        device = self._device()
+        if device is not None:
+            assert isinstance(self.train_items, WindowDataset)
+            self.train_items.to(device)
         return self._loader(
             self.train_items,
-            Batches(sampler, self.batch_size, process=process, n_processes=n_processes),
+            Batches(
+                sampler, self.batch_size, process=process, n_processes=n_processes, device=device
+            ),
+        )
+
+    def _device(self) -> torch.device | None:
+        """Where training windows are to be kept, if not in this machine's memory."""
+        if self.trainer is None or not isinstance(self.train_items, WindowDataset):
+            return None
+        device = self.trainer.strategy.root_device
+        if self.on_device is not None:
+            return device if self.on_device else None
+        if device.type != "cuda":
+            return None
+        return (
+            device if 2 * self.train_items.n_bytes <= torch.cuda.mem_get_info(device)[0] else None
         )
 
     def plain_training_batches(self) -> Iterator[Tensor]:
-        """Every training window once, as it is: for what is fitted beforehand."""
+        """Every training window once, or as many evenly spread ones as are enough, as they are: for
+        what is fitted beforehand.
+        """
         # the time scale that is nearest to none
         scale = int(np.argmin(np.abs(np.log(self.time_scales))))
-        items = [Item(i, scale=scale) for i in range(len(self.train_items))]
+        every = -(-len(self.train_items) // _ENOUGH)
+        items = [Item(i, scale=scale) for i in range(0, len(self.train_items), every)]
         for first in range(0, len(items), self.batch_size):
             yield self.train_items.__getitems__(items[first : first + self.batch_size])
 
@@ -183,14 +216,14 @@ class MusicDataModule(LightningDataModule):
     def median_tempo(self) -> float:
         """The tempo of what is written after the training pieces, in quarters a minute."""
         assert self.pieces is not None
-        return float(torch.tensor([p.tempo for p in self.pieces.train]).median())
+        return float(torch.tensor(tempos(self.pieces.train), dtype=torch.float32).median())
 
     @property
     def unit(self) -> str:
         """What a batch is a number of."""
         return "notes" if isinstance(self.codec, TripleCodec) else "windows"
 
-    def _items(self, pieces: list[Piece], stride: int, time_scales: Sequence[float]) -> Items:
+    def _items(self, pieces: Sequence[Piece], stride: int, time_scales: Sequence[float]) -> Items:
         if isinstance(self.codec, TripleCodec):
             return NoteDataset(pieces, self.codec)
         if isinstance(self.codec, QuadrupleCodec):
@@ -208,13 +241,14 @@ class MusicDataModule(LightningDataModule):
             stride=stride,
             pad_short=self.pad_short,
             time_scales=time_scales,
+            folder=self.cache.root / EVENTS,
         )
 
     def _loader(self, items: Items, batches: Batches) -> DataLoader[Tensor]:
         # batches are cut from memory in microseconds: worker processes would only cost
         return DataLoader(
             items,
-            batch_sampler=batches,
+            batch_sampler=batches,  # type: ignore[arg-type]  # a batch's items are one tensor
             collate_fn=_identity,
             # otherwise each epoch's iterator would draw from the global random state
             generator=torch.Generator(),

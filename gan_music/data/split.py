@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from gan_music.data.pack import names, take
 from gan_music.errors import UserError
 from gan_music.io.read import SUFFIXES
 from gan_music.notes import Piece
@@ -19,9 +21,9 @@ log = logging.getLogger(__name__)
 class Split(NamedTuple):
     """The three sides, each ordered by name."""
 
-    train: list[Piece]
-    val: list[Piece]
-    test: list[Piece]
+    train: Sequence[Piece]
+    val: Sequence[Piece]
+    test: Sequence[Piece]
 
 
 def work_of(name: str, movement: str | None) -> str:
@@ -59,36 +61,39 @@ def split_pieces(
             f"{len(pieces)} pieces cannot be split into train, val and test: at least {n_sides} "
             "are needed, each in a file of its own."
         )
-    works: dict[str, list[Piece]] = defaultdict(list)
-    for piece in pieces:
-        works[work_of(piece.name, movement)].append(piece)
+    called = names(pieces)
+    keys = np.array([_key(work_of(name, movement)) for name in called], np.uint64)
+    works, work = np.unique(keys, return_inverse=True)
     if len(works) < n_sides:
         log.warning(
             "the files look like movements of %d work(s) (data.movement), too few to split: "
             "each is taken as a work of its own",
             len(works),
         )
-        works = {piece.name: [piece] for piece in pieces}
-    ordered = sorted(works, key=lambda work: (_position(work), work))
-    positions = [_position(work) for work in ordered]
-    n_held = sum(x < test_rate + val_rate for x in positions)
-    n_test = max(test_rate > 0, sum(x < test_rate for x in positions))
-    n_test = min(n_test, len(ordered) - 1 - (val_rate > 0))
-    n_val = min(max(val_rate > 0, n_held - n_test), len(ordered) - 1 - n_test)
-    sides = [
-        sorted((p for work in ordered[part] for p in works[work]), key=lambda p: p.name)
-        for part in (
-            slice(n_test + n_val, None),
-            slice(n_test, n_test + n_val),
-            slice(0, n_test),
-        )
-    ]
-    train, val, test = sides
-    return Split(train, val or train, test or train)
+        works, work = np.unique(np.array(list(map(_key, called)), np.uint64), return_inverse=True)
+    positions = works / 2.0**64
+    n_held = int((positions < test_rate + val_rate).sum())
+    n_test = max(int(test_rate > 0), int((positions < test_rate).sum()))
+    n_test = min(n_test, len(works) - 1 - (val_rate > 0))
+    n_val = min(max(int(val_rate > 0), n_held - n_test), len(works) - 1 - n_test)
+    bounds = ((n_test + n_val, len(works)), (n_test, n_test + n_val), (0, n_test))
+    train, val, test = (
+        sorted(np.flatnonzero((work >= low) & (work < high)).tolist(), key=called.__getitem__)
+        for low, high in bounds
+    )
+    return Split(*(take(pieces, side) for side in (train, val or train, test or train)))
 
 
-def _position(name: str) -> float:
-    return (
-        int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
-        / 2**64
+def few(pieces: Sequence[Piece], most: int) -> Sequence[Piece]:
+    """At most so many of the pieces, in their order, by a hash of their names alone."""
+    if len(pieces) <= most:
+        return pieces
+    keys = np.array(list(map(_key, names(pieces))), np.uint64)
+    return take(pieces, np.sort(np.argsort(keys, kind="stable")[:most]).tolist())
+
+
+def _key(name: str) -> int:
+    """What decides a work's side: a number below 2^64."""
+    return int.from_bytes(
+        hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big"
     )

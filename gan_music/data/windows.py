@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from gan_music.data.encoded import encoded
+from gan_music.data.pack import PackedPieces
 from gan_music.events import EventCodec
 from gan_music.networks.events import PADDING
-from gan_music.notes import IntArray, Piece
+from gan_music.notes import IntArray, Piece, lengths
 from gan_music.quadruples import QuadrupleCodec
 from gan_music.triples import TripleCodec
 
@@ -30,11 +33,52 @@ class Item(NamedTuple):
     shift: int = 0
 
 
+class Cuts:
+    """Where windows lie in an array of all notes: every ``stride`` notes of a piece, and so that
+    its last note is seen.
+
+    Kept by piece, since there are many more windows.
+
+    Parameters
+    ----------
+    begins, sizes : where each piece begins, and its notes, ``[P]``.
+    pad_short : a piece shorter than a window has one window all the same; otherwise none.
+    """
+
+    def __init__(
+        self, begins: IntArray, sizes: IntArray, *, length: int, stride: int, pad_short: bool
+    ) -> None:
+        last = sizes - length  # where in its piece the last window starts
+        n_windows = np.where(last >= 0, -(-last // stride) + 1, (sizes > 0) & pad_short)
+        self.stride = stride
+        self.n_windows = int(n_windows.sum())
+        ends = np.cumsum(n_windows)
+        self.ends, self.first = torch.from_numpy(ends), torch.from_numpy(ends - n_windows)
+        self.begins, self.last = torch.from_numpy(begins), torch.from_numpy(last)
+        self.sizes = torch.from_numpy(sizes)
+
+    def at(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Where windows, moved by so many notes within their pieces, start, and where those pieces
+        end, ``[B]`` each. One shorter than a window stays.
+        """
+        piece = torch.searchsorted(self.ends, window, right=True)
+        begins, last = self.begins[piece], self.last[piece]
+        starts = torch.minimum((window - self.first[piece]) * self.stride, last) + shift
+        starts = torch.maximum(torch.minimum(starts, last), torch.zeros_like(last))
+        return begins + starts, begins + self.sizes[piece]
+
+    def to(self, device: torch.device) -> None:
+        """Keep it there."""
+        for name in ("ends", "first", "begins", "last", "sizes"):
+            setattr(self, name, getattr(self, name).to(device))
+
+
 class WindowDataset(Dataset[Tensor]):
     """Windows of ``length`` events, cut every ``stride`` events from each piece, and from its end.
 
     A batch of :class:`Item` is one tensor of ids, int64 ``[B, T, C + 2]``. All events lie in one
-    array, and a batch is one indexing into it.
+    array of small integers: in memory, on disk (:mod:`gan_music.data.encoded`) or, after
+    :meth:`to`, on a device. A batch is one indexing into it, and is made where it lies.
 
     Parameters
     ----------
@@ -42,6 +86,7 @@ class WindowDataset(Dataset[Tensor]):
         gives none, and ``n_short`` counts it.
     time_scales : factors, powers of two, that all times of a window may be multiplied by; bars are
         scaled with them.
+    folder : where the events of a pack are kept.
     """
 
     def __init__(
@@ -53,25 +98,45 @@ class WindowDataset(Dataset[Tensor]):
         stride: int,
         pad_short: bool = False,
         time_scales: Sequence[float] = (1.0,),
+        folder: Path | None = None,
     ) -> None:
         self.length = length
         self.n_pitches = codec.n_pitches
         self.pad_short = pad_short
-        self.n_short = sum(len(p) < length for p in pieces)
-        self.n_folded = sum(map(codec.n_folded, pieces))
-        width = len(codec.sizes) + 2
-        nothing = np.full((length, width), PADDING)  # after the last piece, so that indices exist
-        encoded = [[codec.encode(p.scaled(f)) for p in pieces] for f in time_scales]
-        first = [[codec.first_offsets(i) for i in ids] for ids in encoded]
-        # [S, N, C + 2] and [S, N]: a note has the same number on every scale
-        self.events = torch.from_numpy(np.stack([np.concatenate([*e, nothing]) for e in encoded]))
+        sizes = lengths(pieces)
+        self.n_short = int((sizes < length).sum())
+        if isinstance(pieces, PackedPieces):
+            self.n_folded = pieces.n_folded
+        else:
+            self.n_folded = sum(map(codec.n_folded, pieces))
+        scaled = [encoded(pieces, codec, f, folder or Path()) for f in time_scales]
+        # [N, C + 2] for each scale: a note has the same number on every scale
+        self.events = [ids for ids, _ in scaled]
+        self.cuts = Cuts(scaled[0][1], sizes, length=length, stride=stride, pad_short=pad_short)
+        # the offset that an event takes where a window begins with it, by its position in the bar
+        positions = np.arange(codec.n_positions)
         self.first_offset = torch.from_numpy(
-            np.stack([np.concatenate([np.empty(0, np.int64), *f]) for f in first])
+            codec.first_offsets(np.stack([positions, positions], 1))
         )
-        self.starts, self.begins, self.ends = _cuts(pieces, length, stride, pad_short)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return self.cuts.n_windows
+
+    @property
+    def n_bytes(self) -> int:
+        """What the events take."""
+        return sum(ids.numel() * ids.element_size() for ids in self.events)
+
+    @property
+    def has_padding(self) -> bool:
+        """Whether some window is padded."""
+        return self.pad_short and self.n_short > 0
+
+    def to(self, device: torch.device) -> None:
+        """Keep all events on a device, and make batches there."""
+        self.events = [ids.to(device) for ids in self.events]
+        self.first_offset = self.first_offset.to(device)
+        self.cuts.to(device)
 
     def describe(self) -> str:
         """What is served, in words."""
@@ -83,15 +148,18 @@ class WindowDataset(Dataset[Tensor]):
             words += f"; {self.n_folded} notes off the keyboard moved in by octaves"
         return words
 
-    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
-        asked = torch.tensor([Item(*i) for i in items], dtype=torch.int64)
-        index, transposition, scale, shift = asked.T
-        ends = self.ends[index]
-        starts = _shifted(self.starts[index], shift, self.begins[index], ends - self.length)
-        where = starts[:, None] + torch.arange(self.length)
-        batch = self.events[scale[:, None], where]
-        batch[:, 0, 0] = self.first_offset[scale, starts]
+    def __getitems__(self, items: Tensor | Sequence[tuple[int, ...]]) -> Tensor:
+        index, transposition, scale, shift = (
+            column.to(self.first_offset.device) for column in _columns(items)
+        )
+        starts, ends = self.cuts.at(index, shift)
+        where = starts[:, None] + torch.arange(self.length, device=starts.device)
         padding = where >= ends[:, None]
+        where = torch.minimum(where, ends[:, None] - 1)
+        batch = self.events[0][where].long()
+        for number, events in enumerate(self.events[1:], 1):
+            batch = batch.where((scale != number)[:, None, None], events[where].long())
+        batch[:, 0, 0] = self.first_offset[batch[:, 0, -2]]
         pitch = batch[..., 1]
         # a transposition off the keyboard is cut back to what fits
         low = -pitch.masked_fill(padding, self.n_pitches).amin(1)
@@ -103,31 +171,11 @@ class WindowDataset(Dataset[Tensor]):
         return self.__getitems__([item])[0]
 
 
-def _cuts(
-    pieces: Sequence[Piece], length: int, stride: int, pad_short: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Where each window starts in the array of all notes, and where its piece begins and ends."""
-    sizes = np.array([len(p) for p in pieces], dtype=np.int64)
-    ends = np.cumsum(sizes)
-    begins = ends - sizes
-    starts = [_starts(n, length, stride, pad_short) for n in sizes.tolist()]
-    n_windows = [len(s) for s in starts]
-    within = np.concatenate([np.empty(0, np.int64), *starts])
-    begins, ends = (np.repeat(x, n_windows) for x in (begins, ends))
-    return torch.from_numpy(begins + within), torch.from_numpy(begins), torch.from_numpy(ends)
-
-
-def _shifted(starts: Tensor, shift: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Starts moved by ``shift`` notes, within the piece; one shorter than a window stays."""
-    return torch.maximum(torch.minimum(starts + shift, last), first)
-
-
-def _starts(n_notes: int, length: int, stride: int, pad_short: bool) -> IntArray:
-    """Where windows begin in a piece: every ``stride`` notes, and so that the last note is seen."""
-    if n_notes < length:
-        return np.zeros(int(pad_short and n_notes > 0), dtype=np.int64)
-    last = n_notes - length
-    return np.append(np.arange(0, last, stride), last)
+def _columns(items: Tensor | Sequence[tuple[int, ...]]) -> tuple[Tensor, ...]:
+    """Rows of :class:`Item`, int64 ``[B, 4]`` or as tuples, a column a field."""
+    if not isinstance(items, Tensor):
+        items = torch.tensor([Item(*i) for i in items], dtype=torch.int64)
+    return items.T.contiguous().unbind()
 
 
 class ToneDataset(Dataset[Tensor]):
@@ -148,29 +196,28 @@ class ToneDataset(Dataset[Tensor]):
     ) -> None:
         self.codec = codec
         self.length = length
-        self.n_short = sum(len(p) < length for p in pieces)
+        sizes = lengths(pieces)
+        self.n_short = int((sizes < length).sum())
         scaled = [[p.scaled(f) for p in pieces] for f in time_scales]
         # [S, N, 4] and [S, N]: a note has the same number on every scale
         self.tones = np.stack([np.concatenate([codec.tones(p) for p in side]) for side in scaled])
         self.first_times = np.stack(
             [np.concatenate([codec.first_times(p) for p in side]) for side in scaled]
         )
-        self.starts, self.begins, self.ends = _cuts(pieces, length, stride, pad_short=False)
+        begins = np.cumsum(sizes) - sizes
+        self.cuts = Cuts(begins, sizes, length=length, stride=stride, pad_short=False)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return self.cuts.n_windows
 
     def describe(self) -> str:
         """What is served, in words."""
         words = f"{len(self)} training windows of {self.length} tones"
         return words + (f"; {self.n_short} pieces are shorter and left out" if self.n_short else "")
 
-    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
-        asked = torch.tensor([Item(*i) for i in items], dtype=torch.int64)
-        index, transposition, scale, shift = asked.T
-        last = self.ends[index] - self.length
-        starts = _shifted(self.starts[index], shift, self.begins[index], last).numpy()
-        scale = scale.numpy()
+    def __getitems__(self, items: Tensor | Sequence[tuple[int, ...]]) -> Tensor:
+        index, transposition, scale_, shift = _columns(items)
+        starts, scale = self.cuts.at(index, shift)[0].numpy(), scale_.numpy()
         batch = self.tones[scale[:, None], starts[:, None] + np.arange(self.length)]
         batch[:, 0, 3] = self.first_times[scale, starts]
         pitch = batch[..., 1]
@@ -199,8 +246,8 @@ class NoteDataset(Dataset[Tensor]):
         """What is served, in words."""
         return f"{len(self)} training notes, each alone"
 
-    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> Tensor:
-        index, transposition, *_ = torch.tensor([Item(*i) for i in items], dtype=torch.int64).T
+    def __getitems__(self, items: Tensor | Sequence[tuple[int, ...]]) -> Tensor:
+        index, transposition, *_ = _columns(items)
         batch = self.triples[index]
         batch[:, 0] += transposition
         return batch
@@ -236,29 +283,51 @@ class WindowSampler(Sampler[Item]):
         return self.n_windows
 
     def __iter__(self) -> Iterator[Item]:
+        rows = torch.stack([field.long() for field in self.draw()], 1)
+        return (Item(*row) for row in rows.tolist())
+
+    def draw(self) -> list[Tensor]:
+        """The fields of this epoch's items, ``[n]`` each, in integers that are just large enough:
+        with many windows, they are what takes memory.
+        """
         rng = np.random.default_rng((self.seed, self.epoch))
-        order = rng.permutation(self.n_windows)
-        transpositions = rng.integers(-self.transpose, self.transpose + 1, self.n_windows)
-        scales = rng.integers(0, self.n_scales, self.n_windows)
-        jitters = rng.integers(-self.jitter, self.jitter + 1, self.n_windows)
-        drawn = (order, transpositions, scales, jitters)
-        return map(Item, *(x.tolist() for x in drawn))
+        n = self.n_windows
+        drawn = [_small(rng.permutation(n))]
+        for low, high in (
+            (-self.transpose, self.transpose),
+            (0, self.n_scales - 1),
+            (-self.jitter, self.jitter),
+        ):
+            drawn.append(_small(rng.integers(low, high + 1, n)))
+        return drawn
 
 
-class Batches(Sampler[list[Item]]):
-    """A sampler's items in batches, dealt out to ``n_processes``: each item to one of them.
+def _small(values: IntArray) -> Tensor:
+    largest = int(np.abs(values).max(initial=0))
+    return torch.from_numpy(values.astype(np.min_scalar_type(-largest - 1)))
+
+
+class Batches(Sampler[Tensor]):
+    """A sampler's items in batches ``[B, 4]``, dealt out to ``n_processes``: each item to one.
 
     Each gets as many batches as the others, of ``batch_size`` items; of what is left at the end,
     one more or less than the others, so that none waits for another's step. Where too little is
-    left for all of them, it goes into the batches before.
+    left for all of them, it goes into the batches before. They are cut on ``device``.
     """
 
     def __init__(
-        self, sampler: WindowSampler, batch_size: int, *, process: int = 0, n_processes: int = 1
+        self,
+        sampler: WindowSampler,
+        batch_size: int,
+        *,
+        process: int = 0,
+        n_processes: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         if len(sampler) < n_processes:
             raise ValueError(f"{len(sampler)} items are too few for {n_processes} processes")
         self.sampler, self.process, self.n_processes = sampler, process, n_processes
+        self.device = device
         self.step = batch_size * n_processes  # items that all processes take in one batch
         n_whole, rest = divmod(len(sampler), self.step)
         self.n_batches = n_whole + (rest >= n_processes)
@@ -266,9 +335,10 @@ class Batches(Sampler[list[Item]]):
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[list[Item]]:
-        items = list(self.sampler)
+    def __iter__(self) -> Iterator[Tensor]:
+        fields = [f.to(self.device) for f in self.sampler.draw()]
         for number in range(self.n_batches):
             last = number == self.n_batches - 1
-            shared = items[number * self.step : None if last else (number + 1) * self.step]
-            yield shared[self.process :: self.n_processes]
+            shared = slice(number * self.step, None if last else (number + 1) * self.step)
+            mine = [f[shared][self.process :: self.n_processes] for f in fields]
+            yield torch.stack([f.long() for f in mine], 1)

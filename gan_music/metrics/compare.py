@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from gan_music.metrics import collapse, families
 from gan_music.metrics.excerpts import Sampled, sample
 from gan_music.metrics.sides import Figure, Sides, prepare
-from gan_music.notes import Piece
+from gan_music.notes import Piece, lengths
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def compare(
         If the pieces do not share one grid.
     """
     settings = settings or Settings()
-    grids = {p.grid for p in (*generated, *reference, *(training or ()))}
+    grids = {p.grid for p in chain(generated, reference, training or ())}
     if len(grids) > 1:
         raise ValueError(f"pieces with grids {sorted(grids)}, but they must share one")
     sampled = sample(
@@ -209,7 +210,7 @@ def _notes(
         notes.append("No training pieces were given (train=DIR): originality is NaN.")
     else:
         notes.append(
-            f"Training pieces: {len(training)}, of {sum(map(len, training)):,} notes, all searched."
+            f"Training pieces: {len(training)}, of {lengths(training).sum():,} notes, all searched."
         )
         if n_copied:
             notes.append(

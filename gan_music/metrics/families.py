@@ -14,7 +14,7 @@ from gan_music.metrics.features import as_matrix, window_features
 from gan_music.metrics.harmony import Sound, chord_moves, harmony, move_likelihood
 from gan_music.metrics.manifold import manifold, standardise
 from gan_music.metrics.mgeval import mgeval
-from gan_music.metrics.originality import longest_matches, nearest_distances, originality
+from gan_music.metrics.originality import longest_matches, nearest_distances, originality, parts
 from gan_music.metrics.rhythm import rhythm
 from gan_music.metrics.sides import (
     LEAST_WINDOW,
@@ -34,7 +34,7 @@ from gan_music.metrics.two_sample import (
     null_interval,
     two_sample_test,
 )
-from gan_music.notes import IntArray, Piece
+from gan_music.notes import IntArray, Piece, lengths
 
 FloatArray = NDArray[np.float64]
 Family = dict[str, Figure]
@@ -189,7 +189,7 @@ def original(sides: Sides, training: Sequence[Piece] | None) -> tuple[Family, in
     from end to end they stand in one training piece.
     """
     n = sides.n_pieces
-    if training is None or not any(map(len, training)):
+    if training is None or not lengths(training).any():
         training = []
         matches = [[np.empty(0, np.int64)] * n] * 4
     else:
@@ -213,15 +213,22 @@ def _nearest(sides: Sides, training: Sequence[Piece]) -> list[FloatArray]:
 
     Between standardised points, but for the mean pitch: in whatever key.
     """
-    windows = stack_windows([p for p in training if len(p)], sides.reference.windows.length)
-    if not len(windows) or windows.length < LEAST_WINDOW or not len(sides.raw_reference):
+    length = sides.reference.windows.length
+    if length < LEAST_WINDOW or not len(sides.raw_reference):
         return [np.full(len(side.pieces), np.nan) for side in sides.all]
-    features = window_features(windows)
-    relative = [i for i, name in enumerate(features) if name != "pitch_mean"]
-    known = standardise(sides.raw_reference, as_matrix(features))[1][:, relative]
+    nearest = [np.full(len(side.points), np.inf) for side in sides.all]
+    for part in parts(training):
+        windows = stack_windows([p for p in part if len(p)], length)
+        if not len(windows):
+            continue
+        features = window_features(windows)
+        relative = [i for i, name in enumerate(features) if name != "pitch_mean"]
+        known = standardise(sides.raw_reference, as_matrix(features))[1][:, relative]
+        for so_far, side in zip(nearest, sides.all, strict=True):
+            np.fmin(so_far, nearest_distances(side.points[:, relative], known), out=so_far)
     means = []
-    for side in sides.all:
-        distance = nearest_distances(side.points[:, relative], known)
+    for side, distance in zip(sides.all, nearest, strict=True):
+        distance[np.isinf(distance)] = np.nan  # no training piece has a window
         n = np.bincount(side.windows.piece, minlength=len(side.pieces))
         total = np.bincount(side.windows.piece, weights=distance, minlength=len(side.pieces))
         means.append(np.where(n > 0, total / np.maximum(n, 1), np.nan))

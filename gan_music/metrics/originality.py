@@ -8,18 +8,20 @@ longest match in training stands next to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gan_music.metrics.mgeval import distances
 from gan_music.metrics.ngrams import INTERVAL_OFFSET_DURATION, renumber, symbols
-from gan_music.notes import IntArray, Piece
+from gan_music.notes import IntArray, Piece, lengths
 
 FloatArray = NDArray[np.float64]
 
 _LENGTHS = (4, 8, 16)
+_AT_ONCE = 500_000  # training notes that are looked at together
 
 
 def originality(matches: Sequence[IntArray]) -> dict[str, FloatArray]:
@@ -35,18 +37,41 @@ def originality(matches: Sequence[IntArray]) -> dict[str, FloatArray]:
 
 
 def longest_matches(
-    pieces: Sequence[Piece], training: Sequence[Piece], longest: int = 4096
+    pieces: Sequence[Piece],
+    training: Sequence[Piece],
+    longest: int = 4096,
+    at_once: int = _AT_ONCE,
 ) -> list[IntArray]:
     """For each note of each piece, how many notes from it on some training piece has, too.
+
+    All training pieces are searched, some after others: memory is bounded by ``at_once``.
 
     Parameters
     ----------
     longest : matches are not followed beyond the next power of two.
+    at_once : training notes that are searched together, more or less.
 
     Returns
     -------
     An array for each piece, one shorter than its notes: the first has no interval.
     """
+    found = [_longest_matches(pieces, part, longest) for part in parts(training, at_once)]
+    return [np.maximum.reduce(of_piece) for of_piece in zip(*found, strict=True)]
+
+
+def parts(pieces: Sequence[Piece], n_notes: int = _AT_ONCE) -> Iterator[Sequence[Piece]]:
+    """The pieces in runs of about so many notes; at least one, which may be empty."""
+    ends = np.cumsum(lengths(pieces))
+    total = int(ends[-1]) if len(ends) else 0
+    cuts = np.searchsorted(ends, np.arange(n_notes, total, n_notes)).tolist()
+    for low, high in pairwise([0, *cuts, len(pieces)]):
+        if low < high or not total:
+            yield pieces[low:high]
+
+
+def _longest_matches(
+    pieces: Sequence[Piece], training: Sequence[Piece], longest: int
+) -> list[IntArray]:
     words = symbols([*pieces, *training], INTERVAL_OFFSET_DURATION)
     n_queries = sum(len(w) for w in words[: len(pieces)]) + len(pieces)
     # each piece ends in a symbol of its own, so that no match crosses its end
@@ -69,8 +94,8 @@ def nearest_distances(points: FloatArray, training: FloatArray) -> FloatArray:
     """Distance of each point ``[W, F]`` to the nearest training point ``[T, F]``; NaN without."""
     if not len(training):
         return np.full(len(points), np.nan)
-    parts = [distances(points[i : i + 64], training).min(1) for i in range(0, len(points), 64)]
-    return np.concatenate([np.empty(0), *parts])
+    rows = [distances(points[i : i + 64], training).min(1) for i in range(0, len(points), 64)]
+    return np.concatenate([np.empty(0), *rows])
 
 
 def _copied_rate(match: IntArray, n: int) -> float:

@@ -98,11 +98,11 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             self._update_d(opt_d, batch, fake[0])
             if int(self.n_adversarial) < s.lead_batches:
                 self.n_adversarial += 1
-                self.n_batches += 1
+                self.count_batch()
                 return
             self.n_adversarial += 1
         self._update_g(opt_g, batch, fake)
-        self.n_batches += 1
+        self.count_batch()
 
     def _rollout(self, batch: Tensor) -> tuple[Tensor, ...]:
         """``n_fakes`` sequences ``[N, T, C + 2]`` and the noise ``[N, Z]`` that they are from."""
@@ -126,8 +126,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             loss_d = losses.discriminator_bce(
                 score_real, score_fake, smoothing=self.settings.label_smoothing
             )
-            opt_d.zero_grad()
-            self.manual_backward(loss_d)
+            self.take_gradients(opt_d, bce=loss_d)
             opt_d.step()
         self.log_train(
             loss_d=loss_d,
@@ -142,12 +141,12 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         s, generator = self.settings, self.generator
         weight = 1.0 if fake is None else s.likelihood_weight
         with self.toggled_optimizer(opt_g):
-            loss = torch.zeros((), device=self.device)
+            terms: dict[str, Tensor] = {}
             if weight > 0:
                 z = generator.noise_of(real, generator.noise(len(real)))
                 heard = misheard(generator.space, real, s.misheard)
                 nll = losses.negative_log_likelihood(generator.logits(real, z, heard=heard), real)
-                loss = loss + weight * nll
+                terms["nll"] = weight * nll
                 self.log_train(nll=nll)
             if fake is not None:
                 events, z = fake
@@ -158,10 +157,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
                     generator.logits(events, z, dropout=False), events
                 )
                 loss_g = losses.policy_gradient(likelihoods, earned)
-                loss = loss + s.adversarial_weight * loss_g
+                terms["reinforce"] = s.adversarial_weight * loss_g
                 self.log_train(loss_g=loss_g, advantage=earned.std(), entropy=-likelihoods.mean())
-            opt_g.zero_grad()
-            self.manual_backward(loss)
+            self.take_gradients(opt_g, **terms)
             opt_g.step()
         self.averaged.update_parameters(generator)
 
@@ -178,7 +176,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         end for the run's; then ``lr_g``, after a linear rise of its own.
         """
         s = self.settings
-        number = int(self.n_batches)
+        number = self.number
         if self.warm:
             total = int(self.trainer.num_training_batches) * s.warm_start_epochs
             cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
@@ -186,8 +184,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         else:
             since = int(self.n_adversarial) - s.lead_batches
             rate = s.lr_g * min(1.0, max(0, since + 1) / max(1, s.warmup_batches))
-        for group in opt_g.param_groups:
-            group["lr"] = rate
+        self.set_rate(opt_g, rate)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

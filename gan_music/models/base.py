@@ -161,7 +161,7 @@ class MusicModel(LightningModule):
         if not norm.isfinite():
             self._refuse_gradient(player)
         elif self.clip_norm is not None or self.log_due:
-            rate = torch.tensor(optimizer.param_groups[0]["lr"])
+            rate = torch.full((), optimizer.param_groups[0]["lr"], device=self.device)
             self.log_train(**{f"grad_norm_{player}": norm, f"lr_{player}": rate})
 
     def _refuse_gradient(self, player: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_music import losses
@@ -40,9 +40,28 @@ def event_table(codec: EventCodec) -> dict[str, Any]:
 
 def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
     """The generator's exponential moving average, whose weights nobody trains."""
-    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    average = _Average(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
     average.requires_grad_(False)
     return average
+
+
+class _Average(AveragedModel):
+    """An average that asks its device only once whether it has begun: to ask is to wait for it."""
+
+    begun = False
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        if not self.begun:
+            super().update_parameters(model)
+            self.begun = True
+            return
+        assert self.multi_avg_fn is not None
+        ours, theirs = list(self.module.parameters()), list(model.parameters())
+        self.multi_avg_fn(ours, theirs, self.n_averaged)
+        for buffer, new in zip(self.module.buffers(), model.buffers(), strict=True):
+            buffer.copy_(new)
+        self.n_averaged += 1
 
 
 class EventModel(MusicModel):
@@ -54,6 +73,7 @@ class EventModel(MusicModel):
     generator: LSTMGenerator
     averaged: AveragedModel
     n_batches: Tensor
+    number = 0  # of the batch: ``n_batches``, which is on the device, as the processor knows it
     has_taken_over = False
 
     def take_over(self, other: EventModel) -> None:
@@ -98,6 +118,15 @@ class EventModel(MusicModel):
         for generator in (self.generator, self.sampler):
             assert generator.outlines is not None
             generator.outlines.follow(mixture)
+
+    def on_train_start(self) -> None:
+        """What the steps would have to ask the device for, asked once."""
+        self.number = int(self.n_batches)
+
+    def count_batch(self) -> None:
+        """One more is done."""
+        self.n_batches += 1
+        self.number += 1
 
     def sample(
         self,

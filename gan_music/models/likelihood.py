@@ -79,7 +79,7 @@ class LikelihoodModel(EventModel):
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         s, optimizer = self.settings, self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)  # there is one
-        number = int(self.n_batches)
+        number = self.number
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
         rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
@@ -92,5 +92,5 @@ class LikelihoodModel(EventModel):
         self.take_gradients(optimizer, nll=nll)
         optimizer.step()
         self.averaged.update_parameters(self.generator)
-        self.n_batches += 1
+        self.count_batch()
         self.log_train(nll=nll)

@@ -80,6 +80,13 @@ class SequenceGAN(EventModel, MusicGAN):
     def phase(self) -> str:
         return "warm start" if self.warm else ""
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        items = getattr(data, "train_items", None)
+        # where no window is padded, the discriminator need not look
+        self.discriminator.padded_in_training = getattr(items, "has_padding", True)
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
         return [
@@ -91,7 +98,7 @@ class SequenceGAN(EventModel, MusicGAN):
         s = self.settings
         opt_g, opt_d = self.both_optimizers()
         space, adversarial = self.generator.space, not self.warm
-        number = int(self.n_batches)
+        number = self.number
         self._schedule(opt_g, number)
 
         z = self.generator.noise(len(batch))
@@ -135,7 +142,7 @@ class SequenceGAN(EventModel, MusicGAN):
                 self.take_gradients(opt_g, **terms)
                 opt_g.step()
             self.averaged.update_parameters(self.generator)
-        self.n_batches += 1
+        self.count_batch()
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """Held-out real windows: their likelihood, and what the discriminator makes of them."""
@@ -157,4 +164,4 @@ class SequenceGAN(EventModel, MusicGAN):
             lr = s.lr_g
         lr *= min(1.0, (count + 1) / max(1, s.warmup_batches))
         self.set_rate(opt_g, lr)
-        self.log_train(temperature=torch.tensor(s.temperature))
+        self.log_train(temperature=torch.full((), s.temperature, device=self.device))

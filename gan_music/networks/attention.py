@@ -145,8 +145,10 @@ class SummedRows:
         parts = weight.split([group[0].shape[1] for group in groups])
         tables = [t @ w for group, w in zip(groups, parts, strict=True) for t in group]
         self.rows = torch.cat(tables)
-        sizes = torch.tensor([0, *(len(t) for t in tables[:-1])], device=self.rows.device)
-        self.first = sizes.cumsum(0)
+        # filled where it lies: a copy to a device would wait for it
+        sizes = [0, *(len(t) for t in tables[:-1])]
+        filled = [self.rows.new_full((), n, dtype=torch.int64) for n in sizes]
+        self.first = torch.stack(filled).cumsum(0)
 
     def __call__(self, ids: Tensor) -> Tensor:
         return F.embedding_bag(ids + self.first, self.rows, mode="sum")

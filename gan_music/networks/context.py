@@ -164,7 +164,9 @@ class IntervalEmbedding(nn.Module):
 
 def _decay(like: Tensor) -> Tensor:
     """What a count is worth an event later, by memory, ``[M]``."""
-    return torch.exp(-1 / like.new_tensor(MEMORIES))
+    # filled where it lies: a copy to a device at every step would wait for it
+    spans = [like.new_full((), memory) for memory in MEMORIES]
+    return torch.exp(-1 / torch.stack(spans))
 
 
 def _or_nothing(space: EventSpace, sequences: Tensor, expected: Tensor | None) -> Tensor:

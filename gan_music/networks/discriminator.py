@@ -29,6 +29,7 @@ class LSTMDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.space = space
+        self.padded_in_training = True  # whether training windows may have padding
         self.embed = nn.Linear(space.width, space.n_categories * embedding_size, bias=False)
         self.embed_bar = BarEmbedding(space, embedding_size)
         self.lstm = nn.LSTM(
@@ -67,7 +68,8 @@ class LSTMDiscriminator(nn.Module):
         return self.head(features)[:, 0]
 
     def _read(self, embedded: Tensor, present: Tensor) -> Tensor:
-        if present.all():
+        # to look waits for the device
+        if (self.training and not self.padded_in_training) or present.all():
             return self.lstm(embedded)[0]
         # packed, so that the backward direction begins at a window's last event
         packed = nn.utils.rnn.pack_padded_sequence(

@@ -31,6 +31,7 @@ class EventSpace(nn.Module):
     offset_bins: Tensor
     duration_bins: Tensor
     bars: Tensor
+    nothing: Tensor
 
     def __init__(
         self,
@@ -50,6 +51,8 @@ class EventSpace(nn.Module):
         self.register_buffer("offset_bins", torch.tensor(offset_bins), persistent=False)
         self.register_buffer("duration_bins", torch.tensor(duration_bins), persistent=False)
         self.register_buffer("bars", torch.tensor(bars), persistent=False)
+        # ids that stand for "nothing yet", before the first event
+        self.register_buffer("nothing", torch.tensor(self.sizes), persistent=False)
 
     @property
     def width(self) -> int:

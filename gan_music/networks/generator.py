@@ -165,7 +165,7 @@ class LSTMGenerator(nn.Module):
     def _states(self, events: Tensor, context: Context, z: Tensor, drop: nn.Module) -> Tensor:
         """The state before each event, ``[B, T, H]``."""
         space, n = self.space, self.space.n_categories
-        nothing = events.new_tensor(space.sizes).expand(len(events), 1, n)
+        nothing = space.nothing.expand(len(events), 1, n)
         previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
         parts = [e(previous[..., i]) for i, e in enumerate(self.embed)]
         if self.n_intervals:

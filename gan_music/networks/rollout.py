@@ -56,7 +56,7 @@ class Rollout:
                     self.space, len(z), span=generator.recall_span, device=z.device
                 )
         # before the first event stands "nothing yet"
-        self.chosen = torch.tensor(self.space.sizes, device=z.device).expand(len(z), -1)
+        self.chosen = self.space.nothing.expand(len(z), -1)
         self.intervals = self.context.intervals()
 
     @torch.no_grad()
@@ -144,11 +144,12 @@ class _Cell:
         def weights(layer: int) -> tuple[Tensor, Tensor, Tensor]:
             """From below and from the last step, ``[in, 4H]`` each, and the bias."""
             size = lstm.hidden_size
-            order = [0, 1, 3, 2]  # nn.LSTM has the output gate last
-            below, recurrent, *biases = (
-                getattr(lstm, f"{name}_l{layer}").unflatten(0, (4, size))[order].flatten(0, 1)
-                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
+            order = (0, 1, 3, 2)  # nn.LSTM has the output gate last
+            found = []
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                gates = getattr(lstm, f"{name}_l{layer}").split(size)
+                found.append(torch.cat([gates[i] for i in order]))
+            below, recurrent, *biases = found
             return below.T.contiguous(), recurrent.T.contiguous(), biases[0] + biases[1]
 
         below, recurrent, bias = weights(0)

@@ -1,0 +1,224 @@
+"""A data set in a few large files: pieces that are read from disk when they are asked for.
+
+A pack is a folder. ``notes`` holds all notes of all pieces in a row, uint32 ``[N, 4]`` (onset,
+duration, pitch, velocity); ``meters`` int64 ``[M, 3]``; ``names`` UTF-8 without gaps; ``index`` a
+record a piece, which says where each of its parts ends. They are little-endian, without a header,
+and mapped into memory read-only: the system reads what is looked at, keeps it while there is room,
+and shares it between processes. ``pack.json`` is written last, so a folder without it is no pack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from gan_music.errors import UserError
+from gan_music.events import EventCodec
+from gan_music.files import replacing
+from gan_music.notes import IntArray, Piece, Rounding
+
+_VERSION = 1
+_NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
+_RECORD = np.dtype(
+    [
+        ("notes", "<i8"),  # where the piece's notes end, and so on
+        ("meters", "<i8"),
+        ("names", "<i8"),
+        ("tempo", "<f8"),
+        ("rounding", "<f8", (4,)),
+        ("n_folded", "<i4"),  # notes outside the keyboard
+    ]
+)
+
+
+class PackedPieces(Sequence[Piece]):
+    """Pieces of a pack, or some of them: each is read when it is asked for.
+
+    Parameters
+    ----------
+    folder : the pack; see :func:`open_pack`.
+    chosen : numbers of the pieces that are meant, in their order; None for all.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any], chosen: IntArray | None = None) -> None:
+        self.folder, self.about = folder, about
+        self.grid, self.digest = int(about["grid"]), str(about["digest"])
+        self._notes = _mapped(folder / "notes", _NOTE, 4)
+        self._meters = _mapped(folder / "meters", _METER, 3)
+        self._names = _mapped(folder / "names", np.dtype("u1"), 1)
+        self._index = _mapped(folder / "index", _RECORD, 1)[:, 0]
+        self.numbers = np.arange(len(self._index)) if chosen is None else chosen
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Piece: ...
+    @overload
+    def __getitem__(self, index: slice) -> PackedPieces: ...
+    def __getitem__(self, index: int | slice) -> Piece | PackedPieces:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        number = int(self.numbers[index])
+        onset, duration, pitch, velocity = self._part("notes", number).T.astype(np.int64)
+        record = self._index[number]
+        return Piece(
+            onset,
+            duration,
+            pitch,
+            velocity,
+            self.grid,
+            np.array(self._part("meters", number), dtype=np.int64),
+            float(record["tempo"]),
+            self._name(number),
+            Rounding(*record["rounding"].tolist()),
+        )
+
+    def take(self, indices: Sequence[int] | IntArray) -> PackedPieces:
+        """Those with these numbers among the pieces, in that order."""
+        chosen = self.numbers[np.asarray(indices, dtype=np.int64)]
+        return PackedPieces(self.folder, self.about, chosen)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all pieces."""
+        return [self._name(number) for number in self.numbers.tolist()]
+
+    @property
+    def lengths(self) -> IntArray:
+        """Notes of each piece, ``[N]``."""
+        return self._ends("notes") - self.begins
+
+    @property
+    def begins(self) -> IntArray:
+        """Where among the notes of the whole pack each piece begins, ``[N]``."""
+        before = np.maximum(0, self.numbers - 1)
+        return np.where(self.numbers > 0, self._index["notes"][before], 0)
+
+    @property
+    def tempos(self) -> np.ndarray:
+        """Quarters a minute, ``[N]``."""
+        return self._index["tempo"][self.numbers]
+
+    @property
+    def n_folded(self) -> int:
+        """Notes of all pieces outside the keyboard."""
+        return int(self._index["n_folded"][self.numbers].sum())
+
+    def _ends(self, what: str) -> IntArray:
+        return self._index[what][self.numbers]
+
+    def _part(self, what: str, number: int) -> np.ndarray:
+        begin = int(self._index[number - 1][what]) if number else 0
+        rows: np.ndarray = getattr(self, f"_{what}")[begin : int(self._index[number][what])]
+        return rows
+
+    def _name(self, number: int) -> str:
+        return self._part("names", number).tobytes().decode()
+
+
+def is_pack(folder: Path) -> bool:
+    """Whether a folder is a pack, rather than one of music."""
+    return (folder / "pack.json").is_file()
+
+
+def open_pack(folder: Path) -> PackedPieces:
+    """All pieces of a pack.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or of another version.
+    """
+    try:
+        about = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+        if about["version"] != _VERSION:
+            raise UserError(
+                f"{folder} is a pack of version {about['version']}, and this program reads "
+                f"{_VERSION}: pack the music again."
+            )
+        for name, size in about["bytes"].items():
+            if (folder / name).stat().st_size != size:
+                raise ValueError(f"{name} has not the size it was written with")
+        return PackedPieces(folder, about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder} is a damaged pack ({error}): pack the music again.") from error
+
+
+def write_pack(pieces: Iterable[Piece], folder: Path, *, grid: int) -> PackedPieces:
+    """Write pieces one by one, as they come, to a folder that is not there yet.
+
+    Raises
+    ------
+    UserError
+        If the folder is there, or cannot be written.
+    """
+    if folder.exists():
+        raise UserError(f"pack={folder} is there already: name a folder that is not.")
+    codec, digest, ends = EventCodec(grid), hashlib.sha256(), np.zeros(3, np.int64)
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        with (
+            (temporary / "notes").open("wb") as notes,
+            (temporary / "meters").open("wb") as meters,
+            (temporary / "names").open("wb") as names,
+            (temporary / "index").open("wb") as index,
+        ):
+            for piece in pieces:
+                columns = (piece.onset, piece.duration, piece.pitch, piece.velocity)
+                parts = (
+                    np.stack(columns, 1).astype(_NOTE).tobytes(),
+                    piece.meters.astype(_METER).tobytes(),
+                    piece.name.encode(),
+                )
+                ends += (len(piece), len(piece.meters), len(parts[2]))
+                record = (*ends, piece.tempo, piece.rounding, codec.n_folded(piece))
+                row = np.array([record], _RECORD).tobytes()
+                for file, part in zip((notes, meters, names, index), (*parts, row), strict=True):
+                    file.write(part)
+                    digest.update(part)
+        sizes = {p.name: p.stat().st_size for p in temporary.iterdir()}
+        about = {"version": _VERSION, "grid": grid, "digest": digest.hexdigest(), "bytes": sizes}
+        with replacing(temporary / "pack.json") as path:
+            path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        temporary.rename(folder)
+    except OSError as error:
+        raise UserError(
+            f"pack={folder} cannot be written ({error.strerror}): name a folder that can."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return open_pack(folder)
+
+
+def take(pieces: Sequence[Piece], indices: Sequence[int]) -> Sequence[Piece]:
+    """Some of the pieces; those of a pack stay on disk."""
+    if isinstance(pieces, PackedPieces):
+        return pieces.take(indices)
+    return [pieces[i] for i in indices]
+
+
+def names(pieces: Sequence[Piece]) -> list[str]:
+    """The pieces' names."""
+    return pieces.names if isinstance(pieces, PackedPieces) else [p.name for p in pieces]
+
+
+def tempos(pieces: Sequence[Piece]) -> np.ndarray:
+    """The pieces' tempos, quarters a minute, ``[N]``."""
+    if isinstance(pieces, PackedPieces):
+        return pieces.tempos
+    return np.array([p.tempo for p in pieces])
+
+
+def _mapped(path: Path, dtype: np.dtype, width: int) -> np.ndarray:
+    if not path.stat().st_size:
+        return np.empty((0, width), dtype)
+    return np.memmap(path, dtype, mode="r").reshape(-1, width)

@@ -1,0 +1,180 @@
+"""Packs: the same music from a few large files, and more of it than there is memory."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gan_music.data.cache import NoteCache
+from gan_music.data.extract import extract, extract_root
+from gan_music.data.module import MusicDataModule
+from gan_music.data.pack import open_pack, write_pack
+from gan_music.data.sources import find_sources
+from gan_music.data.windows import Batches
+from gan_music.errors import UserError
+from gan_music.io.write import write_midi
+from gan_music.metrics.originality import longest_matches
+from gan_music.notes import Piece, windows
+from tests.conftest import TINY, make_piece
+from tests.data.test_data import make_module
+
+CUT = {"window": 40, "stride": 9, "short": "pad", "time_scales": [0.5, 1.0, 2.0], "jitter": True}
+
+
+def served(module: MusicDataModule) -> dict[str, object]:
+    """All that a run sees of its data."""
+    module.prepare_data()
+    module.setup()
+    assert module.pieces is not None
+    loader = module.train_dataloader()
+    return {
+        "epochs": [
+            batch.tolist()
+            for epoch in range(2)
+            if loader.batch_sampler.sampler.set_epoch(epoch) is None  # type: ignore[union-attr]
+            for batch in loader
+        ],
+        "validation": [batch.tolist() for batch in module.val_dataloader()],
+        "fitted": torch.cat(list(module.plain_training_batches())).tolist(),
+        "pieces": [(p.name, p.notes(), p.meters.tolist()) for side in module.pieces for p in side],
+        "excerpts": [w.notes() for w in windows(module.pieces.train, 16, 7)],
+        "codec": module.codec.state(),
+        "tempo": module.median_tempo,
+        "described": module.train_items.describe(),
+    }
+
+
+def test_a_pack_is_the_folder_it_was_made_of(midi_folder: Path, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    shutil.copytree(midi_folder, music)
+    write_midi(make_piece(90, 24), music / "short.mid")
+    write_midi(
+        Piece.from_arrays(np.arange(50) * 30, [5] * 50, np.arange(50) * 2 + 10, grid=24),
+        music / "below.mid",
+    )
+    (music / "page.mid").write_text("<html>")
+    cache = NoteCache(tmp_path / "cache", 24, "music21")
+    packed = extract(find_sources(music, ""), cache, min_notes=16, pack=tmp_path / "pack")
+    read = extract(find_sources(music, ""), cache, min_notes=16)
+    assert packed.rejects == read.rejects
+    assert packed.table() == read.table()
+    of_folder = served(make_module(music, tmp_path / "cache", **CUT))
+    for _ in range(2):  # the second finds its events
+        assert served(make_module(tmp_path / "pack", tmp_path / "cache", **CUT)) == of_folder
+    assert len(list((tmp_path / "cache" / "events").glob("*.npy"))) == 3
+    n_entries = cache.size()[0]
+    cache.clear()
+    assert n_entries > 3
+    assert cache.size() == (0, 0)
+
+
+def test_what_a_pack_refuses(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    write_pack([make_piece(0), make_piece(1)], pack, grid=24)
+    with pytest.raises(UserError, match="is there already"):
+        write_pack([], pack, grid=24)
+    with pytest.raises(UserError, match=r"data\.grid=12"):
+        extract_root(pack, "", NoteCache(tmp_path / "cache", 12), min_notes=1)
+    with pytest.raises(UserError, match=r"data\.min_notes=500"):
+        extract_root(pack, "", NoteCache(tmp_path / "cache", 24), min_notes=500)
+    (pack / "notes").write_bytes((pack / "notes").read_bytes()[:-16])
+    with pytest.raises(UserError, match="damaged pack"):
+        open_pack(pack)
+
+
+def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "page.mid").write_text("<html>")
+    sources, cache = find_sources(tmp_path / "music", ""), NoteCache(tmp_path / "cache", 24)
+    with pytest.raises(UserError, match="none of 1 files"):
+        extract(sources, cache, min_notes=1, pack=tmp_path / "pack")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music"]
+
+
+def test_pieces_held_out_beyond_a_number_are_left_aside(midi_folder: Path, tmp_path: Path) -> None:
+    sides = []
+    for most in (2048, 2):
+        module = make_module(midi_folder, tmp_path, max_held_out=most, val_rate=0.4)
+        module.prepare_data()
+        module.setup()
+        assert module.pieces is not None
+        sides.append([[p.name for p in side] for side in module.pieces])
+    (train, val, test), few = sides
+    assert few[0] == train
+    assert len(val) > 2
+    assert [len(side) for side in few[1:]] == [2, min(2, len(test))]
+    assert set(few[1]) < set(val)
+
+
+def test_copies_are_found_some_pieces_after_others() -> None:
+    training = [make_piece(seed, 60) for seed in range(9)]
+    ours = [make_piece(3, 40), make_piece(50, 40), training[7].cut(20, 50)]
+    at_once = longest_matches(ours, training)
+    assert max(at_once[2]) == 29
+    for n in (1, 100, 300):
+        in_parts = longest_matches(ours, training, at_once=n)
+        assert [m.tolist() for m in in_parts] == [m.tolist() for m in at_once]
+
+
+# the heap of a process, bounded after its imports: files that are mapped do not count
+LIMITED = """
+import resource, sys
+import gan_music.run, gan_music.callbacks, gan_music.io.overview
+from gan_music.data import worker
+mapped = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
+limit = int(mapped[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+from gan_music.train import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on data")
+def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n_pieces, n_notes, memory = 100, 80_000, 200  # MiB
+    onset = np.cumsum(rng.integers(0, 13, n_notes))
+    piece = Piece.from_arrays(
+        onset, rng.integers(1, 24, n_notes), rng.integers(40, 80, n_notes), grid=24
+    )
+    named = (Piece(**vars(piece) | {"name": f"{i:03}.mid"}) for i in range(n_pieces))
+    write_pack(named, tmp_path / "pack", grid=24)
+    assert n_pieces * n_notes * 4 * 8 > memory * 2**20  # what its notes would take
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", LIMITED, str(memory), "data=midi", "data.root=pack"),
+            *("data.cache_dir=cache", "hydra.run.dir=run", *TINY, "model.hidden_size=4"),
+            *("trainer.max_epochs=1", "data.max_held_out=1", "data.stride=30000"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "verdict" in done.stdout + done.stderr
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_windows_cut_on_a_device_are_the_same(midi_folder: Path, tmp_path: Path) -> None:
+    kept = []
+    for on_device in (None, True):
+        module = make_module(midi_folder, tmp_path, on_device=on_device, **CUT)
+        module.trainer = SimpleNamespace(  # type: ignore[assignment]
+            global_rank=0, world_size=1, strategy=SimpleNamespace(root_device=torch.device("cpu"))
+        )
+        module.prepare_data()
+        module.setup()
+        loader = module.train_dataloader()
+        assert isinstance(loader.batch_sampler, Batches)
+        assert (loader.batch_sampler.device is not None) == bool(on_device)
+        kept.append(torch.cat(list(loader)))
+    assert torch.equal(*kept)
