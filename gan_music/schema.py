@@ -200,6 +200,13 @@ class CollapseConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When last.ckpt is written; explained in conf/train.yaml."""
+
+    every: int | None = bounded(1, default=None)
+
+
+@dataclass
 class TrainConfig:
     """A whole run."""
 
@@ -215,6 +222,7 @@ class TrainConfig:
     seed: int = bounded(0, 2**32 - 1)
     report: bool = True
     skip_done: bool = False  # checkpoints do without it
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
 @dataclass

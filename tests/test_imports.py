@@ -60,7 +60,7 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files", "bars", "processes"},
+        {"notes", "errors", "files", "interrupts", "bars", "processes"},
         {
             "io",
             "schema",
@@ -72,12 +72,12 @@ def test_data_flows_one_way() -> None:
             "config",
             "run_folder",
         },
-        {"data", "networks", "losses", "jobs", "page"},
+        {"data", "networks", "losses", "jobs", "page", "provenance"},
         {"ranking", "sweeps"},
         {"search", "devices", "cli"},
         {"sampling"},
         {"models"},
-        {"checkpoints", "callbacks", "precision"},
+        {"checkpoints", "callbacks", "precision", "saving"},
         {"gallery", "progress"},
         {"build"},
         {"finish"},

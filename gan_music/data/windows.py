@@ -262,13 +262,15 @@ class Batches(Sampler[list[Item]]):
         self.step = batch_size * n_processes  # items that all processes take in one batch
         n_whole, rest = divmod(len(sampler), self.step)
         self.n_batches = n_whole + (rest >= n_processes)
+        self.first = 0  # the batch that the next epoch begins with: a resumed one has seen others
 
     def __len__(self) -> int:
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[Item]]:
         items = list(self.sampler)
-        for number in range(self.n_batches):
+        first, self.first = self.first, 0
+        for number in range(first, self.n_batches):
             last = number == self.n_batches - 1
             shared = items[number * self.step : None if last else (number + 1) * self.step]
             yield shared[self.process :: self.n_processes]
