@@ -1,4 +1,4 @@
-"""A run that goes on within an epoch, from any of its checkpoints: bit for bit the undisturbed one."""
+"""A run that goes on from any of its checkpoints is, bit for bit, the undisturbed one."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import random
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_music.data.module import Codec
@@ -30,11 +31,11 @@ SCHEMA_VERSION = 5
 
 def random_state() -> dict[str, Any]:
     """The random states of torch, its GPUs, numpy and Python, as a checkpoint may hold them."""
-    kind, keys, *rest = np.random.get_state(legacy=True)
+    kind, keys, *rest = cast(tuple[str, NDArray[np.uint32], int, int, float], np.random.get_state())
     return {
         "cpu": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all(),
-        "numpy": (str(kind), torch.from_numpy(keys.astype(np.int64)), *rest),
+        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
         "python": random.getstate(),
     }
 
