@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,9 +21,7 @@ from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_data, build_model
 from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
-from gan_music.checkpoints import load_checkpoint
-from gan_music.cli import call, cwd, overrides
-from gan_music.config import checked
+from gan_music.cli import call
 from gan_music.data.module import MusicDataModule
 from gan_music.devices import check_devices, leave, several_devices, strategy
 from gan_music.errors import UserError
@@ -32,16 +29,7 @@ from gan_music.files import replacing
 from gan_music.finish import finish
 from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.interrupts import Deferred
-from gan_music.jobs import (
-    DONE,
-    Pruned,
-    begin,
-    claimed,
-    end,
-    read_status,
-    same_settings,
-    settings_of,
-)
+from gan_music.jobs import DONE, Pruned, begin, claimed, end, read_status
 from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
 from gan_music.notes import Piece, windows_or_pieces
@@ -50,7 +38,7 @@ from gan_music.precision import precision, runs_lstm_in_bf16
 from gan_music.processes import is_main_process
 from gan_music.progress import RunBar
 from gan_music.provenance import environment, say_what_differs, write_environment
-from gan_music.run_folder import AUTO, folder_of_checkpoint
+from gan_music.resuming import is_done, keeps_end, where_to_start
 from gan_music.saving import LastCheckpoint, WholeFiles
 from gan_music.schema import TrainConfig
 from gan_music.search import reporter
@@ -67,8 +55,7 @@ def train(config: TrainConfig) -> float:
         For whatever the user can mend.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    goes_on = config.skip_done or config.resume == AUTO
-    if goes_on and read_status(folder).get("status") == DONE and _is_ours(config, folder):
+    if is_done(config, folder):
         log.info("done already: %s", folder)
         return float(read_status(folder)["val_distance"])
     claimed(folder)
@@ -86,8 +73,8 @@ def train(config: TrainConfig) -> float:
 
 
 def _train(config: TrainConfig, folder: Path) -> float:
-    keep_end = config.resume in (None, AUTO) or not any(map(_is_trainers, overrides()))
-    config, resume = _where_to_start(config, folder)
+    keep_end = keeps_end(config)
+    config, resume = where_to_start(config, folder)
     check_devices(config)
     begin(folder, call())
     _quiet()
@@ -139,31 +126,6 @@ def _train(config: TrainConfig, folder: Path) -> float:
     return distance
 
 
-def _where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path | None]:
-    """The settings to train with, and the checkpoint to go on from, if any."""
-    goes_on = config.skip_done or config.resume == AUTO
-    if config.resume not in (None, AUTO):
-        resume = Path(config.resume).absolute()
-        return _resumed_config(config, resume, folder), resume
-    once = dataclasses.replace(config, skip_done=False, resume=None)  # they are this call's alone
-    if not (folder / "config.yaml").exists():
-        if config.resume == AUTO:
-            log.info("no unfinished run has these settings: a fresh start, in %s", folder)
-        return once, None
-    if goes_on and _is_ours(config, folder):
-        return once, _last_checkpoint(folder)
-    if is_main_process():  # to the others, it is that of the run they are part of
-        raise UserError(
-            f"{folder} holds a run already{', of other settings' if goes_on else ''}: name another "
-            f"hydra.run.dir, or go on with that run by resume={folder}/checkpoints/last.ckpt."
-        )
-    return once, None
-
-
-def _is_ours(config: TrainConfig, folder: Path) -> bool:
-    return same_settings(settings_of(config), cwd(), folder)
-
-
 def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
     """The data, read; from here on, the folder is a run's."""
     data = build_data(config.data, build_codec(config), seed=config.seed)
@@ -200,57 +162,7 @@ def _fit(
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
             raise type(error.__context__) from error
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Where a run that was cut off can go on from; without that, it starts again."""
-    for name in ("last", "best"):
-        path = folder / "checkpoints" / f"{name}.ckpt"
-        try:
-            load_checkpoint(path, to_train=True)
-        except UserError as error:
-            if path.exists():
-                log.warning("%s", error)
-            continue
-        return path
-    if is_main_process():
-        log.info("starting again, since there is no whole checkpoint: %s", folder)
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-    return None
-
-
-def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
-    """The settings in the checkpoint, with this call's ``trainer`` settings where it gives any."""
-    if folder.absolute() != folder_of_checkpoint(str(path)):
-        raise UserError(
-            f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
-        )
-    checkpoint = load_checkpoint(path, to_train=True)
-    resumed = OmegaConf.create(checkpoint.config)
-    given = OmegaConf.create(dataclasses.asdict(config))
-    for override in overrides():
-        key = override.partition("=")[0]
-        if key in ("trainer", "checkpoint", "report"):
-            resumed[key] = given[key]
-        elif _is_trainers(key) or key.startswith("checkpoint."):
-            OmegaConf.update(resumed, key, OmegaConf.select(given, key))
-        elif key not in ("resume", "debug"):
-            raise UserError(
-                f"{override} cannot change on resume, where only trainer settings can: leave it "
-                "out, or start a new run."
-            )
-    resumed.resume, resumed.debug = None, config.debug
-    epochs = resumed.trainer.max_epochs
-    if (folder / "metrics.json").exists() and checkpoint.epoch + 1 >= epochs:
-        raise UserError(
-            f"resume={path}: that run has finished its {epochs} epochs; give more, "
-            f"trainer.max_epochs={2 * epochs}."
-        )
-    return checked(TrainConfig, resumed)
-
-
-def _is_trainers(override: str) -> bool:
-    return override.startswith(("trainer.", "trainer="))
+    interruption.raise_noted()  # what came after the last epoch
 
 
 def _quiet() -> None:

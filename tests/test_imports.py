@@ -78,7 +78,7 @@ def test_data_flows_one_way() -> None:
         {"sampling"},
         {"models"},
         {"checkpoints", "callbacks", "precision", "saving"},
-        {"gallery", "progress"},
+        {"gallery", "progress", "resuming"},
         {"build"},
         {"finish"},
         {"run"},
