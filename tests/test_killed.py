@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from gan_music import jobs
+from gan_music.data.cache import NoteCache
 from gan_music.files import replacing
 from tests.conftest import TINY, Command, run_command, run_python, start_command
 
@@ -146,6 +147,11 @@ def test_what_a_killed_writer_left_goes_at_the_next_start(tmp_path: Path) -> Non
         assert temporary.exists()  # its writer lives
     jobs.end(tmp_path, jobs.DONE, {"overrides": [], "cwd": "."})
     assert (tmp_path / "checkpoints" / "best.ckpt").read_bytes() == b"whole"
+    entry = tmp_path / "ab" / f".{'ab' * 32}.npz.{'0' * 32}.tmp"
+    entry.parent.mkdir()
+    entry.write_bytes(b"half")
+    NoteCache(tmp_path, 24).remove_leftovers()
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_four_jobs_that_start_at_once_have_a_folder_each(train: Command, tmp_path: Path) -> None:

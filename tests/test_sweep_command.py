@@ -126,6 +126,14 @@ def test_a_range_without_a_search_is_refused(train: Command) -> None:
     assert "sweep=tpe" in line
 
 
+def test_a_sweep_does_not_look_for_a_run_to_go_on_with(train: Command) -> None:
+    done = train("-m", "seed=1,2", "resume=auto")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: resume=auto is for one run")
+    assert "skip_done=true" in line
+
+
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     code = (
         "import sys, time, gan_music.jobs as jobs, pathlib\n"

@@ -104,6 +104,8 @@ def extract(
         else:
             outcomes[number] = cached
             result.n_cached += 1
+    if missing:
+        cache.remove_leftovers()
     n_workers = n_workers or os.cpu_count() or 1
     pool = Pool(
         partial(read_and_store, cache=cache),
