@@ -51,6 +51,7 @@ SMALL = (
     "samples.n_notes=64",
     "samples.n_sounds=0",
     "samples.show_every_n_epochs=null",
+    "report=false",
 )
 
 

@@ -118,18 +118,17 @@ def end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
     A failure is written where no run had begun yet, too, but never over another run's status. Of
     several processes of one run, the first that fails is the one that is told of.
     """
-    lock = _locks.pop(folder.absolute(), None)
     try:
-        _end(folder, status, call, **values)
+        # another process may be about to make a run of the folder: it holds the lock then
+        if folder in _ours or (not (folder / "config.yaml").exists() and claim(folder)):
+            _end(folder, status, call, **values)
     finally:
         _ours.discard(folder)
-        if lock is not None:
+        if lock := _locks.pop(folder.absolute(), None):
             lock.close()
 
 
 def _end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
-    if folder not in _ours and (folder / "config.yaml").exists():
-        return
     before = read_status(folder)
     # what another process failed with is the cause, and what this one fails with for want of it
     told = folder in _ours and before.get("status") == FAILED

@@ -10,97 +10,128 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import torch
 
 from gan_music import jobs
 from gan_music.data.cache import NoteCache
 from gan_music.files import replacing
-from tests.conftest import TINY, Command, run_command, run_python, start_command
-
-ROOT = Path(__file__).parent.parent
+from gan_music.provenance import environment, say_what_differs, write_environment
+from tests.conftest import TINY, Command, make_piece, run_command, start_command
 
 
 def status(folder: Path) -> str:
     return str(json.loads((folder / "status.json").read_text())["status"])
 
 
-def test_a_run_that_is_killed_ends_as_if_nothing_had_happened(
-    midi_folder: Path, tmp_path: Path
-) -> None:
-    # once each while it trains, saves, reads
-    done = run_python(
-        str(ROOT / "benchmarks" / "kills.py"),
-        *("--kills", "3", "--root", str(midi_folder)),
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "that differ from the undisturbed run: none" in done.stdout
-    assert "compared: 11 (" in done.stdout  # two checkpoints, metrics.json, eight samples
+MANY = ("trainer.max_epochs=8", "checkpoint.every=3", "samples.n_sounds=0")
 
 
-def test_sigterm_saves_and_the_run_goes_on_alone(midi_folder: Path, tmp_path: Path) -> None:
-    words = ("data=midi", f"data.root={midi_folder}", *TINY, "trainer.max_epochs=300")
-    with start_command("train", *words, cwd=tmp_path) as process:
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> Path:
+    """The folder of a run that nobody disturbed, its files read by one process."""
+    cwd = tmp_path_factory.mktemp("calm")
+    words = ("data=midi", f"data.root={midi_folder}", *TINY, *MANY, "data.n_workers=1")
+    done = run_command("train", *words, "hydra.run.dir=run", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return cwd / "run"
+
+
+def stopped(cwd: Path, number: signal.Signals, line: str, *words: str) -> tuple[int, str]:
+    """Exit code and output of a run that gets a signal once it prints what begins like this."""
+    with start_command("train", *words, "resume=auto", cwd=cwd) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("epoch 1/"):
-                process.send_signal(signal.SIGTERM)
+        text = ""
+        for printed in process.stdout:
+            text += printed
+            if printed.startswith(line):
+                process.send_signal(number)
                 break
-        rest = process.stdout.read()
-    assert process.returncode == 128 + signal.SIGTERM, rest
-    assert "Traceback" not in rest
+        text += process.stdout.read()
+    return process.returncode, text
+
+
+def assert_equal_runs(a: Path, b: Path) -> None:
+    for name in ("last", "best"):
+        one, other = (
+            torch.load(f / "checkpoints" / f"{name}.ckpt", weights_only=True) for f in (a, b)
+        )
+        assert one["epoch"] == other["epoch"]
+        assert one["state_dict"].keys() == other["state_dict"].keys()
+        assert all(torch.equal(v, other["state_dict"][k]) for k, v in one["state_dict"].items())
+    samples = [{p.name: p.read_bytes() for p in (f / "samples").iterdir()} for f in (a, b)]
+    assert samples[0] == samples[1] != {}
+    figures = [json.loads((f / "metrics.json").read_text()) for f in (a, b)]
+    for found in figures:
+        del found["cost"]  # it holds seconds
+    assert figures[0] == figures[1]
+
+
+def test_a_run_that_is_stopped_and_killed_ends_as_if_nothing_had_happened(
+    calm: Path, midi_folder: Path, tmp_path: Path
+) -> None:
+    words = ("data=midi", f"data.root={midi_folder}", *TINY, *MANY, "data.n_workers=1")
+    code, text = stopped(tmp_path, signal.SIGTERM, "epoch 2/", *words)
+    assert code == 128 + signal.SIGTERM, text
+    assert "Traceback" not in text
+    assert "no unfinished run has these settings: a fresh start" in text
     (folder,) = (tmp_path / "outputs" / "quick").iterdir()
     last = folder / "checkpoints" / "last.ckpt"
-    assert rest.splitlines()[-1].endswith(f"go on by: python -m gan_music.train resume={last}")
+    assert text.splitlines()[-1].endswith(f"go on by: python -m gan_music.train resume={last}")
     assert status(folder) == "interrupted"
     content = torch.load(last, weights_only=True)
-    n_batches = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"]
+    batches = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    if not batches["is_last_batch"]:  # which it may be where the epoch just ended
+        where = f"after batch {batches['total']['ready']}, within epoch {content['epoch'] + 1}"
+    else:
+        where = f"after epoch {content['epoch'] + 1}"
 
-    # the same command finds it; another setting does not
-    other = run_command("train", *words, "trainer.max_epochs=1", "resume=auto", cwd=tmp_path)
-    assert other.returncode == 0, other.stderr
-    assert "no unfinished run has these settings: a fresh start" in other.stdout
-    with start_command("train", *words, "resume=auto", cwd=tmp_path) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("going on"):
-                break
-        assert line.rstrip().endswith(str(folder))
-        if "within" in line:
-            assert f"after batch {n_batches}, " in line
-        process.kill()
-    assert len(list((tmp_path / "outputs" / "quick").iterdir())) == 2
+    # the same command finds it, and is killed while its samples are measured
+    code, text = stopped(tmp_path, signal.SIGKILL, "epoch 8/", *words)
+    assert code == -signal.SIGKILL, text
+    assert f"going on {where}: {folder}" in text
+    assert status(folder) == "running"
+    left = last.with_name(f".last.ckpt.{'0' * 32}.tmp")
+    left.write_bytes(b"half")
+    done = run_command("train", *words, "resume=auto", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "outputs" / "quick").iterdir()) == [folder]
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert_equal_runs(calm, folder)
 
 
-def test_a_repeated_run_is_the_same_and_says_when_its_data_are_others(
-    train: Command, midi_folder: Path, tmp_path: Path
-) -> None:
-    first = train("trainer.max_epochs=1", "data.n_workers=1", f"hydra.run.dir={tmp_path / 'a'}")
-    assert first.returncode == 0, first.stderr
-    made = json.loads((tmp_path / "a" / "environment.json").read_text())
+def test_a_run_is_repeated_from_what_it_leaves(calm: Path, tmp_path: Path) -> None:
+    made = json.loads((calm / "environment.json").read_text())
     assert made["versions"]["torch"] == torch.__version__
     assert made["data"]["n_pieces"] == 16
-    again = ("--config-dir", str(tmp_path / "a"), "--config-name", "config")
-    # in another process, read by as many workers as there are processors, into another cache
-    done = run_command(
-        "train", *again, "data.n_workers=2", "data.cache_dir=other", "hydra.run.dir=b", cwd=tmp_path
-    )
+    again = ("--config-dir", str(calm), "--config-name", "config", "data.n_workers=2")
+    done = run_command("train", *again, "data.cache_dir=other", "hydra.run.dir=b", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the data are not those" not in done.stdout
-    a, b = (
-        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        for run in "ab"
-    )
-    assert all(torch.equal(a[k], b[k]) for k in a)
-    assert made["data"] == json.loads((tmp_path / "b" / "environment.json").read_text())["data"]
+    assert_equal_runs(calm, tmp_path / "b")
+    assert json.loads((tmp_path / "b" / "environment.json").read_text()) == made
 
-    fewer = tmp_path / "fewer"
-    fewer.mkdir()
-    for path in sorted(midi_folder.rglob("*.mid"))[1:]:
-        (fewer / path.name).write_bytes(path.read_bytes())
-    changed = run_command("train", *again, f"data.root={fewer}", "hydra.run.dir=c", cwd=tmp_path)
-    assert changed.returncode == 0, changed.stderr
-    assert f"the data are not those of {tmp_path / 'a'}: it had 16 pieces" in changed.stdout
+
+def test_other_data_or_versions_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pieces = [make_piece(seed) for seed in range(3)]
+    made = environment(pieces)
+    write_environment(made, tmp_path)
+    say_what_differs(environment([make_piece(seed) for seed in range(3)]), tmp_path)
+    assert not caplog.messages
+    say_what_differs(environment(pieces[1:]), tmp_path)
+    assert f"the data are not those of {tmp_path}: it had 3 pieces with 360 notes" in caplog.text
+    caplog.clear()
+    # a note that is another, with as many of them
+    say_what_differs(environment([make_piece(7), *pieces[1:]]), tmp_path)
+    assert "and these are 3 with 360" in caplog.text
+    caplog.clear()
+    made["versions"]["torch"] = "1.0"
+    write_environment(made, tmp_path)
+    say_what_differs(environment(pieces), tmp_path)
+    (message,) = caplog.messages
+    assert f"torch 1.0 (here {torch.__version__})" in message
 
 
 def leave_a_run(folder: Path, state: str, settings: str) -> Path:

@@ -149,7 +149,9 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
         other.stdout.readline()
         with pytest.raises(UserError, match="another process is at work"):
             jobs.begin(tmp_path, call)
+        jobs.end(tmp_path, jobs.FAILED, call, error="it could not begin.")
         assert jobs.read_status(tmp_path)["pid"] == other.pid
+        assert jobs.read_status(tmp_path)["status"] == jobs.RUNNING
         other.kill()
     jobs.begin(tmp_path, call)  # what has died is in nobody's way
     jobs.end(tmp_path, jobs.DONE, call, val_distance=0.25)
