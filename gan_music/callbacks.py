@@ -167,15 +167,18 @@ class EpochLine(Callback):
     """One line an epoch, for the log and for screens without a progress bar; and the clock.
 
     ``seconds`` is the wall time from the start of fitting to the end of the last whole epoch,
-    validation included, summed over the calls of a run that was resumed. NaN if the checkpoint
-    that was resumed does not know what came before it.
+    validation included, summed over the calls of a run that was resumed: what a call did after
+    the checkpoint that the next one goes on from does not count. NaN if the checkpoint that was
+    resumed does not know what came before it.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._within = False  # an epoch
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.seconds}
+        so_far = time.monotonic() - self._counted if self._within else 0.0
+        return {"seconds": self.seconds + so_far}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds = state_dict["seconds"]
@@ -185,17 +188,18 @@ class EpochLine(Callback):
         self._counted = time.monotonic()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch and not self.seconds:
+        if trainer.fit_loop.total_batch_idx >= 0 and not self.seconds:
             self.seconds = float("nan")
+        self._start_epoch()  # one that goes on in its middle is not started again
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._start = time.monotonic()
+        self._start_epoch()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MusicModel)
         now = time.monotonic()
         self.seconds += now - self._counted
-        self._counted = now
+        self._counted, self._within = now, False
         figures, phase = trainer.callback_metrics, pl_module.phase
         words = [
             f"{label} {float(figures[key]):.3f}"
@@ -219,3 +223,6 @@ class EpochLine(Callback):
             ", ".join(words),
             now - self._start,
         )
+
+    def _start_epoch(self) -> None:
+        self._start, self._within = time.monotonic(), True

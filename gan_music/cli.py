@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,15 +22,25 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
 from gan_music.config import checked, conf_dir, first_line, unknown_key
 from gan_music.errors import UserError
-from gan_music.jobs import FAILED, INTERRUPTED, PRUNED, Pruned, end
+from gan_music.interrupts import Terminated, sigterm_raises
+from gan_music.jobs import (
+    FAILED,
+    INTERRUPTED,
+    PRUNED,
+    Pruned,
+    end,
+    settings_of,
+    unfinished,
+)
 from gan_music.processes import is_main_process
-from gan_music.run_folder import run_folder
+from gan_music.run_folder import AUTO, run_folder
+from gan_music.schema import TrainConfig
 from gan_music.strangers import check_folder
 
 T = TypeVar("T")
@@ -52,12 +65,10 @@ class Job(Generic[T]):
         try:
             return self.run(checked(self.schema, config))
         except KeyboardInterrupt:
-            if folder:
-                end(folder, INTERRUPTED, call())
+            _tell(folder, INTERRUPTED)
             raise
         except Pruned as reason:
-            if folder:
-                end(folder, PRUNED, call(), error=str(reason))
+            _tell(folder, PRUNED, error=str(reason))
             log.info("given up: %s", reason)
             return None
         # a model of a user's own may call sys.exit, which would end the whole sweep
@@ -66,8 +77,7 @@ class Job(Generic[T]):
             file_log = logging.getLogger("gan_music.traceback")
             if file_log.handlers:
                 file_log.error("the run failed: %s", sentence, exc_info=True)
-            if folder:
-                end(folder, FAILED, call(), error=sentence)
+            _tell(folder, FAILED, error=sentence)
             if HydraConfig.get().mode != RunMode.MULTIRUN:
                 self.failure = error if isinstance(error, Exception) else UserError(sentence)
                 return None
@@ -90,10 +100,14 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
     # Hydra prints errors in ways of its own; this makes it raise them instead
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
     job = Job(schema, run)
     try:
         _search_first(_config_dir())
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
+        with sigterm_raises():
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
+    except Terminated:
+        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -104,6 +118,13 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
         else:
             print(f"error: {explain(job.failure, schema)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _tell(folder: Path | None, status: str, **values: Any) -> None:
+    """Leave how a run ended in its folder, if it has one and the disk has room for it."""
+    if folder:
+        with contextlib.suppress(OSError):  # what it ended by is to be told, not this
+            end(folder, status, call(), **values)
 
 
 def _folder_with_status() -> Path | None:
@@ -162,7 +183,23 @@ def _experiment(*, _root_: Any) -> str:
     return str(settings.runtime.choices.get("experiment") or "unnamed")
 
 
-OmegaConf.register_new_resolver("gan_music.run_folder", run_folder, replace=True)
+def _run_folder(name: str, resume: str | None, *, _root_: Any) -> str:
+    """The folder of this run: a new one, or with ``resume`` that of the run that goes on."""
+    if resume != AUTO:
+        return run_folder(name, resume)
+    if name not in _unfinished:
+        config = OmegaConf.masked_copy(_root_, [k for k in _root_ if k != "hydra"])
+        with open_dict(config):
+            config.name = name  # it asks Hydra's part, which is left out
+        ours = settings_of(checked(TrainConfig, config))
+        _unfinished[name] = unfinished(ours, str(_root_.hydra.runtime.cwd), Path("outputs"))
+    return str(_unfinished[name] or run_folder(name, None))
+
+
+# by name: Hydra resolves a job's folder more than once
+_unfinished: dict[str, Path | None] = {}
+
+OmegaConf.register_new_resolver("gan_music.run_folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("gan_music.experiment", _experiment, replace=True)
 
 
@@ -192,6 +229,8 @@ def explain(error: BaseException, schema: type) -> str:
         return _explain_hydra(error, chain, schema)
     if isinstance(error, OmegaConfBaseException):
         return f"{error.full_key or 'the config'}: {first_line(error)}."
+    if starved := next(filter(None, map(_explain_starved, chain)), None):
+        return starved
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.filename}: {error.strerror}; name another path, or mend this one "
@@ -201,6 +240,26 @@ def explain(error: BaseException, schema: type) -> str:
         f"unexpected {type(error).__name__}: {first_line(error)}; "
         "run it again with debug=true for the traceback."
     )
+
+
+def _explain_starved(error: BaseException) -> str | None:
+    """The sentence for a disk or a memory that is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"{error.filename or 'a file'}: {error.strerror}; make room there, or name another "
+            "path (hydra.run.dir=DIR sets a run's folder, out=DIR a command's)."
+        )
+    text = first_line(error)
+    # torch has no class of its own for the memory of a CPU
+    full = isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    )
+    if full or any(words in text for words in ("out of memory", "can't allocate memory")):
+        return (
+            f"the memory is full ({text}): choose a smaller data.batch_size, data.window or "
+            "model.hidden_size, or fewer data.n_workers."
+        )
+    return None
 
 
 def _explain_hydra(error: HydraException, chain: list[BaseException], schema: type) -> str:

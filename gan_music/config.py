@@ -142,7 +142,7 @@ def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
     for name, f in fields.items():
         key = prefix + name
         if name not in values:
-            if f.default is MISSING:
+            if f.default is MISSING and f.default_factory is MISSING:
                 raise UserError(f"{key} has no value: give one, {key}=...")
             continue
         value = values[name]

@@ -45,7 +45,7 @@ class Gallery(Callback):
         self._shown = -1  # the batch
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.current_epoch:  # a run that is resumed has them already
+        if trainer.fit_loop.total_batch_idx < 0:  # a run that is resumed has them already
             self._show(trainer, "real", self.real, 0)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import yaml
 
 from gan_music.errors import UserError
-from gan_music.files import replacing
+from gan_music.files import remove_leftovers, replacing
 from gan_music.processes import is_main_process
 
 RUNNING, DONE, FAILED, PRUNED, INTERRUPTED = "running", "done", "failed", "pruned", "interrupted"
@@ -40,10 +40,12 @@ _KEYS = (
 )
 
 # settings that do not change what a run gives
-_ASIDE = ("debug", "resume", "skip_done")
+_ASIDE = ("debug", "resume", "skip_done", "checkpoint")
 
-# folders of this process's runs, and the open files that hold their locks
-_ours: dict[Path, TextIO | None] = {}
+# folders of this process's runs; and of those that it keeps others out of, with the open files that
+# hold their locks
+_ours: set[Path] = set()
+_locks: dict[Path, TextIO] = {}
 
 
 class Pruned(Exception):  # noqa: N818  # no error
@@ -59,32 +61,54 @@ def read_status(folder: Path) -> dict[str, Any]:
     return status if isinstance(status, dict) and status.get("status") in STATES else {}
 
 
-def begin(folder: Path, call: dict[str, Any]) -> None:
-    """This process runs in ``folder`` now; it has it for itself until it ends, however it ends.
+def claim(folder: Path) -> bool:
+    """Whether this process has ``folder`` for itself now, until it ends, however it ends."""
+    folder = folder.absolute()
+    if folder in _locks or not is_main_process():
+        return True
+    # the log is there anyway; a lock goes with its process, whatever that dies of
+    lock = (folder / "train.log").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    except OSError:
+        pass  # a file system without locks
+    _locks[folder] = lock
+    return True
 
-    ``call`` has the ``overrides`` of the job and the ``cwd`` of the command.
+
+def claimed(folder: Path) -> None:
+    """Have a folder for this process itself, before it decides what to do there.
 
     Raises
     ------
     UserError
         If another process runs there.
     """
-    _ours[folder] = None
-    if not is_main_process():
-        return
-    # the log is there anyway; a lock goes with its process, whatever that dies of
-    lock = (folder / "train.log").open("a", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        del _ours[folder]
+    if not claim(folder):
         raise UserError(
             f"another process is at work in {folder}: wait for it, or name another folder."
-        ) from error
-    except OSError:
-        pass  # a file system without locks
-    _ours[folder] = lock
+        )
+
+
+def begin(folder: Path, call: dict[str, Any]) -> None:
+    """This process runs in ``folder`` now, which it has for itself.
+
+    What another that was killed there had not finished writing is removed. ``call`` has the
+    ``overrides`` of the job and the ``cwd`` of the command.
+
+    Raises
+    ------
+    UserError
+        If another process runs there.
+    """
+    claimed(folder)
+    _ours.add(folder)
+    if not is_main_process():
+        return
+    remove_leftovers(folder)
     _write(folder, {"status": RUNNING, "started": _now()} | call | _process())
 
 
@@ -94,17 +118,23 @@ def end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
     A failure is written where no run had begun yet, too, but never over another run's status. Of
     several processes of one run, the first that fails is the one that is told of.
     """
-    if folder not in _ours and (folder / "config.yaml").exists():
-        return
+    try:
+        # another process may be about to make a run of the folder: it holds the lock then
+        if folder in _ours or (not (folder / "config.yaml").exists() and claim(folder)):
+            _end(folder, status, call, **values)
+    finally:
+        _ours.discard(folder)
+        if lock := _locks.pop(folder.absolute(), None):
+            lock.close()
+
+
+def _end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
     before = read_status(folder)
     # what another process failed with is the cause, and what this one fails with for want of it
     told = folder in _ours and before.get("status") == FAILED
     if not told and (is_main_process() or before.get("status", RUNNING) == RUNNING):
         how = {"status": status, "ended": _now()} | values
         _write(folder, before | call | _process() | how)
-    lock = _ours.pop(folder, None)
-    if lock is not None:
-        lock.close()
 
 
 def settings_of(config: Any) -> dict[str, Any]:
@@ -134,6 +164,25 @@ def same_settings(ours: dict[str, Any], cwd: str, folder: Path) -> bool:
     if root is None or os.path.isabs(os.path.expanduser(root)):
         return True
     return read_status(folder).get("cwd", cwd) == cwd
+
+
+def unfinished(ours: dict[str, Any], cwd: str, parent: Path) -> Path | None:
+    """The newest run one or two folders below ``parent`` with these settings that came to no end.
+
+    This process has it for itself then; those that others are at work on are passed over.
+    """
+    found = [p.parent for n in ("*", "*/*") for p in parent.glob(f"{n}/status.json")]
+    for folder in sorted(found, key=lambda f: (f / "status.json").stat().st_mtime, reverse=True):
+        # asked again once it is ours: another process may just have brought it to its end
+        if _can_go_on(folder) and same_settings(ours, cwd, folder) and claim(folder):
+            if _can_go_on(folder):
+                return folder
+            _locks.pop(folder.absolute()).close()
+    return None
+
+
+def _can_go_on(folder: Path) -> bool:
+    return read_status(folder).get("status") in (RUNNING, FAILED, INTERRUPTED)
 
 
 def _process() -> dict[str, Any]:

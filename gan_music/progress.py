@@ -53,8 +53,12 @@ class RunBar(Callback):
                 mininterval=_EVERY,
             )
         )
+        self._start_epoch(trainer, pl_module)  # one that goes on in its middle is not started again
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start_epoch(trainer, pl_module)
+
+    def _start_epoch(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MusicModel)
         assert self._bar is not None
         phase = f" ({pl_module.phase})" if pl_module.phase else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,15 @@ from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_data, build_model, warm_start
 from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
-from gan_music.checkpoints import load_checkpoint
-from gan_music.cli import call, cwd, overrides
-from gan_music.config import checked
+from gan_music.cli import call
 from gan_music.data.module import MusicDataModule
 from gan_music.devices import check_devices, leave, several_devices, strategy
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
 from gan_music.gallery import Gallery, shown_of, write_real
-from gan_music.jobs import DONE, Pruned, begin, end, read_status, same_settings, settings_of
+from gan_music.interrupts import Deferred
+from gan_music.jobs import DONE, Pruned, begin, claimed, end, read_status
 from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
@@ -40,7 +39,9 @@ from gan_music.page.record import REAL
 from gan_music.precision import precision, runs_lstm_in_bf16
 from gan_music.processes import is_main_process
 from gan_music.progress import RunBar
-from gan_music.run_folder import folder_of_checkpoint
+from gan_music.provenance import environment, say_what_differs, write_environment
+from gan_music.resuming import is_done, keeps_end, where_to_start
+from gan_music.saving import LastCheckpoint, WholeFiles
 from gan_music.schema import TrainConfig
 from gan_music.search import reporter
 
@@ -58,10 +59,26 @@ def train(config: TrainConfig) -> float:
         For whatever the user can mend.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if config.skip_done and read_status(folder).get("status") == DONE and _is_ours(config, folder):
+    if is_done(config, folder):
         log.info("done already: %s", folder)
         return float(read_status(folder)["val_distance"])
-    config, resume = _where_to_start(config, folder)
+    claimed(folder)
+    try:
+        return _train(config, folder)
+    except KeyboardInterrupt:
+        last = folder / "checkpoints" / "last.ckpt"
+        log.warning(
+            "interrupted; %s",
+            f"go on by: python -m gan_music.train resume={last}"
+            if last.exists()
+            else "no checkpoint had been written, so there is nothing to go on from",
+        )
+        raise
+
+
+def _train(config: TrainConfig, folder: Path) -> float:
+    keep_end = keeps_end(config)
+    config, resume = where_to_start(config, folder)
     check_devices(config)
     begun = None if resume else warm_start(config)
     begin(folder, call())
@@ -84,7 +101,14 @@ def train(config: TrainConfig) -> float:
     if is_main_process():
         write_real(real, folder / REAL)
     shown = [*_gallery(config, data, real), *_bar(alarm, data)]
-    trainer = _trainer(config, [quality, alarm, clock, *pruning, *shown], folder)
+    interruption = Deferred()
+    last = LastCheckpoint(
+        folder / "checkpoints" / "last.ckpt",
+        every_n_batches=config.checkpoint.every,
+        interruption=interruption,
+        keep_end=keep_end,
+    )
+    trainer = _trainer(config, [quality, alarm, clock, *pruning, *shown], last, folder)
     log.info(
         "training %s (%s weights) on %d pieces for %d epochs on %s (%s), in %s",
         config.model.name,
@@ -96,7 +120,7 @@ def train(config: TrainConfig) -> float:
         trainer.precision,
         folder,
     )
-    _fit(trainer, model, data, resume, folder)
+    _fit(trainer, model, data, resume, interruption)
     leave(trainer)
     for trial in pruning:
         if trial.reason or alarm.has_stopped:
@@ -111,28 +135,6 @@ def train(config: TrainConfig) -> float:
     return distance
 
 
-def _where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path | None]:
-    """The settings to train with, and the checkpoint to go on from, if any."""
-    if config.resume is not None:
-        resume = Path(config.resume).absolute()
-        return _resumed_config(config, resume, folder), resume
-    once = dataclasses.replace(config, skip_done=False)  # it is this call's alone
-    if not (folder / "config.yaml").exists():
-        return once, None
-    if config.skip_done and _is_ours(config, folder):
-        return once, _last_checkpoint(folder)
-    if is_main_process():  # to the others, it is that of the run they are part of
-        raise UserError(
-            f"{folder} holds a run already: name another hydra.run.dir, or go on with that run by "
-            f"resume={folder}/checkpoints/last.ckpt."
-        )
-    return once, None
-
-
-def _is_ours(config: TrainConfig, folder: Path) -> bool:
-    return same_settings(settings_of(config), cwd(), folder)
-
-
 def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
     """The data, read; from here on, the folder is a run's."""
     data = build_data(config.data, build_codec(config), seed=config.seed)
@@ -144,6 +146,9 @@ def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
         # only now is this a run: without music, the folder can be named again
         (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
         _write_config(dataclasses.asdict(config), folder / "config.yaml")
+        now = environment(data.extraction.pieces)
+        say_what_differs(now, folder)
+        write_environment(now, folder)
         data.extraction.write_rejects(folder / "rejects.csv")
     return data
 
@@ -153,70 +158,20 @@ def _fit(
     model: MusicModel,
     data: MusicDataModule,
     resume: Path | None,
-    folder: Path,
+    interruption: Deferred,
 ) -> None:
+    # several processes would stop at different batches
+    noting = interruption.noting() if trainer.world_size == 1 else nullcontext()
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
     in_half = on_cpu and "bf16" in trainer.precision
-    with torch.backends.mkldnn.flags(enabled=not in_half or runs_lstm_in_bf16()):
+    with torch.backends.mkldnn.flags(enabled=not in_half or runs_lstm_in_bf16()), noting:
         try:
             trainer.fit(model, datamodule=data, ckpt_path=resume)
         except SystemExit as error:  # what the trainer makes of Ctrl-C
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
-            last = folder / "checkpoints" / "last.ckpt"
-            log.warning(
-                "interrupted; %s",
-                f"go on by: python -m gan_music.train resume={last}"
-                if last.exists()
-                else "no epoch was finished, so there is nothing to go on from",
-            )
-            raise KeyboardInterrupt from error
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Where a run that was cut off can go on from; without that, it starts again."""
-    last = folder / "checkpoints" / "last.ckpt"
-    try:
-        epoch = load_checkpoint(last, to_train=True).epoch
-    except UserError:
-        if is_main_process():
-            log.info("starting again, since there is no whole checkpoint: %s", folder)
-            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        return None
-    log.info("going on after epoch %d: %s", epoch + 1, folder)
-    return last
-
-
-def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
-    """The settings in the checkpoint, with this call's ``trainer`` settings where it gives any."""
-    if folder.absolute() != folder_of_checkpoint(str(path)):
-        raise UserError(
-            f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
-        )
-    checkpoint = load_checkpoint(path, to_train=True)
-    resumed = OmegaConf.create(checkpoint.config)
-    given = OmegaConf.create(dataclasses.asdict(config))
-    for override in overrides():
-        key = override.partition("=")[0]
-        if key == "trainer":
-            resumed.trainer = given.trainer
-        elif key.startswith("trainer."):
-            OmegaConf.update(resumed, key, OmegaConf.select(given, key))
-        elif key == "report":
-            resumed.report = given.report
-        elif key not in ("resume", "debug"):
-            raise UserError(
-                f"{override} cannot change on resume, where only trainer settings can: leave it "
-                "out, or start a new run."
-            )
-    resumed.resume, resumed.debug = None, config.debug
-    epochs = resumed.trainer.max_epochs
-    if (folder / "metrics.json").exists() and checkpoint.epoch + 1 >= epochs:
-        raise UserError(
-            f"resume={path}: that run has finished its {epochs} epochs; give more, "
-            f"trainer.max_epochs={2 * epochs}."
-        )
-    return checked(TrainConfig, resumed)
+            raise type(error.__context__) from error
+    interruption.raise_noted()  # what came after the last epoch
 
 
 def _quiet() -> None:
@@ -230,6 +185,7 @@ def _quiet() -> None:
         ".*TF32 acceleration on top of oneDNN.*",
         ".*number of training batches.*smaller than the logging interval.*",
         ".*sync_dist=True.*",  # each process validates on everything
+        ".*callbacks used to create the checkpoint.*",  # of a run with other trainer settings
         ".*(fit will run with no optimizer|`training_step` returned `None`).*",  # markov counts
     ):
         warnings.filterwarnings("ignore", text)
@@ -285,7 +241,9 @@ def _bar(alarm: CollapseAlarm, data: MusicDataModule) -> list[Callback]:
     return [RunBar(alarm, unit=data.unit)] if sys.stderr.isatty() else []
 
 
-def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -> Trainer:
+def _trainer(
+    config: TrainConfig, measuring: Sequence[Callback], last: LastCheckpoint, folder: Path
+) -> Trainer:
     callbacks: list[Callback] = [
         *measuring,
         ModelCheckpoint(
@@ -296,13 +254,7 @@ def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         ),
-        # a second one, since save_last writes only where the first has just written
-        ModelCheckpoint(
-            folder / "checkpoints",
-            filename="last",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        ),
+        last,  # behind the best one, whose state is in it
     ]
     if config.trainer.patience is not None:
         callbacks.append(EarlyStopping("val/selection", patience=config.trainer.patience))
@@ -315,6 +267,7 @@ def _trainer(config: TrainConfig, measuring: Sequence[Callback], folder: Path) -
         max_epochs=config.trainer.max_epochs,
         logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
         callbacks=callbacks,
+        plugins=[WholeFiles()],
         log_every_n_steps=config.trainer.log_every_n_batches,
         num_sanity_val_steps=0,
         enable_model_summary=False,

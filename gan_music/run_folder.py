@@ -8,6 +8,9 @@ from pathlib import Path
 
 from gan_music.errors import UserError
 
+# resume=auto: go on with an unfinished run of the same settings, wherever it lies
+AUTO = "auto"
+
 # Hydra resolves a job's folder more than once; within a process it stays what it was.
 _made: dict[str, str] = {}
 

@@ -130,11 +130,11 @@ class LikelihoodConfig:
 class AttentionGANConfig(LikelihoodConfig):
     """The same and its critic; explained in conf/model/attention_gan.yaml."""
 
-    warm_start_from: str | None = bounded()
+    warm_start_from: str | None = field(default=MISSING)
     warm_start_epochs: int = bounded(0)
     lead_batches: int = bounded(0)
-    lr_g: float = bounded(0)
-    lr_d: float = bounded(0)
+    lr_g: float = bounded(0, 1000)
+    lr_d: float = bounded(0, 1000)
     d_hidden_size: int = bounded(1, 16384)
     d_embedding_size: int = bounded(1, 4096)
     d_dropout: float = bounded(0, 0.99)
@@ -228,6 +228,13 @@ class CollapseConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When last.ckpt is written; explained in conf/train.yaml."""
+
+    every: int | None = bounded(1, default=None)
+
+
+@dataclass
 class TrainConfig:
     """A whole run."""
 
@@ -243,6 +250,7 @@ class TrainConfig:
     seed: int = bounded(0, 2**32 - 1)
     report: bool = True
     skip_done: bool = False  # checkpoints do without it
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from gan_music.config import checked
 from gan_music.errors import UserError
 from gan_music.jobs import DONE, read_status, same_settings, settings_of
+from gan_music.run_folder import AUTO
 from gan_music.schema import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,14 @@ def plan(
     Raises
     ------
     UserError
-        If a job wants several devices.
+        If a job wants several devices, or to find a run to go on with.
     """
     planned = []
     for one in overrides:
         config = compose(list(one))
         refuse_several_devices(config)
+        if config.get("resume") == AUTO:
+            raise UserError("resume=auto is for one run: a sweep goes on by skip_done=true.")
         try:
             settings = settings_of(checked(TrainConfig, config))
         except UserError:  # which its own log is to tell of

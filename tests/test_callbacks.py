@@ -101,8 +101,9 @@ def test_a_resumed_alarm_counts_on() -> None:
 
 def test_a_clock_that_missed_the_first_epochs_says_so() -> None:
     fresh, resumed = EpochLine(), EpochLine()
-    fresh.on_train_start(SimpleNamespace(current_epoch=0), Model())  # type: ignore[arg-type]
-    resumed.on_train_start(SimpleNamespace(current_epoch=2), Model())  # type: ignore[arg-type]
+    for clock, last_batch in ((fresh, -1), (resumed, 7)):
+        loop = SimpleNamespace(total_batch_idx=last_batch)
+        clock.on_train_start(SimpleNamespace(fit_loop=loop), Model())  # type: ignore[arg-type]
     assert fresh.seconds == 0
     assert resumed.seconds != resumed.seconds
 

@@ -60,7 +60,7 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files", "bars", "processes", "archive", "strangers"},
+        {"notes", "errors", "files", "interrupts", "bars", "processes", "archive", "strangers"},
         {
             "io",
             "schema",
@@ -72,13 +72,13 @@ def test_data_flows_one_way() -> None:
             "config",
             "run_folder",
         },
-        {"data", "networks", "losses", "jobs", "page"},
+        {"data", "networks", "losses", "jobs", "page", "provenance"},
         {"ranking", "sweeps"},
         {"search", "devices", "cli"},
         {"sampling"},
         {"models"},
-        {"checkpoints", "callbacks", "precision"},
-        {"gallery", "progress"},
+        {"checkpoints", "callbacks", "precision", "saving"},
+        {"gallery", "progress", "resuming"},
         {"build"},
         {"finish"},
         {"run"},

@@ -126,6 +126,14 @@ def test_a_range_without_a_search_is_refused(train: Command) -> None:
     assert "sweep=tpe" in line
 
 
+def test_a_sweep_does_not_look_for_a_run_to_go_on_with(train: Command) -> None:
+    done = train("-m", "seed=1,2", "resume=auto")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: resume=auto is for one run")
+    assert "skip_done=true" in line
+
+
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     code = (
         "import sys, time, gan_music.jobs as jobs, pathlib\n"
@@ -141,7 +149,9 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
         other.stdout.readline()
         with pytest.raises(UserError, match="another process is at work"):
             jobs.begin(tmp_path, call)
+        jobs.end(tmp_path, jobs.FAILED, call, error="it could not begin.")
         assert jobs.read_status(tmp_path)["pid"] == other.pid
+        assert jobs.read_status(tmp_path)["status"] == jobs.RUNNING
         other.kill()
     jobs.begin(tmp_path, call)  # what has died is in nobody's way
     jobs.end(tmp_path, jobs.DONE, call, val_distance=0.25)

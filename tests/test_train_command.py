@@ -58,6 +58,7 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
     events = {f for f in found if f.startswith("tensorboard/")}
     assert found - events == {
         "config.yaml",
+        "environment.json",
         "status.json",
         "train.log",
         "rejects.csv",

@@ -21,7 +21,7 @@ import numpy as np
 
 from gan_music.archive import stored
 from gan_music.errors import UserError
-from gan_music.files import replacing
+from gan_music.files import remove_leftovers, replacing
 from gan_music.io.read import resolve
 from gan_music.notes import Piece, Rounding
 
@@ -92,6 +92,11 @@ class NoteCache:
             pieces=np.array([(len(p), len(p.meters), p.tempo, *p.rounding) for p in content]),
             meters=np.concatenate([p.meters for p in content]),
         )
+
+    def remove_leftovers(self) -> None:
+        """Remove what writers that were killed had not finished; those that live go on."""
+        for folder in self.root.glob("[0-9a-f][0-9a-f]"):
+            remove_leftovers(folder, "*.npz")
 
     def size(self) -> tuple[int, int]:
         """How many entries there are, of all settings and versions, and their bytes."""

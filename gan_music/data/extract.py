@@ -158,6 +158,8 @@ def _pieces(
             continue
         if keys[-1] not in cache:
             missing.append(number)
+    if missing:
+        cache.remove_leftovers()
     result.n_cached = len(sources) - len(refused) - len(missing)
     refused |= _fill([(sources[number], keys[number]) for number in missing], missing, pool)
     n_pieces = 0

@@ -246,13 +246,36 @@ class MusicDataModule(LightningDataModule):
 
     def _loader(self, items: Items, batches: Batches) -> DataLoader[Tensor]:
         # batches are cut from memory in microseconds: worker processes would only cost
-        return DataLoader(
+        return _Resumable(
             items,
             batch_sampler=batches,  # type: ignore[arg-type]  # a batch's items are one tensor
             collate_fn=_identity,
             # otherwise each epoch's iterator would draw from the global random state
             generator=torch.Generator(),
         )
+
+
+class _Resumable(DataLoader[Tensor]):
+    """A loader that goes on within an epoch; the trainer keeps its state in checkpoints.
+
+    The state is how many batches it has given. The batches themselves depend on seed and epoch
+    alone (:class:`WindowSampler`), so leaving out the first ones takes no time.
+    """
+
+    batch_sampler: Batches  # type: ignore[assignment]  # whose batches are one tensor each
+    _n_given = 0
+
+    def __iter__(self) -> Any:
+        self._n_given = self.batch_sampler.first
+        for batch in super().__iter__():
+            self._n_given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        return {"n_given": self._n_given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.batch_sampler.first = state["n_given"] % len(self.batch_sampler)
 
 
 def _identity(batch: Any) -> Any:

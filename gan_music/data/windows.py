@@ -331,13 +331,15 @@ class Batches(Sampler[Tensor]):
         self.step = batch_size * n_processes  # items that all processes take in one batch
         n_whole, rest = divmod(len(sampler), self.step)
         self.n_batches = n_whole + (rest >= n_processes)
+        self.first = 0  # the batch that the next epoch begins with: a resumed one has seen others
 
     def __len__(self) -> int:
         return self.n_batches
 
     def __iter__(self) -> Iterator[Tensor]:
+        first, self.first = self.first, 0
         fields = [f.to(self.device) for f in self.sampler.draw()]
-        for number in range(self.n_batches):
+        for number in range(first, self.n_batches):
             last = number == self.n_batches - 1
             shared = slice(number * self.step, None if last else (number + 1) * self.step)
             mine = [f[shared][self.process :: self.n_processes] for f in fields]

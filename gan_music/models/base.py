@@ -5,14 +5,16 @@ A GAN adds its two players.
 
 from __future__ import annotations
 
+import random
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_music import __version__
@@ -27,6 +29,30 @@ from gan_music.schema import DataConfig
 # Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
 # schema are refused.
 SCHEMA_VERSION = 5
+
+
+def random_state() -> dict[str, Any]:
+    """The random states of torch, its GPUs, numpy and Python, as a checkpoint may hold them."""
+    kind, keys, *rest = cast(tuple[str, NDArray[np.uint32], int, int, float], np.random.get_state())
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
+        "python": random.getstate(),
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Set them; those of GPUs where there are as many, and what an older checkpoint has."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+    if "numpy" in state:
+        kind, keys, *rest = state["numpy"]
+        np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))
+    if "python" in state:
+        version, numbers, gauss = state["python"]
+        random.setstate((version, tuple(numbers), gauss))
 
 
 class MusicModel(LightningModule):
@@ -200,7 +226,7 @@ class MusicModel(LightningModule):
             "n_steps_back": self.guard.n_taken,
             "config": self.config,
             "codec": self.codec_state,
-            "rng": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+            "rng": random_state(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -208,19 +234,27 @@ class MusicModel(LightningModule):
         self.guard.n_taken = checkpoint["gan_music"].get("n_steps_back", 0)
 
     def on_train_epoch_start(self) -> None:
-        # as late as can be: whatever was drawn while the run was set up does not count
-        if self._restored_rng is not None:
-            torch.set_rng_state(self._restored_rng["cpu"].cpu())
-            if len(self._restored_rng["cuda"]) == torch.cuda.device_count():
-                torch.cuda.set_rng_state_all([s.cpu() for s in self._restored_rng["cuda"]])
-            self._restored_rng = None
         if self.global_rank:
-            # each process has noise of its own, by the epoch, so that resuming needs no state
-            seeds = np.random.SeedSequence(
-                (self.config.get("seed", 0), self.current_epoch, self.global_rank)
-            )
-            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            self._draw_by(self.current_epoch)
         self.guard.keep(self)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # as late as can be: whatever was drawn while the run was set up does not count
+        if self._restored_rng is None:
+            return
+        if not self.global_rank:
+            restore_random_state(self._restored_rng)
+        elif batch_idx:
+            self._draw_by(self.current_epoch, batch_idx)
+        self._restored_rng = None
+
+    def _draw_by(self, *numbers: int) -> None:
+        """Seed a process that is not the first by the epoch, and by the batch where it goes on.
+
+        So each has noise of its own, and resuming needs no state but the first one's.
+        """
+        seeds = np.random.SeedSequence((self.config.get("seed", 0), *numbers, self.global_rank))
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
 
     def over_processes(self, value: Tensor) -> Tensor:
         """The mean of a scalar over the processes of this run: the same in each."""

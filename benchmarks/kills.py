@@ -1,0 +1,230 @@
+"""Kill a run at random times, start it again each time, and hold what it gives against one that
+nobody disturbed.
+
+python benchmarks/kills.py [--kills 20] [--seed 0] [--root DIR]
+
+SIGKILL falls on files being read (the cache is emptied first), on training, on a checkpoint while
+it is being written, and on the evaluation at the end, each as often; every start after it is the
+same command with ``resume=auto``. Exit code 1 if anything differs, or a file is left half-written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+READING, TRAINING, SAVING, EVALUATING = "reading", "training", "saving", "evaluating"
+EVERY = 5  # batches
+N_EPOCHS = 4
+
+SMALL = (
+    "trainer=cpu",
+    f"trainer.max_epochs={N_EPOCHS}",
+    f"checkpoint.every={EVERY}",
+    "model.hidden_size=16",
+    "model.embedding_size=4",
+    "model.noise_size=4",
+    "model.warm_start_epochs=2",
+    "model.warmup_batches=20",
+    "data.window=32",
+    "data.stride=16",
+    "data.batch_size=8",
+    "data.min_notes=16",
+    "collapse.every_n_batches=10",
+    "collapse.n_windows=8",
+    "samples.n_validation_windows=8",
+    "samples.n_pieces=8",
+    "samples.n_notes=64",
+    "samples.n_sounds=0",
+    "samples.show_every_n_epochs=null",
+    "report=false",
+)
+
+
+class Run:
+    """The training command on one folder and one cache, and the phase that it is in."""
+
+    def __init__(self, folder: Path, words: tuple[str, ...]) -> None:
+        self.folder = folder
+        self.phase, self.since = READING, time.monotonic()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gan_music.train", *words, *SMALL),
+                *(f"hydra.run.dir={folder}", f"data.cache_dir={folder.parent / 'cache'}"),
+                "resume=auto",
+            ],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.lines: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self._reader = threading.Thread(target=self._follow, daemon=True)
+        self._reader.start()
+
+    def _follow(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if line.startswith("training "):
+                self._enter(TRAINING)
+            elif line.startswith((f"epoch {N_EPOCHS}/", "going on after epoch 4:")):
+                self._enter(EVALUATING)
+
+    def _enter(self, phase: str) -> None:
+        if phase != self.phase:
+            now = time.monotonic()
+            self.seconds[self.phase] = now - self.since
+            self.phase, self.since = phase, now
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        code = self.process.wait()
+        self._reader.join()
+        self.seconds[self.phase] = time.monotonic() - self.since
+        return code
+
+    def kill_in(self, phase: str, after: float) -> str | None:
+        """Kill it so many seconds into a phase, or while it saves; the phase it was in, if any."""
+        began = TRAINING if phase == SAVING else phase
+        order = (READING, TRAINING, EVALUATING)
+        while self.process.poll() is None:
+            passed = order.index(self.phase) > order.index(began)
+            due = self.phase == began and time.monotonic() - self.since >= after
+            if phase == SAVING and self.phase == TRAINING:
+                due = any(temporaries(self.folder / "checkpoints"))
+            if due or passed:
+                self.process.kill()
+                self.process.wait()
+                return SAVING if phase == SAVING and not passed else self.phase
+            time.sleep(0 if phase == SAVING else 0.005)
+        return None
+
+
+def temporaries(folder: Path) -> Iterator[Path]:
+    """What a writer that was killed has left below a folder."""
+    return folder.rglob(".*.tmp")
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """All of a finished run that must not depend on when it was killed."""
+    found: dict[str, Any] = {}
+    for name in ("last", "best"):
+        checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+        found[name] = [checkpoint[k] for k in ("state_dict", "optimizer_states", "epoch")]
+        found[name].append(checkpoint["gan_music"]["rng"])
+    figures = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    del figures["cost"]  # it holds seconds
+    found["metrics.json"] = figures
+    for path in sorted((folder / "samples").iterdir()):
+        found[path.name] = path.read_bytes()
+    return found
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are equal bit for bit, tensors within them, too."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def half_written(folder: Path) -> list[str]:
+    """Checkpoints that cannot be read, after a kill."""
+    broken = []
+    for path in (folder / "checkpoints").glob("*.ckpt"):
+        try:
+            torch.load(path, weights_only=True)
+        except Exception:  # whatever a torn file makes torch raise
+            broken.append(path.name)
+    return broken
+
+
+def kill_again_and_again(
+    folder: Path, words: tuple[str, ...], phases: list[str], seconds: dict[str, float]
+) -> tuple[collections.Counter[str], int, list[str]]:
+    """Kill a run once in each of these phases; how often in each, leftovers seen, torn files."""
+    hits: collections.Counter[str] = collections.Counter()
+    n_left, broken = 0, []
+    share = {READING: 1.0, TRAINING: 0.3, EVALUATING: 0.9, SAVING: 0.0}
+    for phase in phases:
+        if phase == READING:
+            shutil.rmtree(folder.parent / "cache", ignore_errors=True)
+        run = Run(folder, words)
+        after = random.uniform(0, share[phase]) * seconds.get(phase, 0)
+        hit = run.kill_in(phase, after)
+        if hit is None:
+            print(f"ended before it could be killed in {phase}:", *run.lines[-3:], flush=True)
+            break
+        hits[hit] += 1
+        left = len(list(temporaries(folder.parent)))
+        n_left += left
+        broken += half_written(folder)
+        started = next((x.strip() for x in run.lines if x.startswith("going on")), "a fresh start")
+        where = started.partition(":")[0]
+        print(f"kill {sum(hits.values()):2}: {hit:10} ({where}); {left} leftovers", flush=True)
+    return hits, n_left, broken
+
+
+def main() -> int:
+    """Run it, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--root", type=Path, help="music; without it, Monteverdi of music21's")
+    given = parser.parse_args()
+    random.seed(given.seed)
+    words = ("data=corpus", "data.query=monteverdi")
+    if given.root:
+        words = ("data=midi", f"data.root={given.root.absolute()}")
+    with tempfile.TemporaryDirectory() as place:
+        calm, killed = Path(place, "calm", "run"), Path(place, "killed", "run")
+        first = Run(calm, words)
+        if first.wait():
+            print(*first.lines)
+            return 1
+        # the evaluation last: training is over then
+        order = (TRAINING, SAVING, READING, EVALUATING)
+        phases = [order[i % 4] for i in range(given.kills)]
+        n_last = phases.count(EVALUATING)
+        phases = [p for p in phases if p != EVALUATING]
+        random.shuffle(phases)
+        hits, n_left, broken = kill_again_and_again(
+            killed, words, [*phases, *[EVALUATING] * n_last], first.seconds
+        )
+        last = Run(killed, words)
+        code = last.wait()
+        if code:
+            print(*last.lines)
+            return 1
+        at_end = len(list(temporaries(killed.parent)))
+        a, b = content(calm), content(killed)
+        differ = sorted(k for k in a.keys() | b.keys() if not same(a.get(k), b.get(k)))
+    print(f"kills: {sum(hits.values())} ({', '.join(f'{n} {p}' for p, n in hits.items())})")
+    print(f"checkpoints that could not be read after a kill: {len(broken)}")
+    print(f"temporary files found after kills: {n_left}; at the end: {at_end}")
+    print(f"compared: {len(a)} (both checkpoints, metrics.json, samples)")
+    print(f"that differ from the undisturbed run: {', '.join(differ) or 'none'}")
+    return int(bool(differ or broken or at_end or sum(hits.values()) < given.kills))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
