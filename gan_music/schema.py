@@ -21,6 +21,11 @@ def bounded(
     return field(default=default, metadata={"low": low, "high": high, "pair": pair})
 
 
+def unbounded() -> Any:
+    """A field that is no number, after others that are."""
+    return field()
+
+
 def chosen(*choices: str | float) -> Any:
     """A field whose value, or each value in its list, is one of these."""
     return field(metadata={"choices": choices})
@@ -130,7 +135,7 @@ class LikelihoodConfig:
 class AttentionGANConfig(LikelihoodConfig):
     """The same and its critic; explained in conf/model/attention_gan.yaml."""
 
-    warm_start_from: str | None = field(default=MISSING)
+    warm_start_from: str | None = unbounded()
     warm_start_epochs: int = bounded(0)
     lead_batches: int = bounded(0)
     lr_g: float = bounded(0, 1000)
