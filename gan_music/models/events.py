@@ -57,8 +57,8 @@ class _Average(AveragedModel):
             self.begun = True
             return
         assert self.multi_avg_fn is not None
-        ours: list[Tensor] = list(self.module.parameters())
-        theirs: list[Tensor] = list(model.parameters())
+        ours: list[Tensor] = [*self.module.parameters()]
+        theirs: list[Tensor] = [*model.parameters()]
         self.multi_avg_fn(ours, theirs, self.n_averaged)
         for buffer, new in zip(self.module.buffers(), model.buffers(), strict=True):
             buffer.copy_(new)

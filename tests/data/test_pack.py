@@ -1,10 +1,8 @@
-"""Packs: the same music from a few large files, and more of it than there is memory."""
+"""Packs: the same music from a few large files."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +20,7 @@ from gan_music.errors import UserError
 from gan_music.io.write import write_midi
 from gan_music.metrics.originality import longest_matches
 from gan_music.notes import Piece, windows
-from tests.conftest import TINY, make_piece
+from tests.conftest import make_piece
 from tests.data.test_data import make_module
 
 CUT = {"window": 40, "stride": 9, "short": "pad", "time_scales": [0.5, 1.0, 2.0], "jitter": True}
@@ -121,47 +119,6 @@ def test_copies_are_found_some_pieces_after_others() -> None:
     for n in (1, 100, 300):
         in_parts = longest_matches(ours, training, at_once=n)
         assert [m.tolist() for m in in_parts] == [m.tolist() for m in at_once]
-
-
-# the heap of a process, bounded after its imports: files that are mapped do not count
-LIMITED = """
-import resource, sys
-import gan_music.run, gan_music.callbacks, gan_music.io.overview
-from gan_music.data import worker
-mapped = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
-limit = int(mapped[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-from gan_music.train import main
-main()
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on data")
-def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    n_pieces, n_notes, memory = 100, 80_000, 200  # MiB
-    onset = np.cumsum(rng.integers(0, 13, n_notes))
-    piece = Piece.from_arrays(
-        onset, rng.integers(1, 24, n_notes), rng.integers(40, 80, n_notes), grid=24
-    )
-    named = (Piece(**vars(piece) | {"name": f"{i:03}.mid"}) for i in range(n_pieces))
-    write_pack(named, tmp_path / "pack", grid=24)
-    assert n_pieces * n_notes * 4 * 8 > memory * 2**20  # what its notes would take
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", LIMITED, str(memory), "data=midi", "data.root=pack"),
-            *("data.cache_dir=cache", "hydra.run.dir=run", *TINY, "model.hidden_size=4"),
-            *("trainer.max_epochs=1", "data.max_held_out=1", "data.stride=30000"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "verdict" in done.stdout + done.stderr
-    assert (tmp_path / "run" / "metrics.json").exists()
 
 
 def test_windows_cut_on_a_device_are_the_same(midi_folder: Path, tmp_path: Path) -> None:
