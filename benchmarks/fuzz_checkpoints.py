@@ -87,13 +87,15 @@ def saved(content: Any) -> bytes:
     return file.getvalue()
 
 
-def places(content: Any) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) in nested dictionaries and lists."""
+def places(content: Any, seen: set[int] | None = None) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) in nested dictionaries and lists, each of them once."""
+    seen = set() if seen is None else seen
+    seen.add(id(content))
     items = content.items() if isinstance(content, dict) else enumerate(content)
     for key, value in list(items):
         yield content, key
-        if isinstance(value, dict | list):
-            yield from places(value)
+        if isinstance(value, dict | list) and id(value) not in seen:
+            yield from places(value, seen)
 
 
 def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: bool = True) -> Any:
@@ -114,7 +116,7 @@ def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: boo
         holder[f"{key}_more" if rng.random() < 0.5 else "_target_"] = "os.system"
     elif kind == 3:
         deep: Any = []
-        for _ in range(int(rng.choice([5, 50, 5000]))):
+        for _ in range(int(rng.choice([5, 20, 100]))):
             deep = [deep] if rng.random() < 0.5 or not tensors else {"a": deep}
         holder[key] = deep
     elif kind == 4 and tensors:

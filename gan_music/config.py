@@ -159,7 +159,7 @@ def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
 
 def _model(value: Any) -> Any:
     name = value.get("name") if isinstance(value, dict) else value
-    if not isinstance(value, dict) or name not in MODELS:
+    if not isinstance(value, dict) or not isinstance(name, str) or name not in MODELS:
         raise UserError(f"model.name={name} is no model: choose one of {', '.join(MODELS)}.")
     return _instance(MODELS[name].settings, value, "model.")
 

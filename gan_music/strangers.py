@@ -50,6 +50,8 @@ def _check_file(path: Path) -> None:
         content = yaml.safe_load(path.read_bytes())
     except RecursionError as error:
         raise UserError(f"{path} is nested too deep for settings: leave it out.") from error
+    except yaml.reader.ReaderError as error:
+        raise UserError(f"{path} is no text: mend it, or leave it out.") from error
     except (yaml.YAMLError, ValueError):
         return  # Hydra says where, if it is asked for this file
     for key, value in _values(content, path):
