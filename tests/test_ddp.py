@@ -111,6 +111,7 @@ def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) ->
         *(
             "checkpoints",
             "config.yaml",
+            "environment.json",
             "metrics.json",
             "quality.txt",
             "real",

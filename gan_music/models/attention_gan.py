@@ -188,7 +188,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["gan_music"]["fakes"] = self._fakes
+        # those that batches to come would see again
+        checkpoint["gan_music"]["fakes"] = self._fakes if self.settings.n_uses > 1 else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
