@@ -28,6 +28,12 @@ NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embeddi
 KINDS = {
     "sequence_gan": (*(x for x in TINY if x.startswith("model.")), "model.dropout=0.3"),
     "lstm_lm": (*NETWORKS, "model.warmup_batches=6", "model.dropout=0.3", "model.n_outlines=2"),
+    "attention_gan": (
+        *NETWORKS,
+        *("model.d_hidden_size=8", "model.d_embedding_size=4", "model.n_outlines=2"),
+        *("model.warm_start_epochs=1", "model.lead_batches=2", "model.warmup_batches=2"),
+        *("model.n_fakes=5", "model.n_uses=2"),
+    ),
     "crnn_gan": (NETWORKS[0], "model.warm_start_epochs=1"),
     "paper": (NETWORKS[0], "model.noise_size=4"),
 }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -11,11 +10,22 @@ from torch import Tensor
 
 from gan_music import losses
 from gan_music.models.base import MusicGAN
+from gan_music.models.events import fallen
 from gan_music.models.likelihood import LikelihoodModel
 from gan_music.networks.choice import Choice
 from gan_music.networks.context import misheard
-from gan_music.networks.critic import LSTMCritic
+from gan_music.networks.critic import LSTMCritic, Noticed
 from gan_music.schema import AttentionGANConfig
+
+
+class _Fakes(NamedTuple):
+    """Sequences ``events [N, T, C + 2]``, the noise ``z [N, Z]`` that they are from, and what the
+    critic notices of them.
+    """
+
+    events: Tensor
+    z: Tensor
+    noticed: Noticed
 
 
 class AttentionGAN(LikelihoodModel, MusicGAN):
@@ -55,20 +65,11 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
-        self._fakes: tuple[Tensor, ...] | None = None  # events, and the noise they are from
+        self._fakes: _Fakes | None = None
 
     @property
     def best_at_last(self) -> bool:
         return False
-
-    @property
-    def warm(self) -> bool:
-        """Whether this is the warm start."""
-        return self.current_epoch < self.settings.warm_start_epochs
-
-    @property
-    def phase(self) -> str:
-        return "warm start" if self.warm else ""
 
     @property
     def choice(self) -> Choice | None:
@@ -95,7 +96,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         fake = None
         if not self.warm:
             fake = self._rollout(batch)
-            self._update_d(opt_d, batch, fake[0])
+            self._update_d(opt_d, batch, fake)
             if int(self.n_adversarial) < s.lead_batches:
                 self.n_adversarial += 1
                 self.count_batch()
@@ -104,8 +105,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self._update_g(opt_g, batch, fake)
         self.count_batch()
 
-    def _rollout(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """``n_fakes`` sequences ``[N, T, C + 2]`` and the noise ``[N, Z]`` that they are from."""
+    def _rollout(self, batch: Tensor) -> _Fakes:
+        """``n_fakes`` sequences as long as a batch's, new ones if it is time."""
         s = self.settings
         if self._fakes is None or int(self.n_adversarial) % s.n_uses == 0:
             self.generator.eval()
@@ -115,18 +116,18 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
             events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
             self.generator.train()
-            self._fakes = events, z
+            self._fakes = _Fakes(events, z, self.discriminator.notice(events))
         return self._fakes
 
-    def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: Tensor) -> None:
+    def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: _Fakes) -> None:
         with self.toggled_optimizer(opt_d):
             self.discriminator.train()
             score_real = self.discriminator(real)[self.generator.space.present(real)]
-            score_fake = self.discriminator(fake)
+            score_fake = self.discriminator(fake.events, fake.noticed)
             loss_d = losses.discriminator_bce(
                 score_real, score_fake, smoothing=self.settings.label_smoothing
             )
-            self.take_gradients(opt_d, bce=loss_d)
+            self.take_gradients(opt_d, loss_d=loss_d)
             opt_d.step()
         self.log_train(
             loss_d=loss_d,
@@ -135,9 +136,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             accuracy_d=losses.accuracy(score_real, score_fake),
         )
 
-    def _update_g(
-        self, opt_g: LightningOptimizer, real: Tensor, fake: tuple[Tensor, ...] | None
-    ) -> None:
+    def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: _Fakes | None) -> None:
         s, generator = self.settings, self.generator
         weight = 1.0 if fake is None else s.likelihood_weight
         with self.toggled_optimizer(opt_g):
@@ -149,25 +148,24 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
                 terms["nll"] = weight * nll
                 self.log_train(nll=nll)
             if fake is not None:
-                events, z = fake
                 earned = losses.advantages(
-                    self._scored(events), discount=s.discount, limit=s.advantage_limit
+                    self._scored(fake), discount=s.discount, limit=s.advantage_limit
                 )
                 likelihoods = losses.log_likelihoods(
-                    generator.logits(events, z, dropout=False), events
+                    generator.logits(fake.events, fake.z, dropout=False), fake.events
                 )
                 loss_g = losses.policy_gradient(likelihoods, earned)
-                terms["reinforce"] = s.adversarial_weight * loss_g
+                terms["loss_g"] = s.adversarial_weight * loss_g
                 self.log_train(loss_g=loss_g, advantage=earned.std(), entropy=-likelihoods.mean())
             self.take_gradients(opt_g, **terms)
             opt_g.step()
         self.averaged.update_parameters(generator)
 
     @torch.no_grad()
-    def _scored(self, events: Tensor) -> Tensor:
+    def _scored(self, fake: _Fakes) -> Tensor:
         """The critic's logits without dropout."""
         self.discriminator.eval()
-        scores = self.discriminator(events)
+        scores = self.discriminator(fake.events, fake.noticed)
         self.discriminator.train()
         return scores
 
@@ -179,8 +177,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         number = self.number
         if self.warm:
             total = int(self.trainer.num_training_batches) * s.warm_start_epochs
-            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
-            rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
+            rate = s.lr * min((number + 1) / max(1, s.warmup_batches), fallen(number, total))
         else:
             since = int(self.n_adversarial) - s.lead_batches
             rate = s.lr_g * min(1.0, max(0, since + 1) / max(1, s.warmup_batches))
@@ -189,11 +186,12 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         # those that batches to come would see again
-        checkpoint["gan_music"]["fakes"] = self._fakes if self.settings.n_uses > 1 else None
+        kept = self._fakes if self.settings.n_uses > 1 else None
+        checkpoint["gan_music"]["fakes"] = None if kept is None else (kept.events, kept.z)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         fakes = checkpoint["gan_music"]["fakes"]
-        self._fakes = (
-            None if fakes is None else (fakes[0].to(self.device), fakes[1].to(self.device))
-        )
+        if fakes is not None:
+            events, z = (x.to(self.device) for x in fakes)
+            self._fakes = _Fakes(events, z, self.discriminator.notice(events))

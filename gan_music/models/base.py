@@ -281,6 +281,15 @@ class MusicGAN(MusicModel):
         super().__init__(settings, codec_state=codec_state, config=config, clip_norm=clip_norm)
         self.automatic_optimization = False
 
+    @property
+    def warm(self) -> bool:
+        """Whether this is the warm start, where settings have one."""
+        return self.current_epoch < getattr(self.settings, "warm_start_epochs", 0)
+
+    @property
+    def phase(self) -> str:
+        return "warm start" if self.warm else ""
+
     def both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         """The generator's and the discriminator's, as the trainer wraps them."""
         opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two

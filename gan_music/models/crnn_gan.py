@@ -75,10 +75,6 @@ class CRNNGAN(MusicGAN):
     def has_temperature(self) -> bool:
         return False
 
-    @property
-    def phase(self) -> str:
-        return "warm start" if self.current_epoch < self.settings.warm_start_epochs else ""
-
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
             torch.optim.SGD(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -43,6 +44,13 @@ def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
     average = _Average(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
     average.requires_grad_(False)
     return average
+
+
+def fallen(number: int, total: int) -> float:
+    """What is left of a learning rate after so many batches of ``total``: from 1 it falls to a
+    twentieth along a cosine, and stays there.
+    """
+    return max(0.05, 0.5 * (1 + math.cos(math.pi * min(1.0, number / total))))
 
 
 class _Average(AveragedModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from gan_music import losses
 from gan_music.events import EventCodec
-from gan_music.models.events import EventModel, averaged, event_space
+from gan_music.models.events import EventModel, averaged, event_space, fallen
 from gan_music.networks.context import misheard
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.schema import LikelihoodConfig
@@ -81,8 +80,7 @@ class LikelihoodModel(EventModel):
         assert isinstance(optimizer, LightningOptimizer)  # there is one
         number = self.number
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, number / total)))
-        rate = s.lr * min((number + 1) / max(1, s.warmup_batches), max(0.05, cosine))
+        rate = s.lr * min((number + 1) / max(1, s.warmup_batches), fallen(number, total))
         self.set_rate(optimizer, rate)
 
         z = self.generator.noise_of(batch, self.generator.noise(len(batch)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from gan_music import losses
 from gan_music.events import EventCodec
 from gan_music.models.base import MusicGAN, adam
-from gan_music.models.events import EventModel, averaged, event_space
+from gan_music.models.events import EventModel, averaged, event_space, fallen
 from gan_music.networks.context import misheard
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import PADDING
@@ -70,15 +69,6 @@ class SequenceGAN(EventModel, MusicGAN):
         self.averaged = averaged(self.generator, settings.ema_decay)
         # Lightning's global_step counts optimizer steps; schedules here count batches.
         self.register_buffer("n_batches", torch.tensor(0))
-
-    @property
-    def warm(self) -> bool:
-        """Whether this is the warm start."""
-        return self.current_epoch < self.settings.warm_start_epochs
-
-    @property
-    def phase(self) -> str:
-        return "warm start" if self.warm else ""
 
     def on_train_start(self) -> None:
         super().on_train_start()
@@ -158,8 +148,7 @@ class SequenceGAN(EventModel, MusicGAN):
         s = self.settings
         if self.warm:
             total = s.warm_start_epochs * int(self.trainer.num_training_batches)
-            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, count / total)))
-            lr = s.warm_start_lr * max(0.05, cosine)
+            lr = s.warm_start_lr * fallen(count, total)
         else:
             lr = s.lr_g
         lr *= min(1.0, (count + 1) / max(1, s.warmup_batches))

@@ -18,7 +18,15 @@ from gan_music import losses
 from gan_music.models import crnn_gan
 from gan_music.models.base import MusicModel
 from gan_music.models.finite import Guard, NonFiniteError
-from tests.models import test_crnn_gan, test_likelihood, test_markov, test_paper, test_sequence_gan
+from tests.models import (
+    test_attention_gan,
+    test_crnn_gan,
+    test_likelihood,
+    test_markov,
+    test_paper,
+    test_sequence_gan,
+)
+from tests.models.players import make_trainer
 
 NAN, INF = float("nan"), float("inf")
 Make = Callable[[], MusicModel]
@@ -57,16 +65,7 @@ def batches(model: MusicModel, n: int) -> DataLoader[Tensor]:
 
 
 def fit(model: MusicModel, folder: Path, n: int, *, epochs: int = 1, **settings: Any) -> Trainer:
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=epochs,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-        **settings,
-    )
+    trainer = make_trainer(folder, epochs, **settings)
     torch.manual_seed(4)
     trainer.fit(model, batches(model, n))
     return trainer
@@ -89,6 +88,7 @@ TERMS = {
     "averaged_discriminator_bce": "loss_d",
     "generator_bce": "loss_g",
     "feature_matching": "loss_g",
+    "policy_gradient": "loss_g",
     "negative_log_likelihood": "nll",
     "mse_loss": "squared_error",
 }
@@ -97,6 +97,8 @@ WRONG = [
     (sequence_gan, "generator_bce", "generator", INF),
     (warm, "negative_log_likelihood", "generator", NAN),
     (test_likelihood.make_model, "negative_log_likelihood", "generator", INF),
+    (test_attention_gan.make_model, "discriminator_bce", "discriminator", NAN),
+    (test_attention_gan.make_model, "policy_gradient", "generator", INF),
     (paper, "discriminator_bce", "discriminator", INF),
     (paper, "generator_bce", "generator", NAN),
     (crnn, "averaged_discriminator_bce", "discriminator", NAN),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from gan_music import losses
@@ -15,6 +15,7 @@ from gan_music.models.likelihood import LikelihoodModel
 from gan_music.networks.context import misheard
 from gan_music.networks.outline import N_CLASSES, outline
 from gan_music.schema import LikelihoodConfig
+from tests.models.players import make_trainer
 
 
 def make_model(**changes: Any) -> LikelihoodModel:
@@ -46,18 +47,6 @@ def windows(model: LikelihoodModel, n: int) -> torch.Tensor:
     torch.manual_seed(1)
     sizes = (*model.codec.sizes, model.codec.n_positions, len(METERS))
     return torch.stack([torch.randint(0, n_ids, (n, 10)) for n_ids in sizes], -1)
-
-
-def make_trainer(folder: Path, epochs: int) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        max_epochs=epochs,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-    )
 
 
 def test_training_equals_a_plain_loop(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.events import METERS, EventCodec
+from gan_music.events import EventCodec
 from gan_music.models.sequence_gan import SequenceGAN
 from gan_music.notes import Piece
 from gan_music.schema import SequenceGANConfig
+from tests.models.players import fit, make_trainer
 
 
 def make_model(**changes: Any) -> SequenceGAN:
@@ -46,46 +46,6 @@ def make_model(**changes: Any) -> SequenceGAN:
     return SequenceGAN(
         SequenceGANConfig(name="sequence_gan", **settings), codec_state=EventCodec(24).state()
     )
-
-
-class Watch(Callback):
-    """Which player moved on each batch."""
-
-    def __init__(self) -> None:
-        self.moved: list[str] = []
-
-    def on_train_batch_start(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
-        self.before = {n: p.detach().clone() for n, p in module.named_parameters()}
-
-    def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
-        changed = {
-            n.split(".")[0]
-            for n, p in module.named_parameters()
-            if not torch.equal(p, self.before[n])
-        }
-        self.moved.append("".join(x[0] for x in ("generator", "discriminator") if x in changed))
-
-
-def fit(model: SequenceGAN, folder: Path, *, n_batches: int, epochs: int = 1) -> Watch:
-    torch.manual_seed(1)
-    sizes = (*model.codec.sizes, model.codec.n_positions, len(METERS))
-    windows = torch.stack([torch.randint(0, n, (4 * n_batches, 10)) for n in sizes], -1)
-    windows[:, 0, -2] = model.codec.offset_bins[0]
-    windows[0, 6:] = -1  # padding
-    watch = Watch()
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=epochs,
-        logger=False,
-        callbacks=[watch],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-    )
-    data: DataLoader[Tensor] = DataLoader(windows, batch_size=4)  # type: ignore[arg-type]
-    trainer.fit(model, data)
-    return watch
 
 
 def test_both_players_move_on_every_batch(tmp_path: Path) -> None:
@@ -144,22 +104,13 @@ def test_the_learning_rate_of_a_warm_start(tmp_path: Path) -> None:
     model = make_model(warm_start_epochs=1, warmup_batches=2, warm_start_lr=0.1, lr_g=0.01)
     rates: list[float] = []
 
-    class Rates(Watch):
+    class Rates(Callback):
         def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
             rates.append(module.optimizers()[0].param_groups[0]["lr"])
 
     torch.manual_seed(1)
     windows = torch.zeros(4, 6, 5, dtype=torch.int64)
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=2,
-        logger=False,
-        callbacks=[Rates()],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-    )
+    trainer = make_trainer(tmp_path, 2, callbacks=[Rates()])
     trainer.fit(model, DataLoader(windows, batch_size=1))  # type: ignore[arg-type]
     # half of the first step by the linear rise, then a cosine over four batches, then lr_g
     assert rates[:4] == pytest.approx([0.05, 0.0853553, 0.05, 0.0146447], rel=1e-4)
