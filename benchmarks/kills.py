@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -158,30 +159,60 @@ def half_written(folder: Path) -> list[str]:
     return broken
 
 
-def kill_again_and_again(
-    folder: Path, words: tuple[str, ...], phases: list[str], seconds: dict[str, float]
-) -> tuple[collections.Counter[str], int, list[str]]:
-    """Kill a run once in each of these phases; how often in each, leftovers seen, torn files."""
-    hits: collections.Counter[str] = collections.Counter()
-    n_left, broken = 0, []
-    share = {READING: 1.0, TRAINING: 0.3, EVALUATING: 0.9, SAVING: 0.0}
-    for phase in phases:
-        if phase == READING:
+@dataclass
+class Tally:
+    """What kills have come to: how often in each phase, leftovers seen, torn checkpoints."""
+
+    hits: collections.Counter[str] = field(default_factory=collections.Counter)
+    n_left: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+def kill_until_done(
+    folder: Path, words: tuple[str, ...], phases: list[str], seconds: dict[str, float], tally: Tally
+) -> list[str]:
+    """Kill a run once in each of these phases, until it ends by itself; the phases left over."""
+    share = {READING: 1.0, TRAINING: 0.3, EVALUATING: 0.6, SAVING: 0.0}
+    while phases:
+        if phases[0] == READING:
             shutil.rmtree(folder.parent / "cache", ignore_errors=True)
         run = Run(folder, words)
-        after = random.uniform(0, share[phase]) * seconds.get(phase, 0)
-        hit = run.kill_in(phase, after)
+        after = random.uniform(0, share[phases[0]]) * seconds.get(phases[0], 0)
+        hit = run.kill_in(phases[0], after)
         if hit is None:
-            print(f"ended before it could be killed in {phase}:", *run.lines[-3:], flush=True)
-            break
-        hits[hit] += 1
+            if run.wait():
+                raise SystemExit("".join(run.lines))
+            print(f"ended before it could be killed in {phases[0]}", flush=True)
+            return phases
+        phases = phases[1:]
+        tally.hits[hit] += 1
         left = len(list(temporaries(folder.parent)))
-        n_left += left
-        broken += half_written(folder)
+        tally.n_left += left
+        tally.broken += half_written(folder)
         started = next((x.strip() for x in run.lines if x.startswith("going on")), "a fresh start")
         where = started.partition(":")[0]
-        print(f"kill {sum(hits.values()):2}: {hit:10} ({where}); {left} leftovers", flush=True)
-    return hits, n_left, broken
+        print(f"kill {tally.hits.total():2}: {hit:10} ({where}); {left} leftovers", flush=True)
+    last = Run(folder, words)
+    if last.wait():
+        raise SystemExit("".join(last.lines))
+    return []
+
+
+def killed_runs(
+    place: Path, words: tuple[str, ...], phases: list[str], seconds: dict[str, float], tally: Tally
+) -> list[Path]:
+    """Runs that were killed once in each of these phases between them, and then ended.
+
+    One that ends before it could be killed leaves its kills to another.
+    """
+    folders: list[Path] = []
+    while phases:
+        folders.append(place / f"killed_{len(folders)}" / "run")
+        before = len(phases)
+        phases = kill_until_done(folders[-1], words, phases, seconds, tally)
+        if len(phases) == before:
+            raise SystemExit(f"a whole run ended before it could be killed in {phases[0]}")
+    return folders
 
 
 def main() -> int:
@@ -195,8 +226,9 @@ def main() -> int:
     words = ("data=corpus", "data.query=monteverdi")
     if given.root:
         words = ("data=midi", f"data.root={given.root.absolute()}")
+    tally = Tally()
     with tempfile.TemporaryDirectory() as place:
-        calm, killed = Path(place, "calm", "run"), Path(place, "killed", "run")
+        calm = Path(place, "calm", "run")
         first = Run(calm, words)
         if first.wait():
             print(*first.lines)
@@ -207,23 +239,21 @@ def main() -> int:
         n_last = phases.count(EVALUATING)
         phases = [p for p in phases if p != EVALUATING]
         random.shuffle(phases)
-        hits, n_left, broken = kill_again_and_again(
-            killed, words, [*phases, *[EVALUATING] * n_last], first.seconds
-        )
-        last = Run(killed, words)
-        code = last.wait()
-        if code:
-            print(*last.lines)
-            return 1
-        at_end = len(list(temporaries(killed.parent)))
-        a, b = content(calm), content(killed)
-        differ = sorted(k for k in a.keys() | b.keys() if not same(a.get(k), b.get(k)))
-    print(f"kills: {sum(hits.values())} ({', '.join(f'{n} {p}' for p, n in hits.items())})")
-    print(f"checkpoints that could not be read after a kill: {len(broken)}")
-    print(f"temporary files found after kills: {n_left}; at the end: {at_end}")
+        phases += [EVALUATING] * n_last
+        folders = killed_runs(Path(place), words, phases, first.seconds, tally)
+        at_end = sum(len(list(temporaries(f.parent))) for f in folders)
+        a = content(calm)
+        differ = set()
+        for folder in folders:
+            b = content(folder)
+            differ |= {k for k in a.keys() | b.keys() if not same(a.get(k), b.get(k))}
+    hits = ", ".join(f"{n} {p}" for p, n in tally.hits.items())
+    print(f"kills: {tally.hits.total()} ({hits}) of {len(folders)} runs")
+    print(f"checkpoints that could not be read after a kill: {len(tally.broken)}")
+    print(f"temporary files found after kills: {tally.n_left}; at the end: {at_end}")
     print(f"compared: {len(a)} (both checkpoints, metrics.json, samples)")
-    print(f"that differ from the undisturbed run: {', '.join(differ) or 'none'}")
-    return int(bool(differ or broken or at_end or sum(hits.values()) < given.kills))
+    print(f"that differ from the undisturbed run: {', '.join(sorted(differ)) or 'none'}")
+    return int(bool(differ or tally.broken or at_end))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ PRETRAINED = Path(__file__).parent / "pretrained" / "chorales.ckpt"
 # migrated: later networks have other weights, drawn before them or trained with them
 _LAST_READERS = {1: "5e532fd", 2: "002f6fc", 3: "002f6fc", 4: "4c953c8"}
 
+# of what Lightning remembers of the checkpoints that it wrote
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -73,6 +76,11 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
             f"checkpoint {path} was exported to be sampled from and cannot be trained on: name the "
             "checkpoints/last.ckpt of the run it is from."
         )
+    if to_train and not all(map(_is_a_checkpoint_of_a_run, _remembered_paths(content))):
+        raise UserError(
+            f"checkpoint {path} was edited, or is damaged: it has paths of checkpoints that no run "
+            "writes, and a run that went on from it would remove them; train again."
+        )
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:  # torch raises whatever unpickling a stranger's bytes meets
@@ -104,6 +112,23 @@ def _check(content: Any, path: Path) -> None:
         isinstance(k, str) and isinstance(v, Shape) for k, v in weights.items()
     ):
         raise UserError(f"checkpoint {path} has no weights to read; it is damaged: train again.")
+
+
+def _remembered_paths(content: dict[str, Any]) -> list[Any]:
+    """Where the callbacks of the run have written: a run that goes on replaces these files."""
+    callbacks = content.get("callbacks")
+    states = list(callbacks.values()) if isinstance(callbacks, dict) else []
+    writers = [s for s in states if isinstance(s, dict) and "best_model_path" in s]
+    paths = [s[k] for s in writers for k in _PATHS if s.get(k)]
+    for kept in (s.get("best_k_models") for s in writers):
+        paths += list(kept) if isinstance(kept, dict) else [kept]
+    return paths
+
+
+def _is_a_checkpoint_of_a_run(path: Any) -> bool:
+    if not isinstance(path, str) or "://" in path:
+        return False
+    return ".." not in Path(path).parts and Path(path).name in ("best.ckpt", "last.ckpt")
 
 
 def _of_another_schema(path: Path, schema: Any, version: Any) -> str:

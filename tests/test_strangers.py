@@ -82,6 +82,20 @@ def rewritten(content: Any, table: bytes | None = None, packed: bool = False) ->
     return again.getvalue()
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "run/../../best.ckpt", "s3://x/best.ckpt", 7])
+def test_a_checkpoint_to_go_on_from_names_no_files_but_a_runs(tmp_path: Path, path: Any) -> None:
+    content = torch.load(OLD / "schema_5.ckpt", weights_only=True)
+    states = content["callbacks"]
+    key = next(k for k in states if "best_model_path" in states[k])
+    assert load_checkpoint(OLD / "schema_5.ckpt", to_train=True).epoch == content["epoch"]
+    for edited in ({"kth_best_model_path": path}, {"best_k_models": {path: torch.tensor(0.0)}}):
+        changed = content | {"callbacks": states | {key: states[key] | edited}}
+        torch.save(changed, tmp_path / "a.ckpt")
+        load_checkpoint(tmp_path / "a.ckpt")
+        with pytest.raises(UserError, match="has paths of checkpoints that no run writes"):
+            load_checkpoint(tmp_path / "a.ckpt", to_train=True)
+
+
 def test_what_would_run_code_or_take_memory_is_refused_first(tmp_path: Path) -> None:
     mark, path = tmp_path / "mark", tmp_path / "a.ckpt"
     laughs: Any = ["ha"]
