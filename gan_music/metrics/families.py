@@ -40,6 +40,7 @@ FloatArray = NDArray[np.float64]
 Family = dict[str, Figure]
 
 _PART = 128  # notes at either end of a piece, for drift
+_MEASURED_AT_ONCE = 100_000  # training notes whose windows' features are held in memory
 _LEAST_COPY = 16  # notes of a piece that make it a copy
 
 
@@ -217,7 +218,7 @@ def _nearest(sides: Sides, training: Sequence[Piece]) -> list[FloatArray]:
     if length < LEAST_WINDOW or not len(sides.raw_reference):
         return [np.full(len(side.pieces), np.nan) for side in sides.all]
     nearest = [np.full(len(side.points), np.inf) for side in sides.all]
-    for part in parts(training):
+    for part in parts(training, _MEASURED_AT_ONCE):
         windows = stack_windows([p for p in part if len(p)], length)
         if not len(windows):
             continue

@@ -1,0 +1,54 @@
+"""More music than there is memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_music.data.pack import write_pack
+from gan_music.notes import Piece
+from tests.conftest import TINY
+
+# the heap of a process, bounded after its imports: files that are mapped do not count
+LIMITED = """
+import resource, sys
+import gan_music.run, gan_music.callbacks, gan_music.io.overview
+from gan_music.data import worker
+mapped = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
+limit = int(mapped[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+from gan_music.train import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on data")
+def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n_pieces, n_notes, memory = 200, 80_000, 320  # MiB
+    onset = np.cumsum(rng.integers(0, 13, n_notes))
+    piece = Piece.from_arrays(
+        onset, rng.integers(1, 24, n_notes), rng.integers(40, 80, n_notes), grid=24
+    )
+    named = (Piece(**vars(piece) | {"name": f"{i:03}.mid"}) for i in range(n_pieces))
+    write_pack(named, tmp_path / "pack", grid=24)
+    assert n_pieces * n_notes * 4 * 8 > memory * 2**20  # what they would take in memory
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", LIMITED, str(memory), "data=midi", "data.root=pack"),
+            *("data.cache_dir=cache", "hydra.run.dir=run", *TINY, "model.hidden_size=4"),
+            *("trainer.max_epochs=1", "data.max_held_out=1", "data.stride=30000"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "verdict" in done.stdout + done.stderr
+    assert (tmp_path / "run" / "metrics.json").exists()
