@@ -1,7 +1,7 @@
 """The protocol: every baseline with several seeds, trained, measured and put into one table.
 
     python benchmarks/baselines.py MIDI [--out DIR] [--experiments ...] [--seeds ...]
-        [--temperatures ...] [--with EXPERIMENT KEY=VALUE ...]
+        [--temperatures ...] [--against EXPERIMENT] [--with EXPERIMENT KEY=VALUE ...]
 
 Each run is the training command's, in OUT/EXPERIMENT/seed_SEED. Called again, it leaves finished
 runs alone and goes on with one that was cut off from its last epoch. After each run OUT/table.md
@@ -30,6 +30,8 @@ def main() -> int:
     arguments = parser.parse_args()
     out, midi = arguments.out.expanduser().absolute(), arguments.midi.absolute()
     extra = _extra(arguments.extra, arguments.experiments, parser)
+    if arguments.against not in (None, *arguments.experiments):
+        parser.error(f"--against {arguments.against}: name one of --experiments")
     runs = plan(arguments.experiments, arguments.seeds, extra, midi, out)
     out.mkdir(parents=True, exist_ok=True)
     finished: list[report.Finished] = []
@@ -41,7 +43,8 @@ def main() -> int:
             if failure:
                 failures.append(f"{run.name}, failed: {failure}")
                 _tell(f"  failed: {failure}")
-            _write(out, finished, [*failures, *(d for r in runs for d in differences(r))])
+            problems = [*failures, *(d for r in runs for d in differences(r))]
+            _write(out, finished, problems, arguments.against)
     except KeyboardInterrupt:
         _tell("interrupted: the same command goes on")
         return 130
@@ -84,8 +87,11 @@ def _measure(
     return failure
 
 
-def _write(out: Path, finished: Sequence[report.Finished], problems: Sequence[str]) -> None:
-    (out / "table.md").write_text(report.page(finished, problems), encoding="utf-8")
+def _write(
+    out: Path, finished: Sequence[report.Finished], problems: Sequence[str], against: str | None
+) -> None:
+    text = report.page(finished, problems, against=against)
+    (out / "table.md").write_text(text, encoding="utf-8")
     if finished:
         report.draw(finished, out / "temperatures.png")
 
@@ -140,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
         default=TEMPERATURES,
         metavar="T",
         help="of the samples of models that have one; 0.8 0.9 1.0 1.1",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="EXPERIMENT",
+        help="also a table of the differences from this one, seed by seed",
     )
     parser.add_argument(
         "--with",

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
+from scipy.stats import t
 
 Report = dict[str, Any]  # as metrics.json holds it
 REAL = "real music"
@@ -77,8 +78,12 @@ def spread(values: Iterable[float]) -> Spread:
     )
 
 
-def page(runs: Sequence[Finished], problems: Sequence[str] = ()) -> str:
-    """The whole report in Markdown; ``problems`` are sentences about what is missing or odd."""
+def page(
+    runs: Sequence[Finished], problems: Sequence[str] = (), *, against: str | None = None
+) -> str:
+    """The whole report in Markdown; ``problems`` are sentences about what is missing or odd, and
+    ``against`` is the experiment that others are paired with.
+    """
     if not runs:
         lines = ["No run has finished."]
     else:
@@ -92,6 +97,7 @@ def page(runs: Sequence[Finished], problems: Sequence[str] = ()) -> str:
             "## Temperatures",
             "",
             *sweep_table(runs),
+            *(paired_lines(runs, against) if against else ()),
         ]
     odd = [*differing(runs), *problems]
     if odd:
@@ -121,6 +127,35 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
     ceiling = [cell(ceilings(runs, *key), form) for _, *key, form in FIGURES]
     rows.append([REAL, str(len({r.seed for r in runs})), *ceiling, *[""] * len(costs)])
     return markdown(["", "seeds", *(title for title, *_ in FIGURES), *costs], rows)
+
+
+def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
+    """How far each experiment is from another, seed by seed: a row an experiment."""
+    base = {r.seed: r.report for r in runs if r.experiment == against}
+    rows = []
+    for experiment, ours in by_experiment(runs).items():
+        pairs = [(r.report, base[r.seed]) for r in ours if r.seed in base]
+        if experiment == against or not pairs:
+            continue
+        cells = [
+            difference([generated(a, *key) - generated(b, *key) for a, b in pairs], form)
+            for _, *key, form in FIGURES
+        ]
+        rows.append([experiment, str(len(pairs)), *cells])
+    head = ["", f"## Less {against}, seed by seed", "", "Means, with 95 % intervals (Student's t)."]
+    return [*head, "", *markdown(["", "seeds", *(title for title, *_ in FIGURES)], rows)]
+
+
+def difference(values: Sequence[float], form: str) -> str:
+    """Mean of differences, with its 95 % interval by Student's t where there is more than one."""
+    mean, deviation, n = spread(values)
+    if not n:
+        return "NaN"
+    signed = form.replace("{:", "{:+")
+    if n == 1:
+        return signed.format(mean)
+    half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return f"{signed.format(mean)} [{signed.format(mean - half)}, {signed.format(mean + half)}]"
 
 
 def sweep_table(runs: Sequence[Finished]) -> list[str]:
@@ -237,10 +272,10 @@ def sweeps(runs: Sequence[Finished]) -> dict[str, dict[float, list[Report]]]:
     """Reports by experiment and temperature, ascending; experiments without any are left out."""
     found = {}
     for experiment, ours in by_experiment(runs).items():
-        temperatures = sorted({t for r in ours for t in r.sweep})
+        temperatures = sorted({one for r in ours for one in r.sweep})
         if temperatures:
             found[experiment] = {
-                t: [r.sweep[t] for r in ours if t in r.sweep] for t in temperatures
+                one: [r.sweep[one] for r in ours if one in r.sweep] for one in temperatures
             }
     return found
 

@@ -18,6 +18,7 @@ from gan_music.config import conf_dir
 
 NEW, CUT_OFF, FINISHED = "new", "cut off", "finished"
 EVERY = "all"  # stands for every experiment where overrides are given
+SEED = "{seed}"  # in an override, stands for the run's seed
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def plan(
     """All runs, in the order in which they are run: every experiment once before the next seed.
 
     ``extra`` has overrides by experiment, and those of :data:`EVERY`. They go before
-    :func:`standing_overrides`, and an experiment's own before those of all.
+    :func:`standing_overrides`, and an experiment's own before those of all. :data:`SEED` in one is
+    the run's seed.
     """
     runs = []
     for seed in dict.fromkeys(seeds):
@@ -59,6 +61,7 @@ def plan(
                 extra.get(EVERY, ()),
                 extra.get(experiment, ()),
             )
+            overrides = [o.replace(SEED, str(seed)) for o in overrides]
             runs.append(Run(experiment, seed, out / experiment / f"seed_{seed}", tuple(overrides)))
     return runs
 

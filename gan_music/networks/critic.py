@@ -16,7 +16,7 @@ from gan_music.networks.context import (
     nearness,
 )
 from gan_music.networks.events import BarEmbedding, EventSpace
-from gan_music.networks.recall import N_KINDS, recall
+from gan_music.networks.recall import N_ECHOES, N_KINDS, recall
 
 _PITCH = 1  # column of an event
 
@@ -67,7 +67,7 @@ class LSTMCritic(nn.Module):
         self.embed_bar = BarEmbedding(space, embedding_size)
         self.embed_intervals = IntervalEmbedding(space, embedding_size, n_intervals=n_intervals)
         n_parts = n + 1 + (n_intervals > 0)
-        n_numbers = N_FAMILIAR + (n * N_KINDS if recall_span else 0)
+        n_numbers = N_FAMILIAR + (n * N_KINDS + N_ECHOES if recall_span else 0)
         self.merge = nn.Linear(n_parts * embedding_size + n_numbers, hidden_size)
         self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True)
         self.norm = nn.LayerNorm(hidden_size)
@@ -90,9 +90,10 @@ class LSTMCritic(nn.Module):
         numbers = [familiar.gather(-1, _at(pitch, familiar))[..., 0] / 3]  # about 1 in size
         if self.recall_span:
             found = recall(self.space, events, events, span=self.recall_span)
-            for i, scores in enumerate(found):
+            for i, scores in enumerate(found.scores):
                 ids = events[..., i].clamp_min(0)
                 numbers.append(scores.gather(-1, _at(ids, scores))[..., 0] / 4)
+            numbers.append(found.echoes)
         return Noticed(intervals, torch.cat(numbers, -1))
 
     def forward(self, events: Tensor, noticed: Noticed | None = None) -> Tensor:

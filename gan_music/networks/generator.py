@@ -11,7 +11,7 @@ from gan_music.networks.context import Context, IntervalEmbedding, contexts
 from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.heads import Heads
 from gan_music.networks.outline import BLUR, N_EXPECTED, OUTLINE_SIZE, Outlines
-from gan_music.networks.recall import N_KINDS, recall
+from gan_music.networks.recall import N_ECHOES, N_KINDS, recall
 from gan_music.networks.rollout import Rollout
 
 State = tuple[Tensor, Tensor]
@@ -32,7 +32,8 @@ class LSTMGenerator(nn.Module):
     choice also by where it leads (:class:`~gan_music.networks.heads.Heads`).
 
     With ``recall_span`` above 0, a choice is scored also by what followed when the sequence last
-    went like this, so many events ago at most (:mod:`gan_music.networks.recall`).
+    went like this, so many events ago at most, and how much of late was an echo stands beside every
+    input (:mod:`gan_music.networks.recall`).
 
     With ``n_outlines`` above 0, the global noise is the outline of what is to be written
     (:class:`~gan_music.networks.outline.Outlines`, of so many components) instead of
@@ -73,7 +74,7 @@ class LSTMGenerator(nn.Module):
         n_parts = space.n_categories + (n_intervals > 0)
         self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
         self.lstm = nn.LSTM(
-            (n_parts + 1) * embedding_size + noise_size,
+            (n_parts + 1) * embedding_size + noise_size + (N_ECHOES if recall_span else 0),
             hidden_size,
             n_layers,
             batch_first=True,
@@ -160,10 +161,16 @@ class LSTMGenerator(nn.Module):
         recalled = (
             recall(self.space, events, heard, span=self.recall_span) if self.recall_span else None
         )
-        return self.heads(self._states(heard, context, z, drop), context, events, recalled)
+        beside = [z[:, None].expand(-1, events.shape[1], -1)]
+        if recalled is not None:
+            beside.append(recalled.echoes.to(z.dtype))
+        hidden = self._states(heard, context, beside, z, drop)
+        return self.heads(hidden, context, events, recalled.scores if recalled else None)
 
-    def _states(self, events: Tensor, context: Context, z: Tensor, drop: nn.Module) -> Tensor:
-        """The state before each event, ``[B, T, H]``."""
+    def _states(
+        self, events: Tensor, context: Context, beside: list[Tensor], z: Tensor, drop: nn.Module
+    ) -> Tensor:
+        """The state before each event, ``[B, T, H]``; ``beside`` are more inputs, ``[B, T, n]``."""
         space, n = self.space, self.space.n_categories
         nothing = space.nothing.expand(len(events), 1, n)
         previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
@@ -172,8 +179,7 @@ class LSTMGenerator(nn.Module):
             parts.append(self.embed_intervals(context.intervals()))
         embedded = torch.cat(parts, -1)
         place = self.embed_bar(context.position, context.meter)
-        beside = z[:, None].expand(-1, events.shape[1], -1)
-        inputs = torch.cat([embedded, place, beside], -1)
+        inputs = torch.cat([embedded, place, *beside], -1)
         rate = self.recurrent_dropout if drop is self.dropout and self.training else 0.0
         hidden = self._recurrence(drop(inputs), self.initial_state(z), rate)
         if self.attention is not None:

@@ -4,9 +4,14 @@ Real music repeats itself, often word for word; a state that fades does not. So 
 found whose notes before them are those before the next one, pitch for pitch or interval for
 interval, and choices are told which were made there. Nothing is learned here but, by the heads,
 how far to trust it.
+
+Whoever always goes on as before goes round in circles, and cannot tell: how much of late was an
+echo is told, too.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,19 +24,36 @@ SAME_PITCHES = (2, 4, 8)
 SAME_INTERVALS = (4,)
 N_KINDS = len(SAME_PITCHES) + len(SAME_INTERVALS)  # K
 
+ECHO_SPANS = (16, 64, 256)  # events that echoes are counted over, fading
+N_ECHOES = len(ECHO_SPANS) * N_KINDS  # E
+
 _FADING = 128.0  # events after which a place counts 1 / e
 _RARE = 0.01  # what shares are large against
 _PITCH = 1  # column of an event
 _NO_INTERVAL = -(1 << 20)
 
 
-@torch.no_grad()
-def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> list[Tensor]:
-    """Ids ``[B, T, C + 2]`` -> for each category, ``[B, T, K, n]``: logarithms of the shares that
-    each choice has of those made at places like this one, at most ``span`` events ago.
+class Recalled(NamedTuple):
+    """What is known of the past before each event.
 
-    An offset is held against all of them; a pitch against those where the offset was this one; and
-    so on down the chain. Later places count more. ``past`` are the same events, as they were heard.
+    Attributes
+    ----------
+    scores : for each category, ``[B, T, K, n]``: logarithms of the shares that each choice has of
+        those made at places like this one. An offset is held against all of them; a pitch against
+        those where the offset was this one; and so on down the chain. Later places count more.
+    echoes : ``[B, T, E]``, of the last events: the share of those before which it went as it had
+        gone before, by kind of likeness within ``ECHO_SPANS``.
+    """
+
+    scores: list[Tensor]
+    echoes: Tensor
+
+
+@torch.no_grad()
+def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> Recalled:
+    """What ids ``[B, T, C + 2]`` have in the ``span`` events before them that is like them.
+
+    ``past`` are the same events, as they were heard.
     """
     n, length = events.shape[:2]
     pitch = past[..., _PITCH]
@@ -55,7 +77,7 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> lis
         total = _summed(weights, line, n * length)
         found.append(_scores(sums.view(n, length, size, -1).mT, total.view(n, length, -1)))
         weights = weights * same[:, None]
-    return found
+    return Recalled(found, _echoes(torch.stack([k.any(-1) for k in kinds], -1).float()))
 
 
 class Recollection:
@@ -71,6 +93,9 @@ class Recollection:
         self.runs = torch.zeros(n, 2, span, dtype=torch.int64, device=device)
         self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / _FADING)
         self.weights = torch.zeros(n, N_KINDS, span, device=device)  # of each place
+        self.spans = torch.tensor(ECHO_SPANS, device=device)[:, None]
+        self.n_heard = 0
+        self.echo_sums = torch.zeros(n, len(ECHO_SPANS), N_KINDS, device=device)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``."""
@@ -78,6 +103,12 @@ class Recollection:
             x[rows] for x in (self.past, self.intervals, self.last)
         )
         self.runs, self.weights = self.runs[rows], self.weights[rows]
+        self.echo_sums = self.echo_sums[rows]
+
+    def echoes(self) -> Tensor:
+        """Before the next event, ``[B, E]``."""
+        all_of_them = 1 - (1 - 1 / self.spans) ** (self.n_heard + 1)
+        return (self.echo_sums / all_of_them).flatten(1)
 
     def scores(self, category: int) -> Tensor:
         """Of the choices for the next event, ``[B, K, n]``."""
@@ -106,7 +137,22 @@ class Recollection:
         self.last = pitch
         exact, turned = self.runs.unbind(1)
         kinds = [exact >= k for k in SAME_PITCHES] + [turned >= k for k in SAME_INTERVALS]
-        self.weights = torch.stack(kinds, 1) * self.fading
+        like = torch.stack(kinds, 1)
+        self.weights = like * self.fading
+        self.n_heard += 1
+        self.echo_sums += (like.any(-1)[:, None].float() - self.echo_sums) / self.spans
+
+
+def _echoes(like: Tensor) -> Tensor:
+    """Whether there was a place like each event, ``[B, T, K]`` -> shares of the last ones
+    ``[B, T, E]``, which fade along each span; as if there had been nothing before the first.
+    """
+    step = torch.arange(like.shape[1], device=like.device)
+    ago = (step[:, None] - step).float()
+    spans = torch.tensor(ECHO_SPANS, device=like.device)[:, None, None]
+    weights = ((1 - 1 / spans) ** ago.clamp_min(0)).where(ago >= 0, 0)  # [spans, T, T]
+    weights = weights / weights.sum(-1, keepdim=True)
+    return torch.einsum("stu,buk->btsk", weights, like).flatten(2)
 
 
 def _likeness(before: Tensor, span: int) -> list[Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_music.networks.attention import Memory, SummedRows
 from gan_music.networks.context import Context, first_context
-from gan_music.networks.recall import Recollection
+from gan_music.networks.recall import N_ECHOES, Recollection
 
 if TYPE_CHECKING:
     from gan_music.networks.generator import LSTMGenerator
@@ -105,7 +105,7 @@ class Rollout:
     def _state(self) -> Tensor:
         """The state before the next event, ``[B, H]``."""
         known = torch.cat([self.chosen, self.intervals, self.context.position[:, None]], 1)
-        hidden = self.cell.step(known)
+        hidden = self.cell.step(known, self.recollection.echoes() if self.recollection else None)
         return hidden if self.memory is None else self.memory.read(hidden)
 
     def _remember(self, chosen: Tensor) -> None:
@@ -154,7 +154,9 @@ class _Cell:
 
         below, recurrent, bias = weights(0)
         tables = [*_tables(generator), [bar.positions()]]
-        inputs, beside = below.split([len(below) - generator.noise_size, generator.noise_size])
+        n_echoes = N_ECHOES if generator.recall_span else 0
+        n_ids = len(below) - generator.noise_size - n_echoes
+        inputs, beside, self.echoed = below.split([n_ids, generator.noise_size, n_echoes])
         self.inputs = SummedRows(tables, inputs)
         # one noise and one meter throughout: [B, 4H]
         place = inputs[-bar.within.embedding_dim :]
@@ -164,9 +166,13 @@ class _Cell:
         hidden, cell = generator.initial_state(z)
         self.hidden, self.cell = list(hidden), list(cell)
 
-    def step(self, ids: Tensor) -> Tensor:
-        """Last ids, intervals and place in the bar, ``[B, C + I + 1]`` -> ``[B, H]``."""
+    def step(self, ids: Tensor, echoes: Tensor | None) -> Tensor:
+        """Last ids, intervals and place in the bar, ``[B, C + I + 1]``, and echoes ``[B, E]`` ->
+        ``[B, H]``.
+        """
         gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
+        if echoes is not None:
+            gates.addmm_(echoes, self.echoed)
         self._update(0, gates)
         for layer, (below, recurrent, bias) in enumerate(self.upper, 1):
             gates = torch.addmm(bias, self.hidden[layer - 1], below)

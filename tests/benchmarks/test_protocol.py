@@ -48,6 +48,15 @@ def test_every_experiment_comes_before_the_next_seed(runs: ModuleType) -> None:
     assert movement.startswith("data.movement=")
 
 
+def test_a_setting_may_name_the_seed(runs: ModuleType) -> None:
+    extra = {"flagship": ["model.warm_start_from=/a/seed_{seed}/best.ckpt"]}
+    planned = runs.plan(["flagship"], [0, 7], extra, Path("/midi"), Path("/out"))
+    assert [r.overrides[1] for r in planned] == [
+        "model.warm_start_from=/a/seed_0/best.ckpt",
+        "model.warm_start_from=/a/seed_7/best.ckpt",
+    ]
+
+
 def test_how_far_a_run_has_come(runs: ModuleType, tmp_path: Path) -> None:
     run = runs.Run("markov", 3, tmp_path / "it's", ("data.window=8",))
     assert runs.state(run.folder) == "new"
@@ -146,6 +155,16 @@ def test_rows_by_hand(report: ModuleType) -> None:
     assert page.endswith("## To be noted\n\n- d, seed 0, failed: why\n")
     assert "One seed, so there is no spread." in report.page(runs[:2])
     assert "No run has finished." in report.page([], ["e, seed 0, failed: why"])
+
+
+def test_differences_are_taken_seed_by_seed(report: ModuleType) -> None:
+    of = {"a": (0.5, 0.6, 0.7), "b": (0.51, 0.63, 0.75), "c": (0.4,)}
+    runs = [finished(report, e, s, x) for e, values in of.items() for s, x in enumerate(values)]
+    *head, b, c = report.paired_lines(runs, "a")
+    assert head[1] == "## Less a, seed by seed"
+    # of 0.01, 0.03 and 0.05: 0.03 and 4.3027 * 0.02 / sqrt(3)
+    assert b.startswith("| b | 3 | +0.030 [-0.020, +0.080] | NaN |")
+    assert c.startswith("| c | 1 | -0.100 | NaN |")
 
 
 def test_temperatures_ascend_and_runs_may_lack_some(report: ModuleType) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -12,11 +13,23 @@ from torch import Tensor
 from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
 from gan_music.networks.events import PADDING
-from gan_music.networks.recall import N_KINDS, SAME_INTERVALS, SAME_PITCHES, Recollection, recall
+from gan_music.networks.recall import (
+    ECHO_SPANS,
+    N_ECHOES,
+    N_KINDS,
+    SAME_INTERVALS,
+    SAME_PITCHES,
+    Recollection,
+)
+from gan_music.networks.recall import recall as recalled
 
 space = event_space(EventCodec(24))
 OFFSET, PITCH, DURATION = range(3)
 CERTAIN = math.log1p(1 / 0.01)
+
+
+def recall(*arguments: Any, span: int) -> list[Tensor]:
+    return recalled(*arguments, span=span).scores
 
 
 def events(
@@ -113,6 +126,19 @@ def test_places_are_found_as_they_were_heard() -> None:
     assert scored(recall(space, truth, heard, span=50)[DURATION], 5, 0) == {}
 
 
+def test_echoes_are_the_share_of_the_last_events_that_were_heard_before() -> None:
+    e = events([1, 2, 10, 20, 1, 2, 10, 30, 31])
+    echoes = recalled(space, e, e, span=50).echoes[0].unflatten(-1, (len(ECHO_SPANS), N_KINDS))
+    # two pitches as before stand before the events 6 and 7 alone
+    like = [0.0] * 6 + [1.0, 1.0, 0.0]
+    for s, span in enumerate(ECHO_SPANS):
+        for t in range(9):
+            weights = [(1 - 1 / span) ** (t - u) for u in range(t + 1)]
+            share = sum(w * x for w, x in zip(weights, like, strict=False)) / sum(weights)
+            assert float(echoes[t, s, 0]) == pytest.approx(share, abs=1e-6)
+    assert not echoes[..., 1:].any()  # nor are there four pitches, or four intervals
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     length=st.integers(1, 40),
@@ -124,9 +150,11 @@ def test_step_by_step_is_the_same(length: int, span: int, n_pitches: int, seed: 
     torch.manual_seed(seed)
     notes = torch.stack([torch.randint(0, n, (3, length)) for n in (2, n_pitches, 2, 24, 3)], -1)
     notes[..., PITCH] += 60
-    found = recall(space, notes, notes, span=span)
+    found, echoes = recalled(space, notes, notes, span=span)
+    assert echoes.shape == (3, length, N_ECHOES)
     recollection = Recollection(space, 3, span=span, device=notes.device)
     for t in range(length):
+        assert torch.allclose(recollection.echoes(), echoes[:, t], atol=1e-5)
         for i in range(3):
             assert torch.allclose(recollection.scores(i), found[i][:, t], atol=1e-5)
             recollection.chose(i, notes[:, t, i])
