@@ -1,12 +1,14 @@
 """What the game costs beyond its passes: windows a second, the rollout's share, a ratio to a floor.
 
     python benchmarks/gan_step.py [N_ROUNDS [KEY=VALUE ...]]
+    python benchmarks/gan_step.py 10 experiment=flagship
 
-A step of ``model=sequence_gan`` once it is adversarial (both players' updates, the rollout,
-clipping, Adam, averaged weights), without the trainer, against its floor: the forward and backward
-passes of the same two networks in that step, teacher-forced, with a known window in place of the
-rollout's. Nothing else is in the floor: no rollout, no optimizer. ``once each`` is a smaller one:
-of all passes, the likelihood of real windows and the discriminator's real and known ones.
+A step once the game has begun (both players' updates, the rollout, clipping, the optimizers,
+averaged weights), without the trainer, against its floor: the forward and backward passes of the
+same two networks in that step, teacher-forced, with a known window in place of the rollout's.
+Nothing else is in the floor: no rollout, no optimizer. ``once each`` is a smaller one: of all
+passes, the likelihood of real windows and the discriminator's real and known ones. Where a rollout
+serves ``model.n_uses`` steps, a step is the mean of so many.
 
 All are timed in turn; the ratios are medians over rounds, with the quartiles. On a processor, with
 the default's sizes, or those that are given, and two threads; where there is a GPU, also with
@@ -20,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +31,7 @@ from gan_music import losses
 from gan_music.build import build_model
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
-from gan_music.models.sequence_gan import SequenceGAN
+from gan_music.precision import precision
 
 ON_A_GPU = (
     "data.window=128",
@@ -40,76 +43,94 @@ _WARM_UP = 2
 
 
 class Step:
-    """A model and a batch of random events, and the parts of a step."""
+    """A model and a batch of random events, and the parts of a step of ``model=sequence_gan``."""
+
+    n_uses = 1  # steps that a rollout serves
 
     def __init__(self, device: str, *overrides: str) -> None:
         codec = EventCodec(24)
-        config = compose_run("experiment=quick", *overrides)
-        model = build_model(config.model, codec.state())
+        config = compose_run(*overrides)
+        model: Any = build_model(config.model, codec.state())
         n, length = config.data.batch_size, config.data.window
-        assert isinstance(model, SequenceGAN)
         self.model, self.s = model.to(device).train(), model.settings
-        model.discriminator.padded_in_training = False
+        self.generator, self.discriminator = model.generator, model.discriminator
+        self.discriminator.padded_in_training = False
         self.device, self.n, self.length = device, n, length
+        self.bfloat16 = device == "cuda" or precision(config.trainer) == "bf16-mixed"
         columns = [torch.randint(0, size, (n, length)) for size in codec.sizes]
         columns += [torch.randint(0, 96, (n, length)), torch.full((n, length), 3)]
         self.batch = torch.stack(columns, -1).to(device)
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=1e-4)
-            for network in (model.generator, model.discriminator)
+            for network in (self.generator, self.discriminator)
         ]
         self.known = self.rollout(*self.noise())
 
+    @property
+    def n_fakes(self) -> int:
+        """Windows of a rollout."""
+        return self.n
+
     def noise(self) -> tuple[Tensor, Tensor]:
         """Global and local."""
-        generator = self.model.generator
-        return generator.noise(self.n), generator.gumbel(self.n, self.length)
+        return (
+            self.generator.noise(self.n_fakes),
+            self.generator.gumbel(self.n_fakes, self.length),
+        )
 
     def rollout(self, z: Tensor, gumbel: Tensor) -> Tensor:
         """What the generator writes."""
-        return self.model.generator.rollout(
-            z, gumbel, self.model.generator.space.starts(self.batch)
-        )
+        starts = [x[:1].expand(self.n_fakes) for x in self.generator.space.starts(self.batch)]
+        return self.generator.rollout(z, gumbel, tuple(starts))
 
     def whole(self) -> None:
-        """The step, as the model's ``training_step`` has it."""
+        """The steps that a rollout serves, as the model's ``training_step`` has them."""
         z, gumbel = self.noise()
-        self.passes(self.rollout(z, gumbel), z, gumbel, update=True)
-        self.model.averaged.update_parameters(self.model.generator)
+        fake = self.rollout(z, gumbel)
+        for _ in range(self.n_uses):
+            self.passes(fake, z, gumbel, update=True)
+            self.model.averaged.update_parameters(self.generator)
 
     def floor(self) -> None:
-        """Its passes alone."""
+        """The passes of one step alone."""
         self.passes(self.known, *self.noise(), update=False)
 
     def passes(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> None:
         """Forward and backward of both players' losses."""
-        s, generator, discriminator = self.s, self.model.generator, self.model.discriminator
         opt_g, opt_d = self.optimizers
         with self._autocast():
-            real, faked = discriminator(self.batch), discriminator(fake)
-            loss = losses.discriminator_bce(real, faked, smoothing=s.label_smoothing)
-        self._backward(loss, discriminator, opt_d if update else None)
-        discriminator.requires_grad_(False)
+            real, faked = self.discriminator(self.batch), self.judged(fake)
+            loss = losses.discriminator_bce(real, faked, smoothing=self.s.label_smoothing)
+        self._backward(loss, self.discriminator, opt_d if update else None)
+        self.discriminator.requires_grad_(False)
         with self._autocast():
-            relaxed = generator.relaxed(fake, z, gumbel, temperature=s.temperature)
-            loss = losses.generator_bce(discriminator(fake, relaxed))
-            logits = generator.logits(self.batch, z)
-            nll = losses.negative_log_likelihood(logits, self.batch)
-            loss = loss + s.likelihood_weight * nll
-        self._backward(loss, generator, opt_g if update else None)
-        discriminator.requires_grad_(True)
+            loss = self.loss_g(fake, z, gumbel, update=update)
+            loss = loss + self.s.likelihood_weight * self._nll()
+        self._backward(loss, self.generator, opt_g if update else None)
+        self.discriminator.requires_grad_(True)
+
+    def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
+        """The generator's adversarial loss."""
+        relaxed = self.generator.relaxed(fake, z, gumbel, temperature=self.s.temperature)
+        return losses.generator_bce(self.discriminator(fake, relaxed))
+
+    def judged(self, fake: Tensor) -> Tensor:
+        """The discriminator's scores of the last rollout."""
+        return self.discriminator(fake)
 
     def once_each(self) -> None:
         """Each network once: the likelihood, and real against known windows."""
-        generator, discriminator = self.model.generator, self.model.discriminator
         with self._autocast():
-            logits = generator.logits(self.batch, self.noise()[0])
-            loss = losses.negative_log_likelihood(logits, self.batch)
-        self._backward(loss, generator, None)
+            loss = self._nll()
+        self._backward(loss, self.generator, None)
         with self._autocast():
-            scores = discriminator(self.batch), discriminator(self.known)
+            scores = self.discriminator(self.batch), self.judged(self.known)
             loss = losses.discriminator_bce(*scores)
-        self._backward(loss, discriminator, None)
+        self._backward(loss, self.discriminator, None)
+
+    def _nll(self) -> Tensor:
+        z = self.generator.noise(self.n)
+        return losses.negative_log_likelihood(self.generator.logits(self.batch, z), self.batch)
 
     def _backward(
         self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer | None
@@ -121,7 +142,7 @@ class Step:
             optimizer.step()
 
     def _autocast(self) -> AbstractContextManager:
-        return torch.autocast("cuda", torch.bfloat16) if self.device == "cuda" else nullcontext()
+        return torch.autocast(self.device, torch.bfloat16) if self.bfloat16 else nullcontext()
 
     def seconds(self, part: Callable[[], object]) -> float:
         """What a part takes, to its end on the device."""
@@ -136,15 +157,59 @@ class Step:
             torch.cuda.synchronize()
 
 
+class CriticStep(Step):
+    """A step of ``model=attention_gan``."""
+
+    @property
+    def n_uses(self) -> int:  # type: ignore[override]
+        """Steps that a rollout serves."""
+        return int(self.s.n_uses)
+
+    @property
+    def n_fakes(self) -> int:
+        return int(self.s.n_fakes)
+
+    def rollout(self, z: Tensor, gumbel: Tensor) -> Tensor:
+        self.generator.eval()
+        events = super().rollout(z, gumbel)
+        self.generator.train()
+        self.noticed = self.discriminator.notice(events)  # once for both players
+        return events
+
+    def judged(self, fake: Tensor) -> Tensor:
+        return self.discriminator(fake, self.noticed)
+
+    def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
+        earned = torch.zeros(fake.shape[:2], device=fake.device)
+        if update:
+            with torch.no_grad():
+                self.discriminator.eval()
+                scores = self.judged(fake)
+                self.discriminator.train()
+            earned = losses.advantages(
+                scores, discount=self.s.discount, limit=self.s.advantage_limit
+            )
+        logits = self.generator.logits(fake, z, dropout=False)
+        return losses.policy_gradient(losses.log_likelihoods(logits, fake), earned)
+
+
+def make_step(device: str, *overrides: str) -> Step:
+    """What is timed, by the model that is asked for."""
+    chosen = any(o.partition("=")[0] == "experiment" for o in overrides)
+    words = overrides if chosen else ("experiment=quick", *overrides)
+    is_of_critic = compose_run(*words).model.name == "attention_gan"
+    return (CriticStep if is_of_critic else Step)(device, *words)
+
+
 def main() -> None:
     """Time and print."""
     n_rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     torch.manual_seed(0)
     if torch.get_num_threads() > 2:
         torch.set_num_threads(2)
-    report(Step("cpu", *sys.argv[2:]), n_rounds)
+    report(make_step("cpu", *sys.argv[2:]), n_rounds)
     if torch.cuda.is_available():
-        report(Step("cuda", *ON_A_GPU), n_rounds)
+        report(make_step("cuda", *ON_A_GPU), n_rounds)
 
 
 def report(step: Step, n_rounds: int) -> None:
@@ -161,7 +226,8 @@ def report(step: Step, n_rounds: int) -> None:
         for name, part in parts.items():
             seconds = step.seconds(part)
             if number >= _WARM_UP:
-                times[name].append(seconds)
+                of_a_step = step.n_uses if name in ("step", "rollout") else 1
+                times[name].append(seconds / of_a_step)
     where = f"{torch.get_num_threads()} threads" if step.device == "cpu" else "bfloat16"
     print(
         f"{step.device}, {where}: {step.n} windows of {step.length} notes, {step.s.n_layers} "

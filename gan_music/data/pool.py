@@ -26,6 +26,7 @@ from multiprocessing.connection import Pipe, wait
 from typing import Any, Generic, TypeVar
 
 from gan_music.data import worker as protocol
+from gan_music.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,7 +75,7 @@ class Pool(Generic[Item, Result]):
 
         Raises
         ------
-        RuntimeError
+        UserError
             If a worker cannot start.
         """
         self._waiting = deque(range(len(items)))
@@ -132,7 +133,7 @@ class Pool(Generic[Item, Result]):
         """Find out what a worker died of, and start another for what is left."""
         code = worker.end()
         if not worker.ready:
-            raise RuntimeError(f"a process that reads files did not start: {worker.last_words}")
+            raise _cannot_start(worker.last_words)
         culprit = worker.pending.popleft() if worker.pending else None
         self._waiting.extendleft(reversed(worker.pending))
         again = None
@@ -152,6 +153,13 @@ class Pool(Generic[Item, Result]):
             return f"takes longer to read than data.timeout_s={self.timeout_s:g}"
         end = f"code {code}" if code >= 0 else signal.Signals(-code).name
         return f"the reader crashed ({end})" + (f": {worker.last_words}" if code < 0 else "")
+
+
+def _cannot_start(why: str) -> UserError:
+    return UserError(
+        f"a process that reads files did not start ({why}): see that the machine has memory and "
+        "processes left, or choose fewer data.n_workers."
+    )
 
 
 class _Worker:
@@ -183,10 +191,15 @@ class _Worker:
                 stderr=self._stderr,
                 env=environment,
             )
+        except OSError as error:  # of memory, of processes or of files there are no more
+            self.connection.close()
+            self._stderr.close()
+            raise _cannot_start(str(error)) from error
         finally:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
-        self.connection.send_bytes(setup)
+        with contextlib.suppress(OSError):  # it died meanwhile: reading from it will tell
+            self.connection.send_bytes(setup)
 
     def chunk_size(self) -> int:
         """How many items to send next: twice the last number, or half, as the last ones took."""

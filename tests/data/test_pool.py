@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gan_music.data.pool import Failure, Pool
+from gan_music.errors import UserError
 from tests.data import jobs
 
 
@@ -89,8 +90,17 @@ def test_workers_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
     only_here.__module__, only_here.__qualname__ = jobs.__name__, "only_here"
     monkeypatch.setattr(jobs, "only_here", only_here, raising=False)
-    with pytest.raises(RuntimeError, match=r"did not start: AttributeError.*only_here"):
+    with pytest.raises(UserError, match=r"did not start \(AttributeError.*only_here"):
         run([1, 2], only_here)
+
+
+def test_no_more_processes_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(*arguments: Any, **options: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", no_more)
+    with pytest.raises(UserError, match=r"\(\[Errno 11\].*\): see that .* fewer data.n_workers\."):
+        run([1])
 
 
 def test_workers_end_with_the_loop() -> None:
