@@ -231,7 +231,7 @@ def _gallery(config: TrainConfig, data: MusicDataModule, real: list[Piece]) -> l
             n_notes=config.samples.n_notes,
             tempo=data.median_tempo,
             seed=config.seed,
-            every_n_epochs=every,
+            every_n_epochs=max(every, -(-config.trainer.max_epochs // config.samples.show_at_most)),
         )
     ]
 

@@ -221,6 +221,7 @@ class SamplesConfig:
     n_notes: int = bounded(1, 65536)
     n_sounds: int = bounded(0, 4096, default=0)
     show_every_n_epochs: int | None = bounded(1, default=5)
+    show_at_most: int = bounded(1, default=100)
 
 
 @dataclass

@@ -9,8 +9,11 @@ import pytest
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
+from gan_music.config import compose_run
+from gan_music.gallery import Gallery
 from gan_music.models.base import MusicModel
 from gan_music.notes import Piece
+from gan_music.run import _gallery
 from tests.conftest import make_piece
 
 REAL = [make_piece(seed, n_notes=48).cut(0, 48) for seed in range(8)]
@@ -137,3 +140,20 @@ def test_what_a_checkpoint_is_chosen_by(warm: bool, last: bool) -> None:
     # the samples stay the same: only an epoch that is better by being later is chosen anew
     first = 0.0 if last else model.logged["val/distance"] + warm
     assert chosen == [first, -1.0 if last else first]
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "at_most", "every"), [(16, 100, 1), (100, 100, 1), (101, 100, 2), (1000, 7, 143)]
+)
+def test_tensorboard_shows_samples_so_many_times_at_most(
+    max_epochs: int, at_most: int, every: int
+) -> None:
+    config = compose_run(
+        "samples.show_every_n_epochs=1",
+        f"samples.show_at_most={at_most}",
+        f"trainer.max_epochs={max_epochs}",
+    )
+    (gallery,) = _gallery(config, SimpleNamespace(median_tempo=120.0), [])  # type: ignore[arg-type]
+    assert isinstance(gallery, Gallery)
+    assert gallery.every_n_epochs == every
+    assert max_epochs // every <= at_most
