@@ -120,9 +120,10 @@ def _write(
     forbidden = torch.zeros(generator.space.width, device=rng.device)
     if new_onset:
         forbidden[0] = -torch.inf  # the offset 0
-    at_once = _BATCH if choice is None else max(1, _BATCH // choice.n_particles)
+    n_particles = 1 if choice is None else choice.n_particles
+    at_once = max(1, _BATCH // n_particles)
     for first in range(0, n_pieces, at_once):
-        rollout, heard = begin(min(at_once, n_pieces - first), rng)
+        rollout, heard = begin(n_particles * min(at_once, n_pieces - first), rng)
         if choice is not None:
             written = choice.write(generator, rollout, heard, n_notes, rng, forbidden)
         else:

@@ -48,13 +48,13 @@ class Choice(NamedTuple):
     ) -> Tensor:
         """The next events of ``n`` sequences, ids ``[n, n_events, C + 2]``.
 
-        ``heard`` are those before, ``[n, T, C + 2]``, which may be none; ``forbidden``, ``[V]``, is
-        added to the first event's scores.
+        The rollout is of ``n K``, the particles of a sequence in a row; each may have its own
+        noise and beginning, so that these are chosen, too. ``heard`` are the events before,
+        ``[n K, T, C + 2]``, which may be none; ``forbidden``, ``[V]``, is added to the first
+        event's scores.
         """
-        n, past = len(heard), heard.shape[1]
+        past, events = heard.shape[1], heard
         self.critic.eval()
-        rollout.keep(torch.arange(n, device=heard.device).repeat_interleave(self.n_particles))
-        events = heard.repeat_interleave(self.n_particles, 0)
         while (left := past + n_events - events.shape[1]) > 0:
             gumbel = generator.gumbel(len(events), min(self.span, left), rng)
             if forbidden is not None and events.shape[1] == past:

@@ -55,9 +55,9 @@ def nothing(n: int) -> Tensor:
 
 def chosen(generator: LSTMGenerator, critic: Likes, *, n: int, k: int, length: int) -> Tensor:
     rng = torch.Generator().manual_seed(1)
-    rollout = Rollout(generator, generator.noise(1).expand(n, -1), starts(n))
+    rollout = Rollout(generator, generator.noise(1).expand(n * k, -1), starts(n * k))
     choice = Choice(cast(LSTMCritic, critic), n_particles=k, span=3)
-    return choice.write(generator, rollout, nothing(n), length, rng)
+    return choice.write(generator, rollout, nothing(n * k), length, rng)
 
 
 def test_the_first_event_is_drawn_as_the_critic_weighs_it() -> None:
