@@ -24,7 +24,7 @@ from gan_music.events import EventCodec
 from gan_music.models.events import EventModel
 from gan_music.networks.context import first_context
 from gan_music.networks.generator import LSTMGenerator
-from gan_music.networks.recall import recall
+from gan_music.networks.recall import Recalled, recall
 from gan_music.sampling import sample
 
 _N_NOTES = 400
@@ -87,10 +87,13 @@ def _plain(network: LSTMGenerator, n: int) -> float:
         start = time.perf_counter()
         parts = [e(ids[:, i]) for i, e in enumerate(network.embed)]
         if network.n_intervals:
-            parts.append(network.embed_intervals(context))
+            parts.append(network.embed_intervals(context.intervals()))
         embedded = torch.cat(parts, -1)[:, None]
         place = network.embed_bar(context.position, context.meter)[:, None]
-        hidden, state = network.lstm(torch.cat([embedded, place, z[:, None]], -1), state)
+        inputs = [embedded, place, z[:, None]]
+        if network.recall_span:
+            inputs.append(_recall(network, past, [], n).echoes[:, -1:])
+        hidden, state = network.lstm(torch.cat(inputs, -1), state)
         if network.attention is not None:
             # of a state, the event that came then; the last one's is not known, nor looked at
             states = [*states, hidden][-network.attention.span :]
@@ -102,7 +105,9 @@ def _plain(network: LSTMGenerator, n: int) -> float:
         onset = context.position
         for i, (first, out) in enumerate(zip(heads.first, heads.out, strict=True)):
             scores = out(F.gelu(first(torch.cat(told, -1))))
-            recalled = _recalled(network, past, chosen, n, i) if network.recall_span else None
+            recalled = None
+            if network.recall_span:
+                recalled = _recall(network, past, chosen, n).scores[i][:, -1]
             logits = heads.logits(i, scores, context, onset, recalled)
             chosen.append(torch.multinomial(logits.softmax(-1), 1)[:, 0])
             if i == 0:
@@ -116,9 +121,7 @@ def _plain(network: LSTMGenerator, n: int) -> float:
     return sum(seconds[_PLAIN // 2 :]) / (_PLAIN - _PLAIN // 2)
 
 
-def _recalled(
-    network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n: int, category: int
-) -> Tensor:
+def _recall(network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n: int) -> Recalled:
     """What is recalled for the next choice, from all events that may be."""
     space = network.space
     rows = torch.zeros(n, len(past) + 1, space.n_categories + 2, dtype=torch.int64)
@@ -126,7 +129,7 @@ def _recalled(
         rows[:, t, : space.n_categories] = ids[:, 0]
     for i, ids in enumerate(chosen):
         rows[:, -1, i] = ids
-    return recall(space, rows, rows, span=network.recall_span)[category][:, -1]
+    return recall(space, rows, rows, span=network.recall_span)
 
 
 def _best(function: Callable[[], object], repeats: int) -> float:
