@@ -161,16 +161,13 @@ class LSTMGenerator(nn.Module):
         recalled = (
             recall(self.space, events, heard, span=self.recall_span) if self.recall_span else None
         )
-        beside = [z[:, None].expand(-1, events.shape[1], -1)]
-        if recalled is not None:
-            beside.append(recalled.echoes.to(z.dtype))
-        hidden = self._states(heard, context, beside, z, drop)
-        return self.heads(hidden, context, events, recalled.scores if recalled else None)
+        echoes, scores = (recalled.echoes, recalled.scores) if recalled else (None, None)
+        return self.heads(self._states(heard, context, z, echoes, drop), context, events, scores)
 
     def _states(
-        self, events: Tensor, context: Context, beside: list[Tensor], z: Tensor, drop: nn.Module
+        self, events: Tensor, context: Context, z: Tensor, echoes: Tensor | None, drop: nn.Module
     ) -> Tensor:
-        """The state before each event, ``[B, T, H]``; ``beside`` are more inputs, ``[B, T, n]``."""
+        """The state before each event, ``[B, T, H]``."""
         space, n = self.space, self.space.n_categories
         nothing = space.nothing.expand(len(events), 1, n)
         previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
@@ -179,6 +176,9 @@ class LSTMGenerator(nn.Module):
             parts.append(self.embed_intervals(context.intervals()))
         embedded = torch.cat(parts, -1)
         place = self.embed_bar(context.position, context.meter)
+        beside = [z[:, None].expand(-1, events.shape[1], -1)]
+        if echoes is not None:
+            beside.append(echoes.to(z.dtype))
         inputs = torch.cat([embedded, place, *beside], -1)
         rate = self.recurrent_dropout if drop is self.dropout and self.training else 0.0
         hidden = self._recurrence(drop(inputs), self.initial_state(z), rate)
