@@ -1,7 +1,8 @@
 """The protocol: every baseline with several seeds, trained, measured and put into one table.
 
     python benchmarks/baselines.py MIDI [--out DIR] [--experiments ...] [--seeds ...]
-        [--temperatures ...] [--against EXPERIMENT] [--with EXPERIMENT KEY=VALUE ...]
+        [--temperatures ...] [--against EXPERIMENT] [--record DIR]
+        [--with EXPERIMENT KEY=VALUE ...]
 
 Each run is the training command's, in OUT/EXPERIMENT/seed_SEED. Called again, it leaves finished
 runs alone and goes on with one that was cut off from its last epoch. After each run OUT/table.md
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from protocol import report
+from protocol.records import record
 from protocol.runs import CUT_OFF, EVERY, FINISHED, Run, carry_out, differences, plan, state
 
 EXPERIMENTS = ("markov", "paper", "crnn_gan", "lstm_lm", "attention_lm")
@@ -40,6 +42,8 @@ def main() -> int:
         for number, run in enumerate(runs, 1):
             _tell(f"[{number}/{len(runs)}] {run.name}")
             failure = _run(run) or _measure(run, midi, arguments.temperatures, finished)
+            if arguments.record and not failure:
+                record(run, arguments.record)
             if failure:
                 failures.append(f"{run.name}, failed: {failure}")
                 _tell(f"  failed: {failure}")
@@ -151,6 +155,13 @@ def _parser() -> argparse.ArgumentParser:
         "--against",
         metavar="EXPERIMENT",
         help="also a table of the differences from this one, seed by seed",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="keep the figures and settings of each finished run there, too, without music and "
+        "weights; --out DIR makes the tables of them",
     )
     parser.add_argument(
         "--with",

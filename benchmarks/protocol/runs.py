@@ -152,7 +152,8 @@ def differences(run: Run) -> list[str]:
             continue  # the training command says what is wrong with it
         key, asked = parsed.key_or_group, parsed.value()
         has = OmegaConf.select(config, key)
-        if isinstance(has, DictConfig) or key.startswith("hydra."):
+        # where the music lies changes nothing, and a record does not say it
+        if isinstance(has, DictConfig) or key.startswith("hydra.") or key == "data.root":
             continue
         if OmegaConf.is_config(has):
             has = OmegaConf.to_container(has)

@@ -25,7 +25,8 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
 
     The samples are as many and as long as the run's own and from the same noise, against the run's
     test split of ``midi``. What is in the folder's ``temperatures.json`` for the same checkpoint
-    and the same amounts is not measured again. Empty for a model without a temperature.
+    and the same amounts is not measured again. Empty for a model without a temperature. Of a
+    record, which has no checkpoint, there is what was measured.
 
     Raises
     ------
@@ -33,6 +34,9 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
         If the checkpoint or the music cannot be read.
     """
     best = folder / "checkpoints" / "best.ckpt"
+    path = folder / "temperatures.json"
+    if not best.is_file():
+        return {float(t): m for t, m in _recorded(path).items() if float(t) in temperatures}
     checkpoint = load_checkpoint(best)
     model = restore_model(checkpoint, best)
     if not model.has_temperature:
@@ -45,7 +49,6 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
         "n_notes": samples.n_notes,
         "measure": dataclasses.asdict(measure_settings(config)),
     }
-    path = folder / "temperatures.json"
     kept = _kept(path, of)
     split = None
     for temperature in temperatures:
@@ -64,6 +67,11 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
             text = json.dumps({"of": of, "temperatures": kept}, indent=2)
             temporary.write_text(text + "\n", encoding="utf-8")
     return {t: kept[f"{t:g}"] for t in temperatures}
+
+
+def _recorded(path: Path) -> dict[str, dict[str, Any]]:
+    """All that was measured of samples."""
+    return json.loads(path.read_text(encoding="utf-8"))["temperatures"] if path.is_file() else {}
 
 
 def _kept(path: Path, of: dict[str, Any]) -> dict[str, dict[str, Any]]:

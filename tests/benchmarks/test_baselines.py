@@ -161,6 +161,23 @@ def test_what_is_finished_is_not_run_again(
     assert later["0.8"]["figures"] != own
 
 
+def test_a_record_makes_the_same_table(
+    first: tuple[Path, subprocess.CompletedProcess[str]], midi_folder: Path
+) -> None:
+    cwd, _ = first
+    same = ("--experiments", "markov", "lstm_lm", "--seeds", "0", "--temperatures", "0.8")
+    done = protocol(midi_folder, cwd, *same, "--record", "kept")
+    assert done.returncode == 0, done.stderr
+    kept = sorted(str(p.relative_to(cwd / "kept")) for p in (cwd / "kept").rglob("*.*"))
+    names = ("config.yaml", "metrics.json", "temperatures.json")
+    assert kept == [f"{e}/seed_0/{name}" for e in ("lstm_lm", "markov") for name in names]
+    assert str(midi_folder) not in (cwd / "kept/lstm_lm/seed_0/config.yaml").read_text()
+    done = protocol(midi_folder, cwd, *same, "--out", "kept")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("was finished already") == 2
+    assert (cwd / "kept" / "table.md").read_text() == (cwd / "out" / "table.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
