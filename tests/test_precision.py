@@ -29,7 +29,7 @@ def test_auto_is_what_the_device_is_fast_in(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: not fast, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not fast, raising=False)
     assert precision(SETTINGS) == wanted
     # the processor is asked where it is what trains
     on_cpu = dataclasses.replace(SETTINGS, accelerator="cpu")

@@ -5,8 +5,11 @@ found whose notes before them are those before the next one, pitch for pitch or 
 interval, and choices are told which were made there. Nothing is learned here but, by the heads,
 how far to trust it.
 
+Notes that differ here and there do not end the return of a passage, but such likeness: so the music
+is also taken to follow an earlier passage in time (:mod:`gan_music.networks.threads`).
+
 Whoever always goes on as before goes round in circles, and cannot tell: how much of late was an
-echo is told, too.
+echo, and how often a thread was right, is told, too.
 """
 
 from __future__ import annotations
@@ -17,15 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_music.networks import threads
 from gan_music.networks.events import EventSpace
 
 # kinds of likeness: so many last pitches are the same; so many last intervals
 SAME_PITCHES = (2, 4, 8)
 SAME_INTERVALS = (4,)
-N_KINDS = len(SAME_PITCHES) + len(SAME_INTERVALS)  # K
+N_LIKE = len(SAME_PITCHES) + len(SAME_INTERVALS)
+N_KINDS = N_LIKE + threads.N_THREADS  # K
 
 ECHO_SPANS = (16, 64, 256)  # events that echoes are counted over, fading
-N_ECHOES = len(ECHO_SPANS) * N_KINDS  # E
+N_ECHOES = len(ECHO_SPANS) * N_LIKE + threads.N_TRUSTS  # E
 
 _FADING = 128.0  # events after which a place counts 1 / e
 _RARE = 0.01  # what shares are large against
@@ -41,8 +46,10 @@ class Recalled(NamedTuple):
     scores : for each category, ``[B, T, K, n]``: logarithms of the shares that each choice has of
         those made at places like this one. An offset is held against all of them; a pitch against
         those where the offset was this one; and so on down the chain. Later places count more.
+        Then, by thread, what it says, as high as it has been right of late.
     echoes : ``[B, T, E]``, of the last events: the share of those before which it went as it had
-        gone before, by kind of likeness within ``ECHO_SPANS``.
+        gone before, by kind of likeness within ``ECHO_SPANS``; then of those that the threads were
+        right about.
     """
 
     scores: list[Tensor]
@@ -59,7 +66,9 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> Rec
     pitch = past[..., _PITCH]
     before = F.pad(pitch, (1, 0), value=-1)[:, :length]  # [B, T]; -1 where there is none
     # most events are like few places: of each pair, the row of B T events, and both in their row
-    kinds = _likeness(before, span)
+    kinds, length_of_likeness = _likeness(before, span)
+    thread = threads.follow(space, past, length_of_likeness, span=span)
+    said = thread.said
     row, event, place = torch.stack(kinds).any(0).nonzero().unbind(1)
     weights = torch.stack([k[row, event, place] for k in kinds], 1)  # [M, K]
     weights = weights * torch.exp((place - event) / _FADING)[:, None]
@@ -75,9 +84,13 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> Rec
         cell = line * size + choice.clamp(0, size - 1)
         sums = _summed(weights * is_there[:, None], cell, n * length * size)
         total = _summed(weights, line, n * length)
-        found.append(_scores(sums.view(n, length, size, -1).mT, total.view(n, length, -1)))
+        by_likeness = _scores(sums.view(n, length, size, -1).mT, total.view(n, length, -1))
+        by_thread = threads.scored(said[..., i], thread.trust[..., 0, :], size)
+        found.append(torch.cat([by_likeness, by_thread], 2))
         weights = weights * same[:, None]
-    return Recalled(found, _echoes(torch.stack([k.any(-1) for k in kinds], -1).float()))
+        said = threads.still(said, i, events[..., i])
+    echoes = _echoes(torch.stack([k.any(-1) for k in kinds], -1).float())
+    return Recalled(found, torch.cat([echoes, thread.trust.flatten(2)], -1))
 
 
 class Recollection:
@@ -92,10 +105,11 @@ class Recollection:
         # of each place: how many pitches, and intervals, before it are those before the next event
         self.runs = torch.zeros(n, 2, span, dtype=torch.int64, device=device)
         self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / _FADING)
-        self.weights = torch.zeros(n, N_KINDS, span, device=device)  # of each place
+        self.weights = torch.zeros(n, N_LIKE, span, device=device)  # of each place
         self.spans = torch.tensor(ECHO_SPANS, device=device)[:, None]
         self.n_heard = 0
-        self.echo_sums = torch.zeros(n, len(ECHO_SPANS), N_KINDS, device=device)
+        self.echo_sums = torch.zeros(n, len(ECHO_SPANS), N_LIKE, device=device)
+        self.threads = threads.Threads(space, n, span=span, device=device)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``."""
@@ -104,11 +118,13 @@ class Recollection:
         )
         self.runs, self.weights = self.runs[rows], self.weights[rows]
         self.echo_sums = self.echo_sums[rows]
+        self.threads.keep(rows)
 
     def echoes(self) -> Tensor:
         """Before the next event, ``[B, E]``."""
         all_of_them = 1 - (1 - 1 / self.spans) ** (self.n_heard + 1)
-        return (self.echo_sums / all_of_them).flatten(1)
+        shares = (self.echo_sums / all_of_them).flatten(1)
+        return torch.cat([shares, self.threads.trust.flatten(1)], 1)
 
     def scores(self, category: int) -> Tensor:
         """Of the choices for the next event, ``[B, K, n]``."""
@@ -118,11 +134,13 @@ class Recollection:
         weights = self.weights * ((choice >= 0) & (choice < size))[:, None]
         where = choice.clamp(0, size - 1)[:, None].expand_as(weights)
         sums = weights.new_zeros(*weights.shape[:2], size).scatter_add_(-1, where, weights)
-        return _scores(sums, self.weights.sum(-1))
+        by_likeness = _scores(sums, self.weights.sum(-1))
+        return torch.cat([by_likeness, self.threads.scores(category, size)], 1)
 
     def chose(self, category: int, ids: Tensor) -> None:
         """What was chosen for it, ``[B]``: only places where it was the same count from here on."""
         self.weights = self.weights * (self.past[:, category] == ids[:, None])[:, None]
+        self.threads.chose(category, ids)
 
     def after(self, chosen: Tensor) -> None:
         """The event is whole: ids ``[B, C]``."""
@@ -140,6 +158,7 @@ class Recollection:
         like = torch.stack(kinds, 1)
         self.weights = like * self.fading
         self.n_heard += 1
+        self.threads.after(chosen, exact, self.past)
         self.echo_sums += (like.any(-1)[:, None].float() - self.echo_sums) / self.spans
 
 
@@ -152,12 +171,13 @@ def _echoes(like: Tensor) -> Tensor:
     spans = torch.tensor(ECHO_SPANS, device=like.device)[:, None, None]
     weights = ((1 - 1 / spans) ** ago.clamp_min(0)).where(ago >= 0, 0)  # [spans, T, T]
     weights = weights / weights.sum(-1, keepdim=True)
-    return torch.einsum("stu,buk->btsk", weights, like).flatten(2)
+    with torch.autocast(like.device.type, enabled=False):
+        return torch.einsum("stu,buk->btsk", weights, like).flatten(2)
 
 
-def _likeness(before: Tensor, span: int) -> list[Tensor]:
-    """Pitches before each event ``[B, T]`` -> which places are like it, ``K`` times bool
-    ``[B, T, T]``.
+def _likeness(before: Tensor, span: int) -> tuple[list[Tensor], Tensor]:
+    """Pitches before each event ``[B, T]`` -> which places are like it, by kind, bool
+    ``[B, T, T]``; and how long the likeness of each is, as threads count it, ``[B, T, T]``.
 
     What has no pitch before it is like nothing, and nothing is like what is not past.
     """
@@ -170,8 +190,9 @@ def _likeness(before: Tensor, span: int) -> list[Tensor]:
     step = torch.arange(length, device=before.device)
     ago = step[:, None] - step
     is_past = (ago > 0) & (ago <= span)
-    exact = [_run(same, k) & is_past for k in SAME_PITCHES]
-    return exact + [_run(moved, k) & is_past for k in SAME_INTERVALS]
+    runs = {k: _run(same, k) & is_past for k in {*SAME_PITCHES, *threads.LIKE}}
+    kinds = [runs[k] for k in SAME_PITCHES] + [_run(moved, k) & is_past for k in SAME_INTERVALS]
+    return kinds, torch.stack([runs[k] for k in threads.LIKE]).sum(0)
 
 
 def _run(like: Tensor, n: int) -> Tensor:

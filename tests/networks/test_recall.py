@@ -17,11 +17,13 @@ from gan_music.networks.recall import (
     ECHO_SPANS,
     N_ECHOES,
     N_KINDS,
+    N_LIKE,
     SAME_INTERVALS,
     SAME_PITCHES,
     Recollection,
 )
 from gan_music.networks.recall import recall as recalled
+from gan_music.networks.threads import N_TRUSTS
 
 space = event_space(EventCodec(24))
 OFFSET, PITCH, DURATION = range(3)
@@ -128,7 +130,8 @@ def test_places_are_found_as_they_were_heard() -> None:
 
 def test_echoes_are_the_share_of_the_last_events_that_were_heard_before() -> None:
     e = events([1, 2, 10, 20, 1, 2, 10, 30, 31])
-    echoes = recalled(space, e, e, span=50).echoes[0].unflatten(-1, (len(ECHO_SPANS), N_KINDS))
+    found = recalled(space, e, e, span=50).echoes[0, :, :-N_TRUSTS]
+    echoes = found.unflatten(-1, (len(ECHO_SPANS), N_LIKE))
     # two pitches as before stand before the events 6 and 7 alone
     like = [0.0] * 6 + [1.0, 1.0, 0.0]
     for s, span in enumerate(ECHO_SPANS):

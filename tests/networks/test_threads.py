@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gan_music.events import EventCodec, meter_id
+from gan_music.models.events import event_space
+from gan_music.networks.events import PADDING
+from gan_music.networks.recall import N_LIKE, Recollection, recall
+from gan_music.networks.threads import BACK, TRUST_SPANS
+
+space = event_space(EventCodec(24))
+OFFSET, PITCH, DURATION = range(3)
+FIRST, FAR = N_LIKE, N_LIKE + 1  # kinds
+MOTIF = [40, 45, 43, 50, 41, 44, 47, 52]
+
+
+def events(notes: Sequence[tuple[int, int]]) -> Tensor:
+    """One sequence of (steps since the last onset, pitch), ``[1, T, C + 2]``; duration 3."""
+    rows = torch.zeros(1, len(notes), 5, dtype=torch.int64)
+    steps = torch.tensor([s for s, _ in notes])
+    rows[0, :, OFFSET] = torch.searchsorted(space.offset_bins, steps)
+    assert torch.equal(space.offset_bins[rows[0, :, OFFSET]], steps)
+    rows[0, :, PITCH] = torch.tensor([p for _, p in notes])
+    rows[0, :, DURATION] = 3
+    rows[0, :, -1] = meter_id(4, 4)
+    return rows
+
+
+def said(found: list[Tensor], step: int, thread: int = FIRST) -> tuple[set[int], set[int]]:
+    """The offsets and the pitches that a thread has a score for."""
+    scores = [found[i][0, step, thread] for i in (OFFSET, PITCH)]
+    return tuple({i for i, x in enumerate(row.tolist()) if x} for row in scores)  # type: ignore[return-value]
+
+
+def test_a_note_that_differs_does_not_end_a_thread() -> None:
+    # the motif of eight, three other notes, the motif with its sixth note another
+    again = [*MOTIF[:5], 80, *MOTIF[6:]]
+    e = events([(6, p) for p in [*MOTIF, 70, 71, 72, *again]])
+    found = recall(space, e, e, span=50).scores
+    # four pitches make it one; and from the first event that it was right about it has a score
+    assert said(found, 15) == (set(), set())
+    assert said(found, 16) == ({6}, {MOTIF[5]})
+    # the note that differs is over, and it goes on; by the last notes alone nothing is like this
+    assert said(found, 17) == ({6}, {MOTIF[6]})
+    assert said(found, 18) == ({6}, {MOTIF[7]})
+    assert not found[PITCH][0, 17, :N_LIKE].any()
+
+
+def test_it_finds_its_place_by_time() -> None:
+    # the same music, with a note more before the beat that comes next
+    e = events([*((6, p) for p in MOTIF), *((6, p) for p in MOTIF[:5]), (3, 60), (3, MOTIF[5])])
+    found = recall(space, e, e, span=50).scores
+    # three steps after the note in between
+    assert said(found, 14)[OFFSET] == {3}
+    assert said(found, 14)[PITCH] == {MOTIF[5]}
+    # an onset that it did not name has no pitch of its
+    other = e.clone()
+    other[0, 14, OFFSET] = 5
+    found = recall(space, other, other, span=50).scores
+    assert said(found, 14) == ({3}, set())
+
+
+def test_its_score_is_as_high_as_it_has_been_right_of_late() -> None:
+    e = events([(6, p) for p in [*MOTIF, *MOTIF]])
+    found = recall(space, e, e, span=50)
+    # it is there from the event 12 on; before 14 it was right twice
+    trust = [1 - (1 - 1 / span) ** 2 for span in TRUST_SPANS]
+    score = math.log1p(trust[0] / 0.01)
+    assert float(found.scores[OFFSET][0, 14, FIRST, 6]) == pytest.approx(score, rel=1e-5)
+    assert float(found.scores[DURATION][0, 14, FIRST, 3]) == pytest.approx(score, rel=1e-5)
+    told = found.echoes[0, 14, -4:].tolist()
+    assert told == pytest.approx([trust[0], 0, trust[1], 0], rel=1e-5)
+
+
+def test_the_longer_likeness_is_followed_and_of_the_same_the_earlier() -> None:
+    start = MOTIF[:4]
+    # twice four notes that are the same, which go on as 60 and as 61
+    e = events([(6, p) for p in [*start, 60, *start, 61, *start, 60]])
+    assert said(recall(space, e, e, span=50).scores, 14) == ({6}, {60})
+    # of the second, eight notes before are the same
+    long = [1, 2, 3, 4, *start]
+    e = events([(6, p) for p in [*start, 60, *long, 61, *long, 61]])
+    assert said(recall(space, e, e, span=50).scores, 22) == ({6}, {61})
+
+
+@pytest.mark.parametrize(("between", "far"), [(BACK[1] - 8, True), (BACK[1] - 9, False)])
+def test_a_far_thread_begins_so_many_events_back(between: int, far: bool) -> None:
+    filler = [60 + i % 3 + 3 * (i // 3 % 7) for i in range(between)]
+    e = events([(6, p) for p in [*MOTIF, *filler, *MOTIF]])
+    found = recall(space, e, e, span=100).scores
+    step = len(MOTIF) + between + 6
+    assert said(found, step)[PITCH] == {MOTIF[6]}
+    assert said(found, step, FAR)[PITCH] == ({MOTIF[6]} if far else set())
+
+
+def test_chords_are_followed_note_by_note() -> None:
+    bar = [(12, 40), (0, 52), (12, 47), (0, 55), (0, 59)]
+    e = events([*bar, *bar, *bar])
+    found = recall(space, e, e, span=50).scores
+    assert [said(found, t) for t in (11, 12, 13, 14)] == [
+        ({0}, {52}),
+        ({space.offset_bins.tolist().index(12)}, {47}),
+        ({0}, {55}),
+        ({0}, {59}),
+    ]
+
+
+def test_padding_follows_nothing() -> None:
+    e = events([(6, p) for p in [*MOTIF, *MOTIF]])
+    padded = torch.cat([e, torch.full((1, 3, 5), PADDING)], 1)
+    for a, b in zip(
+        recall(space, e, e, span=50).scores,
+        recall(space, padded, padded, span=50).scores,
+        strict=True,
+    ):
+        assert torch.equal(a, b[:, :16])
+        assert not b[:, 16:, FIRST:].any()
+
+
+def test_what_is_known_is_known_in_full_precision() -> None:
+    e = events([(6, p) for p in [*MOTIF, *MOTIF, *MOTIF]])
+    plain = recall(space, e, e, span=50)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = recall(space, e, e, span=50)
+    for a, b in zip([*plain.scores, plain.echoes], [*mixed.scores, mixed.echoes], strict=True):
+        assert torch.equal(a, b)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    passage=st.integers(5, 60),
+    between=st.integers(0, 40),
+    span=st.integers(8, 160),
+    rate=st.sampled_from([0.0, 0.05, 0.3]),
+    seed=st.integers(0, 100),
+)
+def test_step_by_step_is_the_same(
+    passage: int, between: int, span: int, rate: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+
+    # a passage, something else, and the passage with some notes changed, for three sequences
+    def drawn(n: int) -> Tensor:
+        return torch.stack([torch.randint(0, k, (3, n)) for k in (8, 12, 3, 24, 3)], -1)
+
+    first = drawn(passage)
+    again = first.where(torch.rand(3, passage, 1) >= rate, drawn(passage))
+    notes = torch.cat([first, drawn(between), again, again], 1)
+    found, echoes = recall(space, notes, notes, span=span)
+    recollection = Recollection(space, 3, span=span, device=notes.device)
+    order = torch.arange(3)
+    for t in range(notes.shape[1]):
+        assert torch.allclose(recollection.echoes(), echoes[order, t], atol=1e-5)
+        for i in range(3):
+            assert torch.allclose(recollection.scores(i), found[i][order, t], atol=1e-5)
+            recollection.chose(i, notes[order, t, i])
+        recollection.after(notes[order, t, :3])
+        if t == passage:
+            order = torch.tensor([2, 0, 0])
+            recollection.keep(order)
