@@ -21,7 +21,8 @@ class Choice(NamedTuple):
 
     Sequential importance resampling (Gordon et al. 1993): every ``span`` events, the particles of a
     sequence are drawn anew, with replacement, each as often as the exponential of what its new
-    events added to the critic's logit says. Where the logit is the logarithm of how much likelier
+    events added to the critic's logit says, to within one (systematically, Kitagawa 1996: where the
+    critic has no preference, none is lost). Where the logit is the logarithm of how much likelier
     real music is than the generator's to have begun so, this is how the generator's distribution
     becomes that of real music.
 
@@ -63,7 +64,11 @@ class Choice(NamedTuple):
             rows = self._drawn(self._evidence(events, gumbel.shape[1]), rng)
             events = events[rows]
             rollout.keep(rows)
-        return events[:: self.n_particles, past:]
+        first = torch.arange(0, len(events), self.n_particles, device=events.device)
+        one = torch.randint(
+            self.n_particles, (len(first),), generator=rng, device=events.device
+        )  # not the first: they stand in the order of those that they are copies of
+        return events[first + one, past:]
 
     def _evidence(self, events: Tensor, n_new: int) -> Tensor:
         """What the last ``n_new`` events add to the critic's logit, ``[n K]``."""
@@ -76,6 +81,9 @@ class Choice(NamedTuple):
     def _drawn(self, evidence: Tensor, rng: torch.Generator) -> Tensor:
         """Rows ``[n K]``, each drawn among the particles of its own sequence."""
         weights = evidence.view(-1, self.n_particles).softmax(1)
-        rows = torch.multinomial(weights, self.n_particles, replacement=True, generator=rng)
-        first = torch.arange(len(weights), device=rows.device) * self.n_particles
+        n, k = weights.shape
+        start = torch.rand(n, 1, generator=rng, device=weights.device)
+        places = (start + torch.arange(k, device=weights.device)) / k
+        rows = torch.searchsorted(weights.cumsum(1), places).clamp_max(k - 1)
+        first = torch.arange(n, device=rows.device) * k
         return (rows + first[:, None]).flatten()

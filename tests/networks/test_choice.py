@@ -77,6 +77,32 @@ def test_the_first_event_is_drawn_as_the_critic_weighs_it() -> None:
     assert found[20:60].sum().item() == pytest.approx(wanted[20:60].sum().item(), abs=0.03)
 
 
+def test_particles_are_drawn_as_often_as_their_weights_say_to_within_one() -> None:
+    choice = Choice(cast(LSTMCritic, None), n_particles=5, span=3)
+    torch.manual_seed(0)
+    evidence = torch.randn(400 * 5)
+    rng = torch.Generator().manual_seed(2)
+    rows = choice._drawn(evidence, rng).view(400, 5) - 5 * torch.arange(400)[:, None]
+    times = torch.nn.functional.one_hot(rows, 5).sum(1)
+    expected = 5 * evidence.view(400, 5).softmax(1)
+    assert torch.all((times - expected).abs() < 1)
+    assert times.float().mean(0).tolist() == pytest.approx(expected.mean(0).tolist(), abs=0.05)
+    assert torch.equal(choice._drawn(torch.zeros(10), rng), torch.arange(10))
+
+
+def test_one_of_the_particles_is_taken_by_chance() -> None:
+    choice = Choice(cast(LSTMCritic, Likes(torch.zeros(88))), n_particles=4, span=5)
+    generator = make_generator()
+    z = generator.noise(800)
+    rng = torch.Generator().manual_seed(1)
+    events = choice.write(generator, Rollout(generator, z, starts(800)), nothing(800), 5, rng)
+    rng = torch.Generator().manual_seed(1)
+    every = Rollout(generator, z, starts(800)).write(generator.gumbel(800, 5, rng))
+    where = (every.view(200, 4, 5, 5) == events[:, None]).flatten(2).all(-1)
+    assert where.any(1).all()
+    assert torch.all(where.float().mean(0) > 0.15)
+
+
 def test_long_sequences_are_whole_and_go_on_from_what_is_kept() -> None:
     generator = make_generator(attention_span=6, recall_span=8)
     critic = Likes(torch.linspace(-1, 1, 88))
