@@ -122,11 +122,11 @@ class Memory:
         """Remember the state that was last read with, and the ids of the event that came, one a
         table, ``[B, n]``.
         """
-        value = self._value + self.events(chosen)
-        self.keys.index_copy_(1, 1 + self.slot, self._key.reshape(self._shape))
-        self.values.index_copy_(1, 1 + self.slot, value.view(self._shape))
+        there, value = 1 + self.slot, self._value + self.events(chosen)
+        self.keys.index_copy_(1, there, self._key.reshape(self._shape))
+        self.values.index_copy_(1, there, value.view(self._shape))
         self.ago.add_(1).clamp_(max=self.span).index_fill_(0, self.slot, 0)
-        self.slot = (self.slot + 1) % self.span
+        self.slot = there.remainder_(self.span)
         self.n_filled = min(self.n_filled + 1, self.span)
 
 
