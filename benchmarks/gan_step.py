@@ -12,7 +12,8 @@ serves ``model.n_uses`` steps, a step is the mean of so many.
 
 All are timed in turn; the ratios are medians over rounds, with the quartiles. On a processor, with
 the default's sizes, or those that are given, and two threads; where there is a GPU, also with
-windows of 128 notes, 512 of them, and two layers of 512, in bfloat16.
+windows of 128 notes, 512 of them, and two layers of 512, in bfloat16: once as they come, and once
+with ``trainer.capture_rollout=true``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from gan_music import losses
 from gan_music.build import build_model
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
+from gan_music.networks.captured import CapturedStep
 from gan_music.precision import precision
 
 ON_A_GPU = (
@@ -55,6 +57,9 @@ class Step:
         self.model, self.s = model.to(device).train(), model.settings
         self.generator, self.discriminator = model.generator, model.discriminator
         self.discriminator.padded_in_training = False
+        self.captures = config.trainer.capture_rollout
+        if self.captures:
+            self.generator.captured = CapturedStep(self.generator)
         self.device, self.n, self.length = device, n, length
         self.bfloat16 = device == "cuda" or precision(config.trainer) == "bf16-mixed"
         columns = [torch.randint(0, size, (n, length)) for size in codec.sizes]
@@ -196,20 +201,23 @@ class CriticStep(Step):
 def make_step(device: str, *overrides: str) -> Step:
     """What is timed, by the model that is asked for."""
     chosen = any(o.partition("=")[0] == "experiment" for o in overrides)
-    words = overrides if chosen else ("experiment=quick", *overrides)
+    # no music is read, but some experiments want to be told where it is
+    words = ("data.root=.", *overrides) if chosen else ("experiment=quick", *overrides)
     is_of_critic = compose_run(*words).model.name == "attention_gan"
     return (CriticStep if is_of_critic else Step)(device, *words)
 
 
 def main() -> None:
     """Time and print."""
-    n_rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    n_rounds = max(2, int(sys.argv[1])) if len(sys.argv) > 1 else 15  # quartiles take two
     torch.manual_seed(0)
     if torch.get_num_threads() > 2:
         torch.set_num_threads(2)
     report(make_step("cpu", *sys.argv[2:]), n_rounds)
     if torch.cuda.is_available():
-        report(make_step("cuda", *ON_A_GPU), n_rounds)
+        for captures in ("false", "true"):
+            more = (*ON_A_GPU, f"trainer.capture_rollout={captures}")
+            report(make_step("cuda", *more), n_rounds)
 
 
 def report(step: Step, n_rounds: int) -> None:
@@ -231,7 +239,7 @@ def report(step: Step, n_rounds: int) -> None:
     where = f"{torch.get_num_threads()} threads" if step.device == "cpu" else "bfloat16"
     print(
         f"{step.device}, {where}: {step.n} windows of {step.length} notes, {step.s.n_layers} "
-        f"layers of {step.s.hidden_size}"
+        f"layers of {step.s.hidden_size}{', rollout captured' if step.captures else ''}"
     )
     print(f"  {step.n / statistics.median(times['step']):,.0f} windows a second")
     for name, seconds_ in times.items():

@@ -1,8 +1,9 @@
 """Notes a second that the generator writes, and what a note costs late in a long piece.
 
-    python benchmarks/sampling.py [N_PIECES]
+    python benchmarks/sampling.py [N_PIECES [N_NOTES [N_LONG]]]
 
-64 (or N_PIECES) pieces side by side, with the networks of ``model=lstm_lm`` and ``attention_lm``.
+64 (or N_PIECES) pieces side by side of 400 and of 4,000 notes, or so many, with the networks of
+``model=lstm_lm`` and ``attention_lm``.
 Each is compared in the same run with the plain way: the network's own modules called for one event
 after another. Its attention then reads the whole window anew at each, keys and values included: a
 cache of those would make the plain way faster.
@@ -27,23 +28,21 @@ from gan_music.networks.generator import LSTMGenerator
 from gan_music.networks.recall import Recalled, recall
 from gan_music.sampling import sample
 
-_N_NOTES = 400
-_LONG = 4000
-_PLAIN = 200  # notes that the plain way is timed on, the last half of them: its window has filled
+_PLAIN = 200  # notes that the plain way is timed on, at most; the last half: its window has filled
 
 
 def main() -> None:
     """The benchmark."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 64
+    n, n_notes, n_long = (*map(int, sys.argv[1:]), *(64, 400, 4000)[len(sys.argv) - 1 :])
     torch.manual_seed(0)
     print(f"{n} pieces side by side, {torch.get_num_threads()} threads")
     for name in ("lstm_lm", "attention_lm"):
         network = _network(name)
-        short, long = _rollout(network, n, _N_NOTES), _rollout(network, n, _LONG)
-        plain = _plain(network, n)
+        short, long = _rollout(network, n, n_notes, 3), _rollout(network, n, n_long, 1)
+        plain = _plain(network, n, min(_PLAIN, n_notes))
         print(
-            f"{name:13}{n / short:7,.0f} notes a second at {_N_NOTES} notes, "
-            f"{n / long:7,.0f} at {_LONG:,}: a step costs {long / short:.2f} times as much; "
+            f"{name:13}{n / short:7,.0f} notes a second at {n_notes} notes, "
+            f"{n / long:7,.0f} at {n_long:,}: a step costs {long / short:.2f} times as much; "
             f"the plain way {n / plain:7,.0f}: {plain / short:.2f} times slower"
         )
 
@@ -55,9 +54,8 @@ def _network(name: str) -> LSTMGenerator:
     return model.sampler.eval()
 
 
-def _rollout(network: LSTMGenerator, n: int, length: int) -> float:
+def _rollout(network: LSTMGenerator, n: int, length: int, repeats: int) -> float:
     """Seconds a step, from noise to pieces."""
-    repeats = 3 if length <= _N_NOTES else 1
     codec = EventCodec(24)
     return (
         _best(lambda: sample(network, codec, n_pieces=n, n_notes=length, seed=0), repeats) / length
@@ -65,7 +63,7 @@ def _rollout(network: LSTMGenerator, n: int, length: int) -> float:
 
 
 @torch.no_grad()
-def _plain(network: LSTMGenerator, n: int) -> float:
+def _plain(network: LSTMGenerator, n: int, length: int) -> float:
     """Seconds a step, with the window full."""
     z = network.noise(n)
     state = network.initial_state(z)
@@ -83,7 +81,7 @@ def _plain(network: LSTMGenerator, n: int) -> float:
     states: list[Tensor] = []
     events: list[Tensor] = []
     seconds = []
-    for _ in range(_PLAIN):
+    for _ in range(length):
         start = time.perf_counter()
         parts = [e(ids[:, i]) for i, e in enumerate(network.embed)]
         if network.n_intervals:
@@ -118,7 +116,8 @@ def _plain(network: LSTMGenerator, n: int) -> float:
         context = context.after(space, ids)
         past = [*past, ids[:, None]][-network.recall_span :]
         seconds.append(time.perf_counter() - start)
-    return sum(seconds[_PLAIN // 2 :]) / (_PLAIN - _PLAIN // 2)
+    late = seconds[length // 2 :]
+    return sum(late) / len(late)
 
 
 def _recall(network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n: int) -> Recalled:

@@ -30,6 +30,10 @@ def check_devices(config: TrainConfig) -> None:
         raise UserError(f"trainer.devices={wanted}, but this machine has {n_gpus}: name fewer.")
     if accelerator == "gpu" and not n_gpus and wanted > 1:
         raise UserError(f"trainer.devices={wanted}, but Apple's GPU is one: use trainer.devices=1.")
+    if config.trainer.capture_rollout and (accelerator == "cpu" or not n_gpus):
+        raise UserError(
+            "trainer.capture_rollout=true, but this run has no NVIDIA GPU: leave it out."
+        )
     if not several_devices(config):
         return
     settings = HydraConfig.get()

@@ -79,6 +79,24 @@ def claim(folder: Path) -> bool:
     return True
 
 
+def is_cut_off(folder: Path) -> bool:
+    """Whether the process of the run in ``folder`` died before it could say so, on this machine.
+
+    Its lock is left alone: to try it would be in the way of who is about to go on.
+    """
+    status = read_status(folder)
+    pid, host = status.get("pid"), status.get("host")
+    if status.get("status") != RUNNING or host != socket.gethostname() or not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)  # asks, and sends nothing
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # it is another user's, or no number of a process
+        pass
+    return False
+
+
 def claimed(folder: Path) -> None:
     """Have a folder for this process itself, before it decides what to do there.
 

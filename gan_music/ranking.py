@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_music.files import replacing
-from gan_music.jobs import DONE, read_status, settings_in
+from gan_music.jobs import DONE, is_cut_off, read_status, settings_in
 
 # no part of what is compared
 _ASIDE = ("seed=", "skip_done=", "debug=")
@@ -23,6 +23,7 @@ class Finished:
     number: str
     status: dict[str, Any]
     settings: dict[str, Any]
+    cut_off: bool = False  # its process died before it could say so
 
     @property
     def distance(self) -> float | None:
@@ -42,7 +43,7 @@ def read_jobs(sweep: Path) -> list[Finished]:
     """All jobs in a sweep's folder, by number."""
     folders = [p.parent for p in sweep.glob("*/status.json")]
     folders.sort(key=lambda f: (int(f.name) if f.name.isdecimal() else -1, f.name))
-    return [Finished(f.name, read_status(f), settings_in(f) or {}) for f in folders]
+    return [Finished(f.name, read_status(f), settings_in(f) or {}, is_cut_off(f)) for f in folders]
 
 
 def table(jobs: Sequence[Finished]) -> str:
@@ -81,7 +82,8 @@ def table(jobs: Sequence[Finished]) -> str:
             # a seed tells it from its neighbours, here
             given = [str(o) for o in job.status.get("overrides") or () if o not in common]
             what = " ".join(o for o in given if not o.startswith(_ASIDE[1:]))
-            lines.append(f"job {job.number} ({what}) {job.status.get('status')}{reason}")
+            how = "cut off" if job.cut_off else job.status.get("status")
+            lines.append(f"job {job.number} ({what}) {how}{reason}")
     return "\n".join(lines)
 
 

@@ -34,6 +34,7 @@ from gan_music.metrics.compare import Settings
 from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
 from gan_music.models.finite import Guard
+from gan_music.networks.captured import CapturedStep
 from gan_music.notes import Piece, windows_or_pieces
 from gan_music.page.record import REAL
 from gan_music.precision import precision, runs_lstm_in_bf16
@@ -92,6 +93,8 @@ def _train(config: TrainConfig, folder: Path) -> float:
         assert isinstance(model, EventModel)
         model.take_over(begun)
     model.guard = Guard(config.trainer.n_steps_back)
+    if config.trainer.capture_rollout and isinstance(model, EventModel):
+        model.generator.captured = CapturedStep(model.generator)
     if several_devices(config) and not model.n_weights["all_players"]:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)

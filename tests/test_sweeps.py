@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +85,11 @@ def test_jobs_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
     job("2", 9, 1, val_distance=0.4, verdict="healthy")
     job("10", 9, 2, "failed", error="it fell.")
     job("9", 7, 1, "running")
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    job("11", 7, 2, "running", pid=dead.pid, host=socket.gethostname())
+    job("12", 7, 3, "running", pid=os.getpid(), host=socket.gethostname())
+    job("13", 7, 4, "running", pid=dead.pid, host="elsewhere")
     ranking.write(tmp_path)
     assert (tmp_path / "ranking.txt").read_text().splitlines() == [
         "ranked by validation distance, smallest first: mean ± standard deviation over seeds",
@@ -90,6 +99,9 @@ def test_jobs_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
         "2     0.600 ± 0.141  1,2    healthy,narrow  0,1   model.hidden_size=8",
         "job 9 (model.hidden_size=7 seed=1) running",
         "job 10 (model.hidden_size=9 seed=2) failed: it fell.",
+        "job 11 (model.hidden_size=7 seed=2) cut off",
+        "job 12 (model.hidden_size=7 seed=3) running",
+        "job 13 (model.hidden_size=7 seed=4) running",
     ]
 
 

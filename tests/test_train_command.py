@@ -612,11 +612,15 @@ def test_mixed_precision(train: Command, tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there(train: Command) -> None:
     assert_one_sentence(train("trainer=gpu"), "there is no GPU here", "trainer=cpu")
+    done = train("trainer.capture_rollout=true")
+    assert_one_sentence(done, "trainer.capture_rollout=true", "no NVIDIA GPU")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_run_on_a_gpu(train: Command, tmp_path: Path) -> None:
-    done = train("trainer=gpu", f"hydra.run.dir={tmp_path / 'r'}")
+@pytest.mark.parametrize("captures", ["false", "true"])
+def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
+    words = ("trainer=gpu", f"trainer.capture_rollout={captures}")
+    done = train(*words, f"hydra.run.dir={tmp_path / 'r'}")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "r" / "metrics.json").read_text())
     assert figures["cost"]["accelerator"].startswith("cuda (")

@@ -45,6 +45,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
 
     settings: AttentionGANConfig
     n_adversarial: Tensor
+    since = 0  # the warm start, in batches: ``n_adversarial``, as the processor knows it
+    padded = True  # whether training windows may have padding
     sampled_from = ("averaged.module.", "discriminator.", "n_adversarial")
 
     def __init__(
@@ -79,6 +81,12 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             return None
         return Choice(self.discriminator, s.n_particles, s.choice_span)
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        self.since = int(self.n_adversarial)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.padded = getattr(getattr(data, "train_items", None), "has_padding", True)
+
     def configure_optimizers(self) -> Any:
         s = self.settings
         opt_d = torch.optim.AdamW(
@@ -97,18 +105,19 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         if not self.warm:
             fake = self._rollout(batch)
             self._update_d(opt_d, batch, fake)
-            if int(self.n_adversarial) < s.lead_batches:
-                self.n_adversarial += 1
+            leads = self.since < s.lead_batches
+            self.n_adversarial += 1
+            self.since += 1
+            if leads:
                 self.count_batch()
                 return
-            self.n_adversarial += 1
         self._update_g(opt_g, batch, fake)
         self.count_batch()
 
     def _rollout(self, batch: Tensor) -> _Fakes:
         """``n_fakes`` sequences as long as a batch's, new ones if it is time."""
         s = self.settings
-        if self._fakes is None or int(self.n_adversarial) % s.n_uses == 0:
+        if self._fakes is None or self.since % s.n_uses == 0:
             self.generator.eval()
             z = self.generator.noise(s.n_fakes)
             position, meter = self.generator.space.starts(batch)
@@ -122,7 +131,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: _Fakes) -> None:
         with self.toggled_optimizer(opt_d):
             self.discriminator.train()
-            score_real = self.discriminator(real)[self.generator.space.present(real)]
+            score_real = self.discriminator(real)
+            if self.padded:  # to look where waits for the device
+                score_real = score_real[self.generator.space.present(real)]
             score_fake = self.discriminator(fake.events, fake.noticed)
             loss_d = losses.discriminator_bce(
                 score_real, score_fake, smoothing=self.settings.label_smoothing
@@ -179,8 +190,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             total = int(self.trainer.num_training_batches) * s.warm_start_epochs
             rate = s.lr * min((number + 1) / max(1, s.warmup_batches), fallen(number, total))
         else:
-            since = int(self.n_adversarial) - s.lead_batches
-            rate = s.lr_g * min(1.0, max(0, since + 1) / max(1, s.warmup_batches))
+            n = self.since - s.lead_batches
+            rate = s.lr_g * min(1.0, max(0, n + 1) / max(1, s.warmup_batches))
         self.set_rate(opt_g, rate)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

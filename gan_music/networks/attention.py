@@ -82,39 +82,39 @@ class Memory:
         heads, span, size = attention.n_heads, attention.span, attention.head_size
         weight = attention.value_of_event.weight
         self.events = SummedRows(tables, weight.T)
-        # slot 0 is "nowhere"; the others are a ring
-        self.keys = weight.new_empty(n * heads, 1 + span, size)
-        self.values = weight.new_empty(n * heads, 1 + span, size)
+        # slot 0 is "nowhere"; the others are a ring, of zeros before they are written
+        self.keys = weight.new_zeros(n * heads, 1 + span, size)
+        self.values = weight.new_zeros(n * heads, 1 + span, size)
         self.keys[:, :1] = attention.nowhere_key.repeat(n, 1, 1)
         self.values[:, :1] = attention.nowhere_value.repeat(n, 1, 1)
-        # from any slot on, the ring's biases stand in a row
-        self.biases = attention.bias.flip(1).repeat(1, 2)
-        self.bias = self.biases.repeat(n, 1)[:, None]
+        # how many steps before the last one each slot was written; span: never, which has no weight
+        self.ago = torch.full((span,), span, device=weight.device)
+        self.bias = F.pad(attention.bias, (0, 1), value=-torch.inf)  # [heads, span + 1]
+        self.slot = self.ago.new_zeros(1)  # the next one of the ring
+        self.n_filled = 0  # none behind these slots need be read
         # the query (scaled), key and value of a state by one product
         scale = size**-0.5
         query, key, value = attention.query, attention.key, attention.value_of_state
         self.weight = torch.cat([query.weight * scale, key.weight, value.weight]).T.contiguous()
         self.offset = torch.cat([query.bias * scale, key.bias, value.bias])
-        self.n_steps = 0
-        self._key = self._value = weight.new_empty(0)
+        self._key = self._value = weight.new_empty(n, heads * size)
         self._shape = (n * heads, 1, size)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``."""
-        heads, n = len(self.biases), len(rows)
+        heads, n = len(self.bias), len(rows)
         self.keys = self.keys.unflatten(0, (-1, heads))[rows].flatten(0, 1)
         self.values = self.values.unflatten(0, (-1, heads))[rows].flatten(0, 1)
-        self.bias = self.biases.repeat(n, 1)[:, None]
+        self._key, self._value = self._key[rows], self._value[rows]
         self._shape = (n * heads, 1, self._shape[2])
 
     def read(self, hidden: Tensor) -> Tensor:
         """The state before an event ``[B, H]`` -> the state with what was read, ``[B, H]``."""
         query, self._key, self._value = torch.addmm(self.offset, hidden, self.weight).chunk(3, -1)
-        n = min(self.n_steps, self.span)
+        n = self.n_filled
         scores = query.reshape(self._shape) @ self.keys[:, : 1 + n].mT
-        # slot s, 0 the first of the ring, was written last, at distance 1: bias[s - slot]
-        first = self.span - 1 - (self.n_steps - 1) % self.span
-        scores[..., 1:] += self.bias[..., first : first + n]
+        bias = self.bias.index_select(1, self.ago[:n])  # [heads, n]
+        scores.view(-1, len(bias), 1 + n)[..., 1:] += bias
         read = scores.softmax(-1) @ self.values[:, : 1 + n]
         return hidden + self.out(read.view(len(hidden), -1))
 
@@ -122,10 +122,12 @@ class Memory:
         """Remember the state that was last read with, and the ids of the event that came, one a
         table, ``[B, n]``.
         """
-        slot = 1 + self.n_steps % self.span
-        self.keys[:, slot] = self._key.reshape(self._shape)[:, 0]
-        self.values[:, slot] = (self._value + self.events(chosen)).view(self._shape)[:, 0]
-        self.n_steps += 1
+        there, value = 1 + self.slot, self._value + self.events(chosen)
+        self.keys.index_copy_(1, there, self._key.reshape(self._shape))
+        self.values.index_copy_(1, there, value.view(self._shape))
+        self.ago.add_(1).clamp_(max=self.span).index_fill_(0, self.slot, 0)
+        self.slot = there.remainder_(self.span)
+        self.n_filled = min(self.n_filled + 1, self.span)
 
 
 class SummedRows:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_music.networks.attention import PastAttention
+from gan_music.networks.captured import CapturedStep
 from gan_music.networks.context import Context, IntervalEmbedding, contexts
 from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.heads import Heads
@@ -60,6 +61,7 @@ class LSTMGenerator(nn.Module):
         recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.captured: CapturedStep | None = None  # if it is to do the rollouts
         self.recall_span = recall_span
         self.recurrent_dropout = recurrent_dropout
         self.space = space
@@ -219,7 +221,8 @@ class LSTMGenerator(nn.Module):
         ``starts`` are the position in the bar where each sequence begins, and its meter, ``[B]``
         each. Without dropout; see :class:`~gan_music.networks.rollout.Rollout`.
         """
-        return Rollout(self, z, starts, temperature=temperature).write(gumbel)
+        rollout = Rollout(self, z, starts, temperature=temperature)
+        return self.captured.write(rollout, gumbel) if self.captured else rollout.write(gumbel)
 
     def relaxed(self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float) -> Tensor:
         """A rollout's events as one-hot vectors ``[B, T, V]`` that a gradient passes through.

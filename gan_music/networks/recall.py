@@ -107,7 +107,7 @@ class Recollection:
         self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / _FADING)
         self.weights = torch.zeros(n, N_LIKE, span, device=device)  # of each place
         self.spans = torch.tensor(ECHO_SPANS, device=device)[:, None]
-        self.n_heard = 0
+        self.n_heard = torch.zeros((), dtype=torch.int64, device=device)
         self.echo_sums = torch.zeros(n, len(ECHO_SPANS), N_LIKE, device=device)
         self.threads = threads.Threads(space, n, span=span, device=device)
 
@@ -157,7 +157,7 @@ class Recollection:
         kinds = [exact >= k for k in SAME_PITCHES] + [turned >= k for k in SAME_INTERVALS]
         like = torch.stack(kinds, 1)
         self.weights = like * self.fading
-        self.n_heard += 1
+        self.n_heard = self.n_heard + 1
         self.threads.after(chosen, exact, self.past)
         self.echo_sums += (like.any(-1)[:, None].float() - self.echo_sums) / self.spans
 

@@ -102,6 +102,13 @@ class Rollout:
             if part is not None:
                 part.keep(rows)
 
+    def settle(self) -> None:
+        """From now on each step is the same operations on tensors of the same shapes: until it is
+        full, the attention has left out what was not written yet.
+        """
+        if self.memory is not None:
+            self.memory.n_filled = self.memory.span
+
     def _state(self) -> Tensor:
         """The state before the next event, ``[B, H]``."""
         known = torch.cat([self.chosen, self.intervals, self.context.position[:, None]], 1)

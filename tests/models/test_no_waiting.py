@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_music import losses
-from gan_music.data.windows import Batches, WindowDataset, WindowSampler
+from gan_music.data.windows import Batches, Item, WindowDataset, WindowSampler
 from gan_music.events import EventCodec
 from tests.conftest import make_piece
+from tests.models.test_attention_gan import make_model as make_attention_gan
 from tests.models.test_sequence_gan import make_model
 
 # what item(), int(), bool() and tolist() call, and what makes a tensor of a processor's numbers
@@ -72,6 +74,39 @@ def test_a_step_waits_for_nothing(changes: dict[str, Any], monkeypatch: pytest.M
     assert len(watch.seen) > 500
     assert not watch.waits
     assert int(model.n_batches) == model.number == 1
+
+
+class Player:
+    """An optimizer that leaves its weights alone."""
+
+    def __init__(self, player: str) -> None:
+        self.param_groups: list[dict[str, Any]] = [{"player": player}]
+
+    def step(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("lead_batches", [0, 9])
+def test_a_step_with_a_critic_waits_for_nothing(
+    lead_batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
+    model = make_attention_gan(recall_span=0, lead_batches=lead_batches, n_uses=2).train()
+    model.padded = False
+    pieces = [make_piece(seed) for seed in range(3)]
+    items = [Item(i) for i in range(3)]
+    batch = WindowDataset(pieces, EventCodec(24), length=12, stride=6).__getitems__(items)
+    model.averaged.update_parameters(model.generator)
+    monkeypatch.setattr(model, "both_optimizers", lambda: (Player("g"), Player("d")))
+    monkeypatch.setattr(model, "toggled_optimizer", lambda _: nullcontext())
+    monkeypatch.setattr(model, "log_train", lambda **_: None)
+    monkeypatch.setattr(model, "take_gradients", lambda _, **terms: sum(terms.values()).backward())
+    with Watch() as watch:
+        for number in range(3):
+            model.training_step(batch, number)
+    assert len(watch.seen) > 500
+    assert not watch.waits
+    assert int(model.n_adversarial) == model.since == model.number == 3
 
 
 def test_the_average_is_torchs() -> None:
