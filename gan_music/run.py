@@ -133,6 +133,12 @@ def _train(config: TrainConfig, folder: Path) -> float:
     figures = finish(
         config, data, folder, trainer=trainer, quality=quality, alarm=alarm, clock=clock
     )
+    if alarm.has_stopped:  # what it came to is there to be seen; but whoever asked is not content
+        raise UserError(
+            f"the samples had collapsed, at look after look ({alarm.n_in_a_row}), when training stopped "
+            f"(stop_on_collapse): what came of it is in {folder}; lower the learning rates, warm up "
+            "for longer, or set stop_on_collapse=false."
+        )
     distance = float(figures["val_distance"])
     end(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
     return distance

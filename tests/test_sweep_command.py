@@ -68,6 +68,29 @@ def test_a_sweep_that_was_killed_goes_on(train: Command, midi_folder: Path, tmp_
     assert status(other / "0") == "done"
 
 
+def test_a_job_that_collapses_has_failed_and_the_others_go_on(
+    midi_folder: Path, tmp_path: Path
+) -> None:
+    code = (
+        "from gan_music.metrics import collapse\n"
+        "collapse.worst = lambda ratios: (collapse.COLLAPSED, None)\n"
+        "from gan_music.train import main\n"
+        "main()\n"
+    )
+    words = ("-m", "stop_on_collapse=true,false", "hydra.sweep.dir=s", "trainer.max_epochs=2")
+    more = ("data=midi", f"data.root={midi_folder}", *TINY, "model.warm_start_epochs=0")
+    done = run_python("-c", code, *words, *more, "collapse.patience=1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "1 of 2 jobs failed" in done.stderr
+    assert [status(tmp_path / "s" / n) for n in "01"] == ["failed", "done"]
+    log = (tmp_path / "s" / "0" / "train.log").read_text()
+    assert "Traceback" in log
+    assert "the samples had collapsed, at look after look (1)" in log
+    # what it came to is there all the same
+    assert (tmp_path / "s" / "0" / "samples" / "sample_01.mid").is_file()
+    assert json.loads((tmp_path / "s" / "0" / "metrics.json").read_text())["best_epoch"] == 1
+
+
 def test_ctrl_c_ends_the_whole_sweep_and_says_how_to_go_on(
     midi_folder: Path, tmp_path: Path
 ) -> None:
