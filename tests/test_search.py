@@ -214,7 +214,12 @@ def test_a_trial_that_collapses_is_given_up(midi_folder: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "overrides", [["sweep=tpe"], ["sweep=tpe_attention_lm", "model=attention_lm"]]
+    "overrides",
+    [
+        ["sweep=tpe"],
+        ["sweep=tpe_attention_lm", "model=attention_lm"],
+        ["sweep=tpe_flagship", "model=attention_gan"],
+    ],
 )
 def test_the_spaces_fit_their_models(overrides: list[str]) -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
