@@ -16,7 +16,6 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_data, build_model, warm_start
@@ -42,6 +41,7 @@ from gan_music.progress import RunBar
 from gan_music.provenance import environment, say_what_differs, write_environment
 from gan_music.resuming import is_done, keeps_end, where_to_start
 from gan_music.saving import LastCheckpoint, WholeFiles
+from gan_music.scalars import Scalars
 from gan_music.schema import TrainConfig
 from gan_music.search import reporter
 
@@ -258,14 +258,19 @@ def _trainer(
     ]
     if config.trainer.patience is not None:
         callbacks.append(EarlyStopping("val/selection", patience=config.trainer.patience))
-    return Trainer(
+    scalars = Scalars(
+        folder,
+        at_most=config.trainer.log_at_most,
+        n_batches=lambda: int(trainer.num_training_batches) * config.trainer.max_epochs,
+    )
+    trainer = Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.n_nodes,
         strategy=strategy(config),
         precision=precision(config.trainer),  # type: ignore[arg-type]  # checked by its schema
         max_epochs=config.trainer.max_epochs,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
+        logger=scalars,
         callbacks=callbacks,
         plugins=[WholeFiles()],
         log_every_n_steps=config.trainer.log_every_n_batches,
@@ -275,6 +280,7 @@ def _trainer(
         default_root_dir=folder,
         use_distributed_sampler=False,
     )
+    return trainer
 
 
 def _write_config(plain: dict[str, Any], path: Path) -> None:

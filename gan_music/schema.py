@@ -210,6 +210,7 @@ class TrainerConfig:
     log_every_n_batches: int = bounded(1)
     n_nodes: int = bounded(1, default=1)
     n_steps_back: int = bounded(0, 100, default=0)
+    log_at_most: int = bounded(2, default=20000)
 
 
 @dataclass
