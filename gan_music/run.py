@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -286,7 +287,7 @@ def _trainer(
 def _write_config(plain: dict[str, Any], path: Path) -> None:
     text = (
         "# Repeat this run: python -m gan_music.train "
-        f"--config-dir {path.parent} --config-name config\n"
+        f"--config-dir {shlex.quote(str(path.parent))} --config-name config\n"
         "defaults: [run_folder, _self_]\n" + OmegaConf.to_yaml(OmegaConf.create(plain))
     )
     with replacing(path) as temporary:
