@@ -44,7 +44,7 @@ def encoded(
     path = folder / f"{_key(pieces, codec, scale)}.npy"
     whole = PackedPieces(pieces.folder, pieces.about)
     shape = (int(whole.lengths.sum()), len(codec.names) + 2)
-    if (ids := _mapped(path, shape)) is None:
+    if (mapped := _mapped(path, shape)) is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _write(whole, codec, scale, path, shape)
@@ -53,10 +53,10 @@ def encoded(
                 f"data.cache_dir={folder.parent} cannot be written ({error.strerror}): "
                 "name a folder that can."
             ) from error
-        ids = np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     with warnings.catch_warnings():  # nobody writes to it
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(ids), pieces.begins
+        return torch.from_numpy(mapped), pieces.begins
 
 
 def _mapped(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
