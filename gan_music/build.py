@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_music.checkpoints import Checkpoint, load_checkpoint
+from gan_music.checkpoints import Checkpoint, load_checkpoint, what_it_may_be
 from gan_music.cli import user_path
 from gan_music.config import checked
 from gan_music.data.module import Codec, MusicDataModule
@@ -121,7 +121,7 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
             raise ValueError(f"{wrong[0]} is not finite")
     except Exception as error:  # whatever a stranger's numbers make of a network
         raise UserError(
-            f"checkpoint {path}: its weights do not fit its own settings; it is damaged or was "
-            "edited: train again."
+            f"checkpoint {path} has weights that do not fit its own settings; it "
+            f"{what_it_may_be(checkpoint.version)}."
         ) from error
     return model

@@ -21,6 +21,7 @@ from gan_music.config import checked, plain
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.models.base import SCHEMA_VERSION
+from gan_music.provenance import full_version
 from gan_music.schema import TrainConfig
 
 # Bach's chorales: the checkpoint that comes with the package
@@ -38,7 +39,8 @@ _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 class Checkpoint:
     """Settings, the codec's table, and the weights after ``epoch`` (from 0).
 
-    ``sampler_only`` says that the weights are those that sampling reads, and nothing else.
+    ``sampler_only`` says that the weights are those that sampling reads, and nothing else;
+    ``version`` is that of the package that wrote it, None in the oldest ones.
     """
 
     config: dict[str, Any]
@@ -46,6 +48,7 @@ class Checkpoint:
     state_dict: dict[str, torch.Tensor]
     epoch: int
     sampler_only: bool = False
+    version: Any = None
 
 
 def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
@@ -85,7 +88,14 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:  # torch raises whatever unpickling a stranger's bytes meets
         raise damaged from error
-    return Checkpoint(ours["config"], ours["codec"], weights, content["epoch"], sampler_only)
+    return Checkpoint(
+        ours["config"],
+        ours["codec"],
+        weights,
+        content["epoch"],
+        sampler_only,
+        ours.get("version"),
+    )
 
 
 def _check(content: Any, path: Path) -> None:
@@ -106,7 +116,10 @@ def _check(content: Any, path: Path) -> None:
     try:
         checked(TrainConfig, OmegaConf.create(config))
     except UserError as error:
-        raise UserError(f"checkpoint {path} was edited, or is damaged: {error}") from error
+        raise UserError(
+            f"checkpoint {path} has settings that are not this version's ({error}); it "
+            f"{what_it_may_be(ours.get('version'))}."
+        ) from error
     weights = content["state_dict"]
     if type(content.get("epoch")) is not int or not all(
         isinstance(k, str) and isinstance(v, Shape) for k, v in weights.items()
@@ -131,10 +144,26 @@ def _is_a_checkpoint_of_a_run(path: Any) -> bool:
     return ".." not in Path(path).parts and Path(path).name in ("best.ckpt", "last.ckpt")
 
 
+def _is_version(version: Any) -> bool:
+    return isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version) is not None
+
+
+def what_it_may_be(version: Any) -> str:
+    """Why a checkpoint of this schema does not fit, by what it says wrote it, and what to do.
+
+    Before the first release settings and weights changed without a new schema, too.
+    """
+    if version == full_version():
+        return "was edited, or is damaged: train again"
+    named = _is_version(version) and version != __version__  # which is that of many commits
+    by = f"gan_music {version}" if named else "an earlier commit of gan_music 0.1"
+    return f"was written by {by}, or was edited, or is damaged: use that version, or train again"
+
+
 def _of_another_schema(path: Path, schema: Any, version: Any) -> str:
     number = schema if type(schema) is int else "none"
     sentence = f"checkpoint {path} has schema {number}, and this version reads {SCHEMA_VERSION}"
-    if isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version):
+    if _is_version(version):
         return f"{sentence}: use the version that wrote it, gan_music {version}, or train again."
     if number in _LAST_READERS:
         return (
@@ -183,7 +212,7 @@ def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
         "state_dict": checkpoint.state_dict,
         "gan_music": {
             "schema": SCHEMA_VERSION,
-            "version": __version__,
+            "version": full_version(),
             "sampler_only": True,
             "config": checkpoint.config,
             "codec": checkpoint.codec,

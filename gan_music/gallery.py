@@ -76,6 +76,8 @@ class Gallery(Callback):
         picture = _rolls(pieces, side.removesuffix("s"))
         writer.add_image(f"rolls/{side}", picture, step, dataformats="HWC")
         for what, values in _values(pieces).items():
+            if not len(values):  # pieces of one note have no offsets
+                continue
             unit = 1 if what == "pitch" else grid
             bins = _edges(values) / unit
             writer.add_histogram(f"notes/{what}_{side}", values / unit, step, bins=bins)

@@ -8,6 +8,7 @@ in their order, so that it is the same wherever the files lie and whatever proce
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -47,6 +48,18 @@ def environment(pieces: Sequence[Piece]) -> dict[str, Any]:
             "fingerprint": fingerprint(pieces),
         },
     }
+
+
+@functools.cache
+def full_version() -> str:
+    """The package's version and, where it is a clone, its commit: ``0.1.0+2e4268f74b4f``, with
+    ``.dirty`` behind it where files differ from that.
+    """
+    commit = _commit(Path(__file__).parent)
+    if commit is None:
+        return __version__
+    number, dirty, _ = commit.partition("-dirty")
+    return f"{__version__}+{number[:12]}{'.dirty' if dirty else ''}"
 
 
 def fingerprint(pieces: Sequence[Piece]) -> str:

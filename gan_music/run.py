@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,7 +17,6 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
 from gan_music.build import build_codec, build_data, build_model, warm_start
@@ -43,6 +43,7 @@ from gan_music.progress import RunBar
 from gan_music.provenance import environment, say_what_differs, write_environment
 from gan_music.resuming import is_done, keeps_end, where_to_start
 from gan_music.saving import LastCheckpoint, WholeFiles
+from gan_music.scalars import Scalars
 from gan_music.schema import TrainConfig
 from gan_music.search import reporter
 
@@ -133,11 +134,11 @@ def _train(config: TrainConfig, folder: Path) -> float:
     figures = finish(
         config, data, folder, trainer=trainer, quality=quality, alarm=alarm, clock=clock
     )
-    if alarm.has_stopped:  # what it came to is there to be seen; but whoever asked is not content
+    if alarm.has_stopped:  # what it came to is there to be seen, but it is not what was wanted
         raise UserError(
-            f"the samples had collapsed, at look after look ({alarm.n_in_a_row}), when training stopped "
-            f"(stop_on_collapse): what came of it is in {folder}; lower the learning rates, warm up "
-            "for longer, or set stop_on_collapse=false."
+            f"the samples had collapsed, at look after look ({alarm.n_in_a_row}), when training "
+            f"stopped (stop_on_collapse); what came of it is in {folder}: lower the learning "
+            "rates, warm up for longer, or set stop_on_collapse=false."
         )
     distance = float(figures["val_distance"])
     end(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
@@ -267,14 +268,19 @@ def _trainer(
     ]
     if config.trainer.patience is not None:
         callbacks.append(EarlyStopping("val/selection", patience=config.trainer.patience))
-    return Trainer(
+    scalars = Scalars(
+        folder,
+        at_most=config.trainer.log_at_most,
+        n_batches=lambda: int(trainer.num_training_batches) * config.trainer.max_epochs,
+    )
+    trainer = Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.n_nodes,
         strategy=strategy(config),
         precision=precision(config.trainer),  # type: ignore[arg-type]  # checked by its schema
         max_epochs=config.trainer.max_epochs,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
+        logger=scalars,
         callbacks=callbacks,
         plugins=[WholeFiles()],
         log_every_n_steps=config.trainer.log_every_n_batches,
@@ -284,12 +290,13 @@ def _trainer(
         default_root_dir=folder,
         use_distributed_sampler=False,
     )
+    return trainer
 
 
 def _write_config(plain: dict[str, Any], path: Path) -> None:
     text = (
         "# Repeat this run: python -m gan_music.train "
-        f"--config-dir {path.parent} --config-name config\n"
+        f"--config-dir {shlex.quote(str(path.parent))} --config-name config\n"
         "defaults: [run_folder, _self_]\n" + OmegaConf.to_yaml(OmegaConf.create(plain))
     )
     with replacing(path) as temporary:

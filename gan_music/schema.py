@@ -211,6 +211,7 @@ class TrainerConfig:
     n_nodes: int = bounded(1, default=1)
     n_steps_back: int = bounded(0, 100, default=0)
     capture_rollout: bool = False
+    log_at_most: int = bounded(2, default=20000)
 
 
 @dataclass

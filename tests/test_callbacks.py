@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from gan_music.callbacks import CollapseAlarm, EpochLine, SampleQuality
@@ -14,7 +16,7 @@ from gan_music.gallery import Gallery
 from gan_music.models.base import MusicModel
 from gan_music.notes import Piece
 from gan_music.run import _gallery
-from tests.conftest import make_piece
+from tests.conftest import event_tags, make_piece
 
 REAL = [make_piece(seed, n_notes=48).cut(0, 48) for seed in range(8)]
 ONE_NOTE = [Piece.from_arrays([0] * 48, [1] * 48, [60] * 48, grid=24)] * 8
@@ -157,3 +159,16 @@ def test_tensorboard_shows_samples_so_many_times_at_most(
     assert isinstance(gallery, Gallery)
     assert gallery.every_n_epochs == every
     assert max_epochs // every <= at_most
+
+
+def test_pieces_of_one_note_are_shown_without_offsets(tmp_path: Path) -> None:
+    trainer = SimpleNamespace(
+        fit_loop=SimpleNamespace(total_batch_idx=-1),
+        loggers=[TensorBoardLogger(tmp_path, name="", version="tensorboard")],
+    )
+    one_note = [Piece.from_arrays([0], [24], [60], grid=24)] * 2
+    gallery = Gallery(one_note, n_notes=1, tempo=120.0, seed=0, every_n_epochs=1)
+    gallery.on_train_start(trainer, Model())  # type: ignore[arg-type]
+    tags = event_tags(tmp_path)
+    assert sorted(tags["histograms"]) == ["notes/duration_real", "notes/pitch_real"]
+    assert tags["images"] == ["rolls/real"]

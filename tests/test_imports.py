@@ -77,7 +77,7 @@ def test_data_flows_one_way() -> None:
         {"search", "devices", "cli"},
         {"sampling"},
         {"models"},
-        {"checkpoints", "callbacks", "precision", "saving"},
+        {"checkpoints", "callbacks", "precision", "saving", "scalars"},
         {"gallery", "progress", "resuming"},
         {"build"},
         {"finish"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from gan_music import jobs
 from gan_music.data.cache import NoteCache
 from gan_music.files import replacing
 from gan_music.provenance import environment, say_what_differs, write_environment
+from gan_music.run import _write_config
 from tests.conftest import TINY, Command, make_piece, run_command, start_command
 
 
@@ -110,6 +112,16 @@ def test_a_run_is_repeated_from_what_it_leaves(calm: Path, tmp_path: Path) -> No
     assert "the data are not those" not in done.stdout
     assert_equal_runs(calm, tmp_path / "b")
     assert json.loads((tmp_path / "b" / "environment.json").read_text()) == made
+
+
+def test_the_line_that_repeats_a_run_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs & more"
+    folder.mkdir()
+    _write_config({"seed": 1}, folder / "config.yaml")
+    line = (folder / "config.yaml").read_text().splitlines()[0]
+    words = "python -m gan_music.train --config-dir", str(folder), "--config-name config"
+    call = shlex.split(line.removeprefix("# Repeat this run: "))
+    assert call == [*words[0].split(), words[1], *words[2].split()]
 
 
 def test_other_data_or_versions_are_told_of(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from gan_music import provenance
 from gan_music.archive import ArchiveError, Shape, outline
 from gan_music.build import restore_model
 from gan_music.checkpoints import PRETRAINED, load_checkpoint, save_sampler
@@ -40,10 +41,49 @@ def test_a_checkpoint_of_this_schema_is_read_whoever_wrote_it() -> None:
     assert len(piece) == 5
 
 
-def test_a_checkpoint_says_which_version_wrote_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("commit", "words"),
+    [
+        ("c075163", r"settings that are not this version's \(model.recurrent_dropout has no value"),
+        ("b5d9792", "weights that do not fit its own settings"),
+    ],
+)
+def test_what_changed_without_a_new_schema_is_told_of(commit: str, words: str) -> None:
+    path = OLD / f"schema_5_{commit}.ckpt"
+    words += ".*was written by an earlier commit of gan_music 0.1, or was edited"
+    with pytest.raises(UserError, match=words):
+        restore_model(load_checkpoint(path), path)
+
+
+@pytest.mark.parametrize(
+    ("version", "by"),
+    [("0.1.0+0123456789ab", "written by gan_music 0.1.0[+]0123456789ab"), ("a b", "an earlier")],
+)
+def test_a_checkpoint_that_does_not_fit_says_what_wrote_it(
+    tmp_path: Path, version: str, by: str
+) -> None:
+    content = torch.load(OLD / "schema_5.ckpt", weights_only=True)
+    content["gan_music"]["version"] = version
+    content["gan_music"]["config"]["model"]["hidden_size"] += 1
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match=by):
+        restore_model(load_checkpoint(tmp_path / "a.ckpt"), tmp_path / "a.ckpt")
+
+
+def test_a_checkpoint_says_which_version_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "new.ckpt"
-    save_sampler(load_checkpoint(PRETRAINED), path)
-    assert outline(path)["gan_music"]["version"] == "0.1.0"
+    for commit, version in (
+        ("2e4268f74b4fe5f54d854e967b590ae97a884f5a-dirty", "0.1.0+2e4268f74b4f.dirty"),
+        ("2e4268f74b4fe5f54d854e967b590ae97a884f5a", "0.1.0+2e4268f74b4f"),
+        (None, "0.1.0"),
+    ):
+        monkeypatch.setattr(provenance, "_commit", lambda folder, commit=commit: commit)
+        provenance.full_version.cache_clear()
+        save_sampler(load_checkpoint(PRETRAINED), path)
+        assert outline(path)["gan_music"]["version"] == version
+    provenance.full_version.cache_clear()
     content = torch.load(path, weights_only=True)
     content["gan_music"] |= {"schema": 9, "version": "2.3.1"}
     torch.save(content, path)

@@ -29,7 +29,7 @@ def encoded(
     each piece begins, ``[P]``.
 
     Of a pack, the rows are those of all its pieces, in a file below ``folder``: whoever comes first
-    writes it, and others map it. It is never written to again.
+    writes it, and others map it. It is never written to again, unless it is not what was written.
 
     Raises
     ------
@@ -42,18 +42,30 @@ def encoded(
         sizes = lengths(pieces)
         return torch.from_numpy(ids), np.cumsum(sizes) - sizes
     path = folder / f"{_key(pieces, codec, scale)}.npy"
-    if not path.exists():
+    whole = PackedPieces(pieces.folder, pieces.about)
+    shape = (int(whole.lengths.sum()), len(codec.names) + 2)
+    if (mapped := _mapped(path, shape)) is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(PackedPieces(pieces.folder, pieces.about), codec, scale, path)
+            _write(whole, codec, scale, path, shape)
         except OSError as error:
             raise UserError(
                 f"data.cache_dir={folder.parent} cannot be written ({error.strerror}): "
                 "name a folder that can."
             ) from error
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     with warnings.catch_warnings():  # nobody writes to it
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(np.load(path, mmap_mode="r")), pieces.begins
+        return torch.from_numpy(mapped), pieces.begins
+
+
+def _mapped(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """The array in a file, or None where there is none of this shape."""
+    try:
+        ids = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # not there, or whatever a damaged header makes numpy raise
+        return None
+    return ids if isinstance(ids, np.ndarray) and (ids.shape, ids.dtype) == (shape, _ID) else None
 
 
 def _ids(pieces: Sequence[Piece], codec: EventCodec, scale: float) -> Iterator[np.ndarray]:
@@ -68,8 +80,9 @@ def _key(pieces: PackedPieces, codec: EventCodec, scale: float) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _write(pieces: PackedPieces, codec: EventCodec, scale: float, path: Path) -> None:
-    shape = (int(pieces.lengths.sum()), len(codec.names) + 2)
+def _write(
+    pieces: PackedPieces, codec: EventCodec, scale: float, path: Path, shape: tuple[int, int]
+) -> None:
     header = {"descr": _ID.str, "fortran_order": False, "shape": shape}
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

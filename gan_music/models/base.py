@@ -17,13 +17,13 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gan_music import __version__
 from gan_music.data.module import Codec
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
 from gan_music.models.finite import Guard, NonFiniteError, describe, not_finite
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.primer import Primer
+from gan_music.provenance import full_version
 from gan_music.schema import DataConfig
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
@@ -222,7 +222,7 @@ class MusicModel(LightningModule):
             )
         checkpoint["gan_music"] = {
             "schema": SCHEMA_VERSION,
-            "version": __version__,
+            "version": full_version(),
             "n_steps_back": self.guard.n_taken,
             "config": self.config,
             "codec": self.codec_state,

@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from gan_music.data.cache import NoteCache
+from gan_music.data.encoded import encoded
 from gan_music.data.extract import extract, extract_root
 from gan_music.data.module import MusicDataModule
 from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
 from gan_music.data.windows import Batches
 from gan_music.errors import UserError
+from gan_music.events import EventCodec
 from gan_music.io.write import write_midi
 from gan_music.metrics.originality import longest_matches
 from gan_music.notes import Piece, windows
@@ -85,6 +87,23 @@ def test_what_a_pack_refuses(tmp_path: Path) -> None:
     (pack / "notes").write_bytes((pack / "notes").read_bytes()[:-16])
     with pytest.raises(UserError, match="damaged pack"):
         open_pack(pack)
+
+
+def test_events_of_a_pack_that_are_damaged_are_written_anew(tmp_path: Path) -> None:
+    pack = write_pack([make_piece(0), make_piece(1)], tmp_path / "pack", grid=24)
+    codec, folder = EventCodec(24), tmp_path / "events"
+    ids = encoded(pack, codec, 1.0, folder)[0].tolist()
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    np.save(tmp_path / "other.npy", np.zeros((3, 5), np.int16))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.savez(tmp_path / "many.npz", a=np.zeros(1))
+    others = [(tmp_path / n).read_bytes() for n in ("other.npy", "objects.npy", "many.npz")]
+    for damaged in (whole[:-10], whole[:20], b"", b"<html>", *others):
+        path.unlink()  # it is still mapped
+        path.write_bytes(damaged)
+        assert encoded(pack, codec, 1.0, folder)[0].tolist() == ids
+        assert path.read_bytes() == whole
 
 
 def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
