@@ -46,7 +46,6 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     settings: AttentionGANConfig
     n_adversarial: Tensor
     since = 0  # the warm start, in batches: ``n_adversarial``, as the processor knows it
-    padded = True  # whether training windows may have padding
     sampled_from = ("averaged.module.", "discriminator.", "n_adversarial")
 
     def __init__(
@@ -84,8 +83,6 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_train_start(self) -> None:
         super().on_train_start()
         self.since = int(self.n_adversarial)
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.padded = getattr(getattr(data, "train_items", None), "has_padding", True)
 
     def configure_optimizers(self) -> Any:
         s = self.settings
@@ -132,7 +129,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         with self.toggled_optimizer(opt_d):
             self.discriminator.train()
             score_real = self.discriminator(real)
-            if self.padded:  # to look where waits for the device
+            if self.padded:
                 score_real = score_real[self.generator.space.present(real)]
             score_fake = self.discriminator(fake.events, fake.noticed)
             loss_d = losses.discriminator_bce(

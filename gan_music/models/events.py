@@ -84,6 +84,7 @@ class EventModel(MusicModel):
     n_batches: Tensor
     number = 0  # of the batch: ``n_batches``, which is on the device, as the processor knows it
     has_taken_over = False
+    padded = True  # whether training windows may have padding: to look for it waits for the device
 
     def take_over(self, other: EventModel) -> None:
         """Begin with the averaged weights of another model, and with its outlines.
@@ -131,6 +132,8 @@ class EventModel(MusicModel):
     def on_train_start(self) -> None:
         """What the steps would have to ask the device for, asked once."""
         self.number = int(self.n_batches)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.padded = getattr(getattr(data, "train_items", None), "has_padding", True)
 
     def count_batch(self) -> None:
         """One more is done."""

@@ -72,10 +72,8 @@ class SequenceGAN(EventModel, MusicGAN):
 
     def on_train_start(self) -> None:
         super().on_train_start()
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        items = getattr(data, "train_items", None)
         # where no window is padded, the discriminator need not look
-        self.discriminator.padded_in_training = getattr(items, "has_padding", True)
+        self.discriminator.padded_in_training = self.padded
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
