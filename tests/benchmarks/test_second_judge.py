@@ -1,0 +1,51 @@
+"""The second judge tells music of another kind, and not music of the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from gan_music.io.write import write_midi
+from gan_music.notes import Piece
+from tests.conftest import make_piece, run_python
+
+COMMAND = Path(__file__).parents[2] / "benchmarks" / "second_judge.py"
+FIGURE = [40, 47, 52, 55, 59, 55, 52, 47]
+
+
+def loop(seed: int) -> Piece:
+    """A figure of eight notes for 160 notes."""
+    pitch = np.tile(FIGURE, 20) + seed
+    return Piece.from_arrays(np.arange(160) * 6, np.full(160, 6), pitch, grid=24)
+
+
+def test_it_tells_what_is_of_another_kind(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("midi", "alike", "loops")}
+    for folder in folders.values():
+        folder.mkdir()
+    for seed in range(80):
+        write_midi(make_piece(seed, 200), folders["midi"] / f"work{seed:02d}.mid")
+    for seed in range(12):
+        write_midi(make_piece(100 + seed, 200), folders["alike"] / f"{seed}.mid")
+        write_midi(loop(seed), folders["loops"] / f"{seed}.mid")
+    done = run_python(str(COMMAND), *map(str, folders.values()), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "test pieces",
+        "training pieces",
+        str(folders["alike"]),
+        str(folders["loops"]),
+    ]
+    train, alike, loops = (
+        [float(x) for x in re.findall(r"\d\.\d+", line.partition(": ")[2])] for line in lines[1:]
+    )
+    for judge, coverage, precision, *_ in (train, alike):
+        assert judge < 0.65
+        assert coverage > 0.5
+        assert precision > 0.5
+    assert loops[:3] == [1.0, 0.0, 0.0]
+    assert loops[3] < 0.06  # eight 4-grams in 157
+    assert lines[3].endswith("loops 1.00 1.00; begun nan, gone on 1.00")
