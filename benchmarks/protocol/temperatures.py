@@ -15,6 +15,7 @@ from gan_music.build import build_codec, build_data, restore_model
 from gan_music.checkpoints import load_checkpoint
 from gan_music.config import checked
 from gan_music.data.split import Split
+from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import measure, measure_settings
 from gan_music.schema import TrainConfig
@@ -25,18 +26,19 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
 
     The samples are as many and as long as the run's own and from the same noise, against the run's
     test split of ``midi``. What is in the folder's ``temperatures.json`` for the same checkpoint
-    and the same amounts is not measured again. Empty for a model without a temperature. Of a
-    record, which has no checkpoint, there is what was measured.
+    and the same amounts is not measured again. Empty for a model without a temperature, which has
+    no such file. A record, which has no checkpoints, has what was measured before.
 
     Raises
     ------
     UserError
-        If the checkpoint or the music cannot be read.
+        If the checkpoint or the music cannot be read, or a record lacks one of the temperatures.
     """
     best = folder / "checkpoints" / "best.ckpt"
     path = folder / "temperatures.json"
-    if not best.is_file():
-        return {float(t): m for t, m in _recorded(path).items() if float(t) in temperatures}
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not best.parent.is_dir():
+        return _recorded(known["temperatures"], temperatures, path) if known else {}
     checkpoint = load_checkpoint(best)
     model = restore_model(checkpoint, best)
     if not model.has_temperature:
@@ -49,7 +51,7 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
         "n_notes": samples.n_notes,
         "measure": dataclasses.asdict(measure_settings(config)),
     }
-    kept = _kept(path, of)
+    kept = known["temperatures"] if known and known["of"] == of else {}
     split = None
     for temperature in temperatures:
         key = f"{temperature:g}"
@@ -69,17 +71,16 @@ def sweep(folder: Path, midi: Path, temperatures: Sequence[float]) -> dict[float
     return {t: kept[f"{t:g}"] for t in temperatures}
 
 
-def _recorded(path: Path) -> dict[str, dict[str, Any]]:
-    """All that was measured of samples."""
-    return json.loads(path.read_text(encoding="utf-8"))["temperatures"] if path.is_file() else {}
-
-
-def _kept(path: Path, of: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was measured of the same samples before."""
-    if not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return content["temperatures"] if content["of"] == of else {}
+def _recorded(
+    kept: dict[str, dict[str, Any]], temperatures: Sequence[float], path: Path
+) -> dict[float, dict[str, Any]]:
+    """What a record has of each temperature."""
+    if missing := [f"{t:g}" for t in temperatures if f"{t:g}" not in kept]:
+        raise UserError(
+            f"{path} has no samples at {', '.join(missing)}, and no checkpoint to draw them from: "
+            f"ask for --temperatures {' '.join(kept)}, or run it in another folder."
+        )
+    return {t: kept[f"{t:g}"] for t in temperatures}
 
 
 def _split(config: TrainConfig, midi: Path) -> Split:

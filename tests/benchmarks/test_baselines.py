@@ -176,6 +176,11 @@ def test_a_record_makes_the_same_table(
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("was finished already") == 2
     assert (cwd / "kept" / "table.md").read_text() == (cwd / "out" / "table.md").read_text()
+    # what a record does not have is not left out in silence
+    done = protocol(midi_folder, cwd, *same[:-1], "0.7", "--out", "kept")
+    assert done.returncode == 1
+    noted = (cwd / "kept" / "table.md").read_text().split("## To be noted")[1]
+    assert "temperatures.json has no samples at 0.7, and no checkpoint" in noted
 
 
 @pytest.mark.parametrize(
