@@ -6,7 +6,7 @@ MIDI ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help train test check bench notebook format clean
+.PHONY: help train test test-ray check bench notebook format clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -17,6 +17,12 @@ train: $(VENV)/.installed ## train; ARGS="KEY=VALUE ..." passes overrides
 
 test: $(VENV)/.installed-test ## run the tests; ARGS="..." passes options to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+# docs/machines.md says why without its dependencies
+test-ray: $(VENV)/.installed-test ## install Ray, and test hydra/launcher=ray
+	$(BIN)/python -m pip install --quiet 'ray[default]<3' boto3
+	$(BIN)/python -m pip install --quiet --no-deps hydra-ray-launcher
+	$(BIN)/python -m pytest -m slow tests/test_launchers.py $(ARGS)
 
 check: $(VENV)/.installed-test ## lint, formatting and types
 	$(BIN)/ruff check .

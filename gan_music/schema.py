@@ -18,7 +18,12 @@ def bounded(
     A ``pair`` is a list of two. A ``default`` is for checkpoints older than the field; the value of
     a new run is in ``conf/``.
     """
-    return field(default=default, metadata={"low": low, "high": high, "pair": pair})
+    # by keyword alone: one that has a default may stand before others that have none
+    return field(
+        default=default,
+        kw_only=default is not MISSING,
+        metadata={"low": low, "high": high, "pair": pair},
+    )
 
 
 def unbounded() -> Any:
@@ -78,6 +83,7 @@ class SequenceGANConfig:
     n_intervals: int = bounded(0, 64)
     n_outlines: int = bounded(0, 1024)
     recall_span: int = bounded(0, 65536)
+    sounding_span: int = bounded(0, 4096, default=0)
     attention_span: int = bounded(0, 65536)
     lr_g: float = bounded(0, 1000)
     lr_d: float = bounded(0, 1000)
@@ -122,6 +128,7 @@ class LikelihoodConfig:
     n_intervals: int = bounded(0, 64)
     n_outlines: int = bounded(0, 1024)
     recall_span: int = bounded(0, 65536)
+    sounding_span: int = bounded(0, 4096, default=0)
     attention_span: int = bounded(0, 65536)
     lr: float = bounded(0, 1000)
     betas: list[float] = bounded(0, 0.999999, pair=True)

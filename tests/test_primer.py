@@ -36,7 +36,10 @@ def test_a_rollout_that_hears_its_own_beginning_goes_on_as_it_did(
     attention_span: int, n_intervals: int, n_heard: int, temperature: float
 ) -> None:
     generator = make_generator(
-        attention_span=attention_span, n_intervals=n_intervals, recall_span=2 * n_intervals
+        attention_span=attention_span,
+        n_intervals=n_intervals,
+        recall_span=2 * n_intervals,
+        sounding_span=3 * n_intervals,
     )
     z, gumbel, begin = generator.noise(3), generator.gumbel(3, 20), starts(3)
     whole = generator.rollout(z, gumbel, begin, temperature=temperature)
@@ -107,7 +110,7 @@ def test_every_meter_is_gone_on_in(
     monkeypatch.setattr(Primer, "followed_by", watched)
     spoken = EventCodec(24, velocity=velocity)
     sizes = {"hidden_size": 8, "embedding_size": 4, "attention_span": 4}
-    extras = {"n_intervals": 2, "n_outlines": 2, "recall_span": 6}
+    extras = {"n_intervals": 2, "n_outlines": 2, "recall_span": 6, "sounding_span": 5}
     overrides = [f"model.{key}={value}" for key, value in (sizes | extras).items()]
     settings = compose_run("model=sequence_gan", *overrides).model
     model = build_model(settings, spoken.state())

@@ -63,6 +63,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             dropout=settings.d_dropout,
             n_intervals=settings.n_intervals,
             recall_span=settings.recall_span,
+            sounding_span=settings.sounding_span,
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))

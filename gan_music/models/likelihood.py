@@ -52,6 +52,7 @@ class LikelihoodModel(EventModel):
             attention_span=settings.attention_span,
             n_outlines=settings.n_outlines,
             recall_span=settings.recall_span,
+            sounding_span=settings.sounding_span,
             recurrent_dropout=settings.recurrent_dropout,
         )
         self.averaged = averaged(self.generator, settings.ema_decay)

@@ -57,6 +57,7 @@ class SequenceGAN(EventModel, MusicGAN):
             attention_span=settings.attention_span,
             n_outlines=settings.n_outlines,
             recall_span=settings.recall_span,
+            sounding_span=settings.sounding_span,
             recurrent_dropout=settings.recurrent_dropout,
         )
         self.discriminator = LSTMDiscriminator(

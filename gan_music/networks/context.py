@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_music.networks.events import EventSpace
+from gan_music.networks.sounding import Sounding, all_sounding, around, harmony, nothing_sounds
 
 # events after which what was heard counts 1 / e: a bar or two, and a section
 MEMORIES = (16.0, 128.0)
@@ -38,6 +39,8 @@ class Context(NamedTuple):
         ``exp(-1 / memory)`` times the one after it, float ``[..., len(MEMORIES), P]``.
     expected : what is known of each pitch from the start, the same for a whole sequence,
         ``[B, E, P]``; ``E`` may be 0.
+    sounding : the last notes, of which those sound still that have not ended; so many as are asked
+        for, which may be none.
     """
 
     position: Tensor
@@ -45,6 +48,7 @@ class Context(NamedTuple):
     pitches: Tensor
     heard: Tensor
     expected: Tensor
+    sounding: Sounding
 
     def after(self, space: EventSpace, chosen: Tensor) -> Context:
         """The context of the next event: ids ``[..., C]`` of the one that came."""
@@ -56,6 +60,18 @@ class Context(NamedTuple):
             torch.cat([pitch[..., None], self.pitches[..., :-1]], -1),
             self.heard * _decay(self.heard)[:, None] + count,
             self.expected,
+            self.sounding.after(space, chosen),
+        )
+
+    def kept(self, rows: Tensor) -> Context:
+        """Of these sequences alone, int64 ``[n]``."""
+        return Context(
+            self.position[rows],
+            self.meter[rows],
+            self.pitches[rows],
+            self.heard[rows],
+            self.expected[rows],
+            Sounding(*(x[rows] for x in self.sounding)),
         )
 
     def intervals(self) -> Tensor:
@@ -66,6 +82,13 @@ class Context(NamedTuple):
         last, earlier = self.pitches[..., :1], self.pitches[..., 1:]
         return (last - earlier + n_pitches).where(earlier < n_pitches, 0)
 
+    def joined(self, space: EventSpace) -> Tensor:
+        """The harmony that the last pitch joined, as it would hear it, ``[..., F]``
+        (:func:`~gan_music.networks.sounding.around`); of none before the first event.
+        """
+        found = harmony(space, self.sounding, self.heard)
+        return around(found, self.pitches[..., 0].clamp_max(space.sizes[_PITCH] - 1))
+
 
 def first_context(
     space: EventSpace,
@@ -73,6 +96,7 @@ def first_context(
     meter: Tensor,
     *,
     n_intervals: int,
+    sounding_span: int = 0,
     expected: Tensor | None = None,
 ) -> Context:
     """Before the first event: the position in the bar where a sequence begins, ``[B]`` each."""
@@ -83,11 +107,17 @@ def first_context(
         position.new_full((*position.shape, 1 + n_intervals), n_pitches),
         torch.zeros(*position.shape, len(MEMORIES), n_pitches, device=position.device),
         _or_nothing(space, position, expected),
+        nothing_sounds(space, position, span=sounding_span),
     )
 
 
 def contexts(
-    space: EventSpace, events: Tensor, *, n_intervals: int, expected: Tensor | None = None
+    space: EventSpace,
+    events: Tensor,
+    *,
+    n_intervals: int,
+    sounding_span: int = 0,
+    expected: Tensor | None = None,
 ) -> Context:
     """Before each event of whole windows: ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``.
 
@@ -110,6 +140,7 @@ def contexts(
         torch.stack(pitches, -1),
         heard.transpose(1, 2),
         _or_nothing(space, start, expected),
+        all_sounding(space, known, span=sounding_span),
     )
 
 

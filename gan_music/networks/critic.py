@@ -8,8 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_music.networks import sounding
 from gan_music.networks.context import (
+    MEMORIES,
     N_FAMILIAR,
+    Context,
     IntervalEmbedding,
     contexts,
     familiarity,
@@ -28,8 +31,8 @@ class Noticed(NamedTuple):
     ----------
     intervals : from each pitch to those before it, ids as
         :class:`~gan_music.networks.context.IntervalEmbedding` takes them, int64 ``[B, T, I]``.
-    numbers : how familiar the pitch is, and how far each choice repeats what followed at places
-        like this one, ``[B, T, F + C K]``.
+    numbers : how familiar the pitch is, how far each choice repeats what followed at places like
+        this one, and how it goes with what sounds, ``[B, T, F]``.
     """
 
     intervals: Tensor
@@ -44,8 +47,9 @@ class LSTMCritic(nn.Module):
     piece stops to be convincing, not only whether it does: the rise or fall of the score over an
     event is what that event is to blame for. It sees no later event than it scores.
 
-    What a recurrent network is slow to find it is told: intervals, how familiar a pitch is, and, by
-    what is recalled of ``recall_span`` events, whether this repeats what went before.
+    What a recurrent network is slow to find it is told: intervals, how familiar a pitch is; by what
+    is recalled of ``recall_span`` events, whether this repeats what went before; and, of the last
+    ``sounding_span``, what harmony a pitch joins and which notes end when it begins and ends.
     """
 
     nearness: Tensor
@@ -59,15 +63,19 @@ class LSTMCritic(nn.Module):
         dropout: float,
         n_intervals: int,
         recall_span: int,
+        sounding_span: int,
     ) -> None:
         super().__init__()
-        self.space, self.n_intervals, self.recall_span = space, n_intervals, recall_span
+        self.space, self.n_intervals = space, n_intervals
+        self.recall_span, self.sounding_span = recall_span, sounding_span
         n = space.n_categories
         self.embed = nn.ModuleList(nn.Embedding(size, embedding_size) for size in space.sizes)
         self.embed_bar = BarEmbedding(space, embedding_size)
         self.embed_intervals = IntervalEmbedding(space, embedding_size, n_intervals=n_intervals)
         n_parts = n + 1 + (n_intervals > 0)
         n_numbers = N_FAMILIAR + (n * N_KINDS + N_ECHOES if recall_span else 0)
+        if sounding_span:
+            n_numbers += sounding.n_around(len(MEMORIES)) + 2 * sounding.N_TIMES
         self.merge = nn.Linear(n_parts * embedding_size + n_numbers, hidden_size)
         self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True)
         self.norm = nn.LayerNorm(hidden_size)
@@ -81,7 +89,12 @@ class LSTMCritic(nn.Module):
     @torch.no_grad()
     def notice(self, events: Tensor) -> Noticed:
         """Of ids ``[B, T, C + 2]``; what it is for padding means nothing."""
-        context = contexts(self.space, events, n_intervals=max(0, self.n_intervals - 1))
+        context = contexts(
+            self.space,
+            events,
+            n_intervals=max(0, self.n_intervals - 1),
+            sounding_span=self.sounding_span,
+        )
         pitch = events[..., _PITCH].clamp_min(0)
         n_pitches = self.space.sizes[_PITCH]
         earlier = context.pitches[..., : self.n_intervals]
@@ -94,7 +107,21 @@ class LSTMCritic(nn.Module):
                 ids = events[..., i].clamp_min(0)
                 numbers.append(scores.gather(-1, _at(ids, scores))[..., 0] / 4)
             numbers.append(found.echoes)
+        if self.sounding_span:
+            numbers += self._joins(events.clamp_min(0), context)
         return Noticed(intervals, torch.cat(numbers, -1))
+
+    def _joins(self, ids: Tensor, context: Context) -> list[Tensor]:
+        """How each choice goes with what sounds."""
+        offset, pitch, duration = ids[..., :3].unbind(-1)
+        met = sounding.offsets(self.space, context.sounding)
+        then = context.sounding.moved(self.space.offset_bins[offset])
+        ends = sounding.durations(self.space, then)
+        return [
+            sounding.around(sounding.harmony(self.space, then, context.heard), pitch),
+            met.gather(-1, _at(offset, met))[..., 0],
+            ends.gather(-1, _at(duration, ends))[..., 0],
+        ]
 
     def forward(self, events: Tensor, noticed: Noticed | None = None) -> Tensor:
         """Score windows of ids; ``noticed`` is :meth:`notice` of them, where that is known."""

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from gan_music.networks.attention import PastAttention
 from gan_music.networks.captured import CapturedStep
-from gan_music.networks.context import Context, IntervalEmbedding, contexts
+from gan_music.networks.context import MEMORIES, Context, IntervalEmbedding, contexts
 from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.heads import Heads
 from gan_music.networks.outline import BLUR, N_EXPECTED, OUTLINE_SIZE, Outlines
 from gan_music.networks.recall import N_ECHOES, N_KINDS, recall
 from gan_music.networks.rollout import Rollout
+from gan_music.networks.sounding import n_around
 
 State = tuple[Tensor, Tensor]
 
@@ -35,6 +36,10 @@ class LSTMGenerator(nn.Module):
     With ``recall_span`` above 0, a choice is scored also by what followed when the sequence last
     went like this, so many events ago at most, and how much of late was an echo stands beside every
     input (:mod:`gan_music.networks.recall`).
+
+    With ``sounding_span`` above 0, a choice is scored also by what sounds meanwhile, of so many
+    last notes, and the harmony that the last pitch joined stands beside every input
+    (:mod:`gan_music.networks.sounding`).
 
     With ``n_outlines`` above 0, the global noise is the outline of what is to be written
     (:class:`~gan_music.networks.outline.Outlines`, of so many components) instead of
@@ -58,11 +63,12 @@ class LSTMGenerator(nn.Module):
         attention_span: int = 0,
         n_outlines: int = 0,
         recall_span: int = 0,
+        sounding_span: int = 0,
         recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.captured: CapturedStep | None = None  # if it is to do the rollouts
-        self.recall_span = recall_span
+        self.recall_span, self.sounding_span = recall_span, sounding_span
         self.recurrent_dropout = recurrent_dropout
         self.space = space
         self.outlines = Outlines(space, n_components=n_outlines) if n_outlines else None
@@ -76,7 +82,7 @@ class LSTMGenerator(nn.Module):
         n_parts = space.n_categories + (n_intervals > 0)
         self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
         self.lstm = nn.LSTM(
-            (n_parts + 1) * embedding_size + noise_size + (N_ECHOES if recall_span else 0),
+            (n_parts + 1) * embedding_size + noise_size + self.n_told,
             hidden_size,
             n_layers,
             batch_first=True,
@@ -101,7 +107,14 @@ class LSTMGenerator(nn.Module):
             n_intervals=n_intervals,
             n_expected=N_EXPECTED if n_outlines else 0,
             n_recalled=N_KINDS if recall_span else 0,
+            hears_sounding=sounding_span > 0,
         )
+
+    @property
+    def n_told(self) -> int:
+        """Numbers beside each input that no weight has a part in: echoes, and what sounds."""
+        n_echoes = N_ECHOES if self.recall_span else 0
+        return n_echoes + (n_around(len(MEMORIES)) if self.sounding_span else 0)
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Global noise, ``[n, Z]``: standard normal, or outlines."""
@@ -157,7 +170,11 @@ class LSTMGenerator(nn.Module):
         """
         heard = events if heard is None else heard
         context = contexts(
-            self.space, heard, n_intervals=self.n_intervals, expected=self.expected(z)
+            self.space,
+            heard,
+            n_intervals=self.n_intervals,
+            sounding_span=self.sounding_span,
+            expected=self.expected(z),
         )
         drop = self.dropout if dropout else nn.Identity()
         recalled = (
@@ -181,6 +198,8 @@ class LSTMGenerator(nn.Module):
         beside = [z[:, None].expand(-1, events.shape[1], -1)]
         if echoes is not None:
             beside.append(echoes.to(z.dtype))
+        if self.sounding_span:
+            beside.append(context.joined(space).to(z.dtype))
         inputs = torch.cat([embedded, place, *beside], -1)
         rate = self.recurrent_dropout if drop is self.dropout and self.training else 0.0
         hidden = self._recurrence(drop(inputs), self.initial_state(z), rate)

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.context import N_FAMILIAR, Context, familiarity, nearness
+from gan_music.networks import sounding
+from gan_music.networks.context import MEMORIES, N_FAMILIAR, Context, familiarity, nearness
 from gan_music.networks.events import EventSpace
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
@@ -30,6 +31,10 @@ class Heads(nn.Module):
     (:func:`~gan_music.networks.recall.recall`, in so many kinds of likeness), with weights that the
     state gives.
 
+    With ``hears_sounding``, an offset and a duration are scored also by whether held notes end
+    then, and a pitch by its intervals to those that begin with it, are held, and were heard of late
+    (:mod:`gan_music.networks.sounding`), with weights that the state gives.
+
     So a network that knows where the beat or the key is need not learn for each offset and each
     pitch what leads there; and what it learned in one key or at one place holds at all others.
     With ``n_intervals=0`` each is scored as itself alone.
@@ -46,6 +51,7 @@ class Heads(nn.Module):
         n_intervals: int,
         n_expected: int = 0,
         n_recalled: int = 0,
+        hears_sounding: bool = False,
     ) -> None:
         super().__init__()
         self.space, self.n_intervals, self.n_recalled = space, n_intervals, n_recalled
@@ -58,12 +64,19 @@ class Heads(nn.Module):
             _DURATION: n_places,
         }
         more = relations if n_intervals else {}
+        self.n_sounding = {
+            _OFFSET: sounding.N_TIMES,
+            _PITCH: sounding.n_around(len(MEMORIES)),
+            _DURATION: sounding.N_TIMES,
+        }
+        if not hears_sounding:
+            self.n_sounding = {}
         self.first = nn.ModuleList(
             nn.Linear(hidden_size + i * embedding_size, hidden_size)
             for i in range(space.n_categories)
         )
         self.out = nn.ModuleList(
-            nn.Linear(hidden_size, n + more.get(i, 0) + n_recalled)
+            nn.Linear(hidden_size, n + more.get(i, 0) + self.n_sounding.get(i, 0) + n_recalled)
             for i, n in enumerate(space.sizes)
         )
         # what a head is told of the choices before its own
@@ -86,7 +99,7 @@ class Heads(nn.Module):
         for i, (first, out) in enumerate(zip(self.first, self.out, strict=True)):
             scores = out(F.gelu(first(torch.cat(told, -1))))
             of_past = recalled[i] if recalled else None
-            logits.append(self.logits(i, scores, context, ids[..., -2], of_past))
+            logits.append(self.logits(i, scores, context, ids[..., -2], of_past, ids[..., _OFFSET]))
             if i < len(self.chain):
                 told.append(self.chain[i](ids[..., i]))
         return tuple(logits)
@@ -98,17 +111,38 @@ class Heads(nn.Module):
         context: Context,
         onset: Tensor,
         recalled: Tensor | None = None,
+        offset: Tensor | None = None,
     ) -> Tensor:
         """What the output of a head ``[..., W]`` says of each choice ``[..., n]``.
 
-        ``onset`` is the event's position in the bar, which heads after the offset's may know;
-        ``recalled`` is what is recalled of this category, ``[..., K, n]``.
+        ``onset`` is the event's position in the bar and ``offset`` the id of its offset, which
+        heads after the offset's may know; ``recalled`` is what is recalled of this category,
+        ``[..., K, n]``.
         """
-        if recalled is None:
-            return self._related(category, scores, context, onset)
-        scores, trust = scores.tensor_split([-self.n_recalled], -1)
-        by_recall = (trust[..., None, :] @ recalled.to(trust.dtype))[..., 0, :]
-        return self._related(category, scores, context, onset) + by_recall
+        if recalled is not None:
+            scores, trust = scores.tensor_split([-self.n_recalled], -1)
+            by_recall = (trust[..., None, :] @ recalled.to(trust.dtype))[..., 0, :]
+        if n := self.n_sounding.get(category, 0):
+            scores, weights = scores.tensor_split([-n], -1)
+            by_sounding = self._sounding(category, weights, context, offset)
+        logits = self._related(category, scores, context, onset)
+        if n:
+            logits = logits + by_sounding
+        return logits if recalled is None else logits + by_recall
+
+    def _sounding(
+        self, category: int, weights: Tensor, context: Context, offset: Tensor | None
+    ) -> Tensor:
+        """Scores by what sounds, with weights ``[..., F]``."""
+        if category == _OFFSET:
+            met = sounding.offsets(self.space, context.sounding)
+            return (weights[..., None, :] @ met.to(weights.dtype))[..., 0, :]
+        assert offset is not None
+        then = context.sounding.moved(self.space.offset_bins[offset])
+        if category == _PITCH:
+            return sounding.score(sounding.harmony(self.space, then, context.heard), weights)
+        met = sounding.durations(self.space, then)
+        return (weights[..., None, :] @ met.to(weights.dtype))[..., 0, :]
 
     def _related(self, category: int, scores: Tensor, context: Context, onset: Tensor) -> Tensor:
         """By itself, and by what it is to what came before."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_music.networks.attention import Memory, SummedRows
 from gan_music.networks.context import Context, first_context
-from gan_music.networks.recall import N_ECHOES, Recollection
+from gan_music.networks.recall import Recollection
 
 if TYPE_CHECKING:
     from gan_music.networks.generator import LSTMGenerator
@@ -42,6 +42,7 @@ class Rollout:
             self.space,
             *starts,
             n_intervals=generator.n_intervals,
+            sounding_span=generator.sounding_span,
             expected=generator.expected(z),
         )
         with self._full_precision(z):
@@ -96,7 +97,7 @@ class Rollout:
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``: some may be dropped, some come twice."""
-        self.context = Context(*(x[rows] for x in self.context))
+        self.context = self.context.kept(rows)
         self.chosen, self.intervals = self.chosen[rows], self.intervals[rows]
         for part in (self.cell, self.memory, self.recollection):
             if part is not None:
@@ -112,7 +113,10 @@ class Rollout:
     def _state(self) -> Tensor:
         """The state before the next event, ``[B, H]``."""
         known = torch.cat([self.chosen, self.intervals, self.context.position[:, None]], 1)
-        hidden = self.cell.step(known, self.recollection.echoes() if self.recollection else None)
+        told = [self.recollection.echoes()] if self.recollection is not None else []
+        if self.context.sounding.pitch.shape[-1]:
+            told.append(self.context.joined(self.space))
+        hidden = self.cell.step(known, torch.cat(told, 1) if told else None)
         return hidden if self.memory is None else self.memory.read(hidden)
 
     def _remember(self, chosen: Tensor) -> None:
@@ -161,9 +165,8 @@ class _Cell:
 
         below, recurrent, bias = weights(0)
         tables = [*_tables(generator), [bar.positions()]]
-        n_echoes = N_ECHOES if generator.recall_span else 0
-        n_ids = len(below) - generator.noise_size - n_echoes
-        inputs, beside, self.echoed = below.split([n_ids, generator.noise_size, n_echoes])
+        n_ids = len(below) - generator.noise_size - generator.n_told
+        inputs, beside, self.told = below.split([n_ids, generator.noise_size, generator.n_told])
         self.inputs = SummedRows(tables, inputs)
         # one noise and one meter throughout: [B, 4H]
         place = inputs[-bar.within.embedding_dim :]
@@ -173,13 +176,13 @@ class _Cell:
         hidden, cell = generator.initial_state(z)
         self.hidden, self.cell = list(hidden), list(cell)
 
-    def step(self, ids: Tensor, echoes: Tensor | None) -> Tensor:
-        """Last ids, intervals and place in the bar, ``[B, C + I + 1]``, and echoes ``[B, E]`` ->
-        ``[B, H]``.
+    def step(self, ids: Tensor, told: Tensor | None) -> Tensor:
+        """Last ids, intervals and place in the bar, ``[B, C + I + 1]``, and what stands beside
+        them, ``[B, n_told]`` -> ``[B, H]``.
         """
         gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
-        if echoes is not None:
-            gates.addmm_(echoes, self.echoed)
+        if told is not None:
+            gates.addmm_(told, self.told)
         self._update(0, gates)
         for layer, (below, recurrent, bias) in enumerate(self.upper, 1):
             gates = torch.addmm(bias, self.hidden[layer - 1], below)
@@ -234,7 +237,9 @@ class _Heads:
             if i > 0:
                 x = x + self.told[i - 1](chosen[:, :i])
             recalled = None if recollection is None else recollection.scores(i)
-            logits = self.modules.logits(i, self.out[i](F.gelu(x)), context, onset, recalled)
+            logits = self.modules.logits(
+                i, self.out[i](F.gelu(x)), context, onset, recalled, chosen[:, 0]
+            )
             chosen[:, i] = (logits / temperature + noise[i]).argmax(-1)
             if recollection is not None and i + 1 < len(sizes):
                 recollection.chose(i, chosen[:, i])

@@ -26,6 +26,7 @@ def make_model(**changes: Any) -> AttentionGAN:
         "n_intervals": 2,
         "n_outlines": 0,
         "recall_span": 5,
+        "sounding_span": 6,
         "attention_span": 6,
         "lr": 0.01,
         "betas": (0.9, 0.99),

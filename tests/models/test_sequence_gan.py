@@ -27,6 +27,7 @@ def make_model(**changes: Any) -> SequenceGAN:
         "n_intervals": 2,
         "n_outlines": 0,
         "recall_span": 5,
+        "sounding_span": 6,
         "recurrent_dropout": 0.0,
         "attention_span": 0,
         "lr_g": 0.01,

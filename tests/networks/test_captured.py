@@ -19,7 +19,7 @@ from tests.networks.test_networks import make_generator, starts
 KINDS: list[dict[str, Any]] = [
     {},
     {"n_intervals": 3, "attention_span": 5, "n_layers": 2},
-    {"n_intervals": 2, "attention_span": 50, "recall_span": 9, "n_outlines": 2},
+    {"n_intervals": 2, "attention_span": 50, "recall_span": 9, "n_outlines": 2, "sounding_span": 7},
 ]
 
 

@@ -91,10 +91,11 @@ def test_a_transposed_window_has_the_same_intervals() -> None:
 def test_padding_is_no_error() -> None:
     events = torch.cat([playable(2, 5, 0), torch.full((2, 3, 5), PADDING)], 1)
     whole, padded = (
-        contexts(space, events[:, :5], n_intervals=N_INTERVALS),
-        contexts(space, events, n_intervals=N_INTERVALS),
+        contexts(space, events[:, :5], n_intervals=N_INTERVALS, sounding_span=3),
+        contexts(space, events, n_intervals=N_INTERVALS, sounding_span=3),
     )
-    for a, b in zip(whole, padded, strict=True):
+    fields = zip((*whole[:-1], *whole.sounding), (*padded[:-1], *padded.sounding), strict=True)
+    for a, b in fields:
         assert torch.allclose(a, b[:, :5])
         assert torch.isfinite(b).all()
 

@@ -24,6 +24,7 @@ def make_critic(**changes: float) -> LSTMCritic:
         "dropout": 0.0,
         "n_intervals": 3,
         "recall_span": 20,
+        "sounding_span": 12,
     } | changes
     critic = LSTMCritic(space, **settings)  # type: ignore[arg-type]
     for parameter in critic.parameters():  # zeros would hide a mistake
@@ -36,9 +37,15 @@ def any_events(*shape: int) -> Tensor:
     return torch.cat([torch.randint(0, 20, (*shape, 4)), meter], -1)
 
 
-@pytest.mark.parametrize(("n_intervals", "recall_span"), [(3, 20), (0, 0), (1, 4)])
-def test_a_score_knows_nothing_of_what_comes_later(n_intervals: int, recall_span: int) -> None:
-    critic = make_critic(n_intervals=n_intervals, recall_span=recall_span)
+@pytest.mark.parametrize(
+    ("n_intervals", "recall_span", "sounding_span"), [(3, 20, 12), (0, 0, 0), (1, 4, 0), (0, 0, 5)]
+)
+def test_a_score_knows_nothing_of_what_comes_later(
+    n_intervals: int, recall_span: int, sounding_span: int
+) -> None:
+    critic = make_critic(
+        n_intervals=n_intervals, recall_span=recall_span, sounding_span=sounding_span
+    )
     events = any_events(3, 30)
     later = events.clone()
     later[:, 17:] = any_events(3, 13)
@@ -53,7 +60,13 @@ def test_a_score_knows_nothing_of_what_comes_later(n_intervals: int, recall_span
 
 def test_it_begins_undecided() -> None:
     critic = LSTMCritic(
-        space, hidden_size=8, embedding_size=4, dropout=0.0, n_intervals=2, recall_span=9
+        space,
+        hidden_size=8,
+        embedding_size=4,
+        dropout=0.0,
+        n_intervals=2,
+        recall_span=9,
+        sounding_span=5,
     )
     assert critic(any_events(2, 5)).eq(0).all()
 

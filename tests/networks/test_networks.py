@@ -75,11 +75,18 @@ def test_where_a_window_begins() -> None:
     assert meter.tolist() == [meter_id(3, 4), meter_id(4, 4)]
 
 
+def with_spans(spans: tuple[int, int, int]) -> LSTMGenerator:
+    """Of its attention, of what it recalls and of what sounds."""
+    attention, recall, sounding = spans
+    return make_generator(attention_span=attention, recall_span=recall, sounding_span=sounding)
+
+
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("attention_span", [0, 5, 50])
 @pytest.mark.parametrize(
-    ("n_intervals", "n_outlines", "recall_span"), [(0, 0, 0), (3, 0, 12), (3, 2, 0), (0, 2, 30)]
+    ("n_intervals", "n_outlines", "recall_span", "sounding_span"),
+    [(0, 0, 0, 0), (3, 0, 12, 0), (3, 2, 0, 6), (0, 2, 30, 40)],
 )
 def test_both_passes_of_the_generator_agree(
     n_layers: int,
@@ -88,6 +95,7 @@ def test_both_passes_of_the_generator_agree(
     n_intervals: int,
     n_outlines: int,
     recall_span: int,
+    sounding_span: int,
 ) -> None:
     generator = make_generator(
         n_layers=n_layers,
@@ -95,6 +103,7 @@ def test_both_passes_of_the_generator_agree(
         n_intervals=n_intervals,
         n_outlines=n_outlines,
         recall_span=recall_span,
+        sounding_span=sounding_span,
     )
     if generator.attention is not None:
         for parameter in generator.attention.parameters():  # zeros would hide a mistake
@@ -111,9 +120,9 @@ def test_both_passes_of_the_generator_agree(
         assert torch.all(score.amax(-1) - chosen < 1e-5)
 
 
-@pytest.mark.parametrize(("attention_span", "recall_span"), [(0, 0), (5, 0), (0, 9)])
-def test_a_rollout_goes_on_where_it_stopped(attention_span: int, recall_span: int) -> None:
-    generator = make_generator(attention_span=attention_span, recall_span=recall_span)
+@pytest.mark.parametrize("spans", [(0, 0, 0), (5, 0, 0), (0, 9, 0), (0, 0, 7)])
+def test_a_rollout_goes_on_where_it_stopped(spans: tuple[int, int, int]) -> None:
+    generator = with_spans(spans)
     z, gumbel, begin = generator.noise(3), generator.gumbel(3, 20), starts(3)
     whole = generator.rollout(z, gumbel, begin)
     rollout = Rollout(generator, z, begin)
@@ -146,11 +155,11 @@ def test_gumbel_noise_has_the_moments_of_its_distribution() -> None:
     assert noise.var().item() == pytest.approx(math.pi**2 / 6, abs=0.02)
 
 
-@pytest.mark.parametrize(("attention_span", "recall_span"), [(0, 0), (3, 0), (0, 8)])
+@pytest.mark.parametrize("spans", [(0, 0, 0), (3, 0, 0), (0, 8, 0), (0, 0, 7)])
 def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones(
-    attention_span: int, recall_span: int
+    spans: tuple[int, int, int],
 ) -> None:
-    generator = make_generator(attention_span=attention_span, recall_span=recall_span)
+    generator = with_spans(spans)
     z = generator.noise(1)
     a = any_events(1, 8)
     a[:, 3:5] = a[:, :2]  # something to recall
