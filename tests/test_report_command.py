@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import termios
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,6 +254,12 @@ def test_names_of_files_are_text(run: Path, tmp_path: Path, report: Report) -> N
     assert "2 runs" in page.text
 
 
+def status_of_the_dead() -> dict[str, Any]:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return {"status": "running", "pid": process.pid, "host": socket.gethostname()}
+
+
 def test_a_run_that_was_cut_off(run: Path, tmp_path: Path, report: Report) -> None:
     folder = tmp_path / "cut"
     shutil.copytree(run, folder)
@@ -262,6 +270,10 @@ def test_a_run_that_was_cut_off(run: Path, tmp_path: Path, report: Report) -> No
     page = checked_page((folder / "report.html").read_text())
     assert "unfinished" in page.text
     assert "the last that were drawn while training" in page.text
+    # its process is gone, and never said so
+    (folder / "status.json").write_text(json.dumps(status_of_the_dead()))
+    report("cut")
+    assert "cut off" in checked_page((folder / "report.html").read_text()).text
     assert " Losses " in page.text
     assert "Measures" not in page.text
     assert len(page.all("img")) == 1 + 4

@@ -20,10 +20,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_music.errors import UserError
 from gan_music.io.read import ReadError, read
-from gan_music.jobs import DONE, FAILED, read_status
+from gan_music.jobs import DONE, FAILED, is_cut_off, read_status
 from gan_music.notes import Piece
 
-FINISHED, UNFINISHED = "finished", "unfinished"
+FINISHED, UNFINISHED, CUT_OFF = "finished", "unfinished", "cut off"
 
 REAL, SAMPLES = "real", "samples"  # folders of MIDI files in a run's
 PIECES = "pieces.csv"  # in REAL: which piece each file was cut from
@@ -47,7 +47,8 @@ class Run:
     Attributes
     ----------
     state : ``finished``; ``failed``, ``running``, ``interrupted`` or ``pruned``, as its status.json
-        says; or, where it has none, ``failed`` or ``unfinished``.
+        says; ``cut off`` where it says ``running`` of a process that is gone; or, where there is no
+        such file, ``failed`` or ``unfinished``.
     failure : the sentence that it failed with; empty otherwise.
     config : its settings, nested; empty where it failed before they stood.
     figures : what ``metrics.json`` holds; None before the end.
@@ -161,6 +162,8 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 def _state(folder: Path) -> tuple[str, str]:
     """How far a run without figures has come, and the sentence that its last call failed with."""
+    if is_cut_off(folder):
+        return CUT_OFF, ""
     status = read_status(folder)
     if status.get("status", DONE) != DONE:  # one that is done has figures, or lost them
         return str(status["status"]), str(status.get("error") or "")
