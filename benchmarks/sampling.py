@@ -75,6 +75,7 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
         start_of_bar,
         start_of_bar,
         n_intervals=network.n_intervals,
+        sounding_span=network.sounding_span,
         expected=network.expected(z),
     )
     past: list[Tensor] = []
@@ -91,6 +92,8 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
         inputs = [embedded, place, z[:, None]]
         if network.recall_span:
             inputs.append(_recall(network, past, [], n).echoes[:, -1:])
+        if network.sounding_span:
+            inputs.append(context.joined(space)[:, None])
         hidden, state = network.lstm(torch.cat(inputs, -1), state)
         if network.attention is not None:
             # of a state, the event that came then; the last one's is not known, nor looked at
@@ -106,7 +109,8 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
             recalled = None
             if network.recall_span:
                 recalled = _recall(network, past, chosen, n).scores[i][:, -1]
-            logits = heads.logits(i, scores, context, onset, recalled)
+            offset = chosen[0] if chosen else None
+            logits = heads.logits(i, scores, context, onset, recalled, offset)
             chosen.append(torch.multinomial(logits.softmax(-1), 1)[:, 0])
             if i == 0:
                 onset = space.advance(onset, chosen[0], context.meter)

@@ -85,7 +85,7 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> Rec
         sums = _summed(weights * is_there[:, None], cell, n * length * size)
         total = _summed(weights, line, n * length)
         by_likeness = _scores(sums.view(n, length, size, -1).mT, total.view(n, length, -1))
-        by_thread = threads.scored(said[..., i], thread.trust[..., 0, :], size)
+        by_thread = threads.scored(said, thread.trust, i, size)
         found.append(torch.cat([by_likeness, by_thread], 2))
         weights = weights * same[:, None]
         said = threads.still(said, i, events[..., i])
@@ -94,10 +94,10 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> Rec
 
 
 class Recollection:
-    """The same for ``n`` sequences side by side, one event at a time."""
+    """The same for sequences side by side, one event at a time, each in one meter ``[n]``."""
 
-    def __init__(self, space: EventSpace, n: int, *, span: int, device: torch.device) -> None:
-        self.space = space
+    def __init__(self, space: EventSpace, meter: Tensor, *, span: int) -> None:
+        self.space, n, device = space, len(meter), meter.device
         # the last events and how each went on from the one before it, the oldest first
         self.past = torch.full((n, space.n_categories, span), -1, device=device)
         self.intervals = torch.full((n, span), _NO_INTERVAL, device=device)
@@ -109,7 +109,7 @@ class Recollection:
         self.spans = torch.tensor(ECHO_SPANS, device=device)[:, None]
         self.n_heard = torch.zeros((), dtype=torch.int64, device=device)
         self.echo_sums = torch.zeros(n, len(ECHO_SPANS), N_LIKE, device=device)
-        self.threads = threads.Threads(space, n, span=span, device=device)
+        self.threads = threads.Threads(space, meter, span=span)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``."""

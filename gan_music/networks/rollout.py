@@ -54,7 +54,7 @@ class Rollout:
             self.recollection: Recollection | None = None
             if generator.recall_span:
                 self.recollection = Recollection(
-                    self.space, len(z), span=generator.recall_span, device=z.device
+                    self.space, self.context.meter, span=generator.recall_span
                 )
         # before the first event stands "nothing yet"
         self.chosen = self.space.nothing.expand(len(z), -1)

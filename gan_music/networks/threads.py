@@ -4,6 +4,9 @@ Where a passage comes back, notes differ here and there, and what is found by th
 the same (:mod:`gan_music.networks.recall`) is lost at each of them. A thread is not: once the last
 notes are those of an earlier place, the music is taken to follow that place at a fixed distance in
 time, until another place is more like it. The event that lies there next is what the thread says.
+
+Other threads are always there: they follow what was a beat, a bar, two, four and eight bars ago, as
+figures and phrases do, on other notes or the same.
 """
 
 from __future__ import annotations
@@ -20,12 +23,15 @@ from gan_music.networks.events import EventSpace
 LIKE = (4, 8, 16)
 # one thread each: its places lie so many events back at least, so that the second is no near loop
 BACK = (1, 64)
-N_THREADS = len(BACK)  # S
+BARS = (0, 1, 2, 4, 8)  # bars ago, for those that are always there; 0 stands for a beat
+N_THREADS = len(BACK) + len(BARS)  # S
+_N_FOUND = len(BACK)
 TRUST_SPANS = (8, 64)  # events over which it is counted, fading, how often a thread was right
-N_TRUSTS = len(TRUST_SPANS) * N_THREADS
+N_TRUSTS = 2 * len(TRUST_SPANS) * N_THREADS
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
-_ORDER = 128  # more than there are pitches
+_ORDER = 128  # more than there are pitches, or notes of one onset
+_SIZES = (len(BACK), len(BARS))
 _MOST_BACK = 1 << 20  # more events than anything is recalled of
 _RARE = 0.01  # what trust is large against
 
@@ -36,8 +42,8 @@ class Followed(NamedTuple):
     Attributes
     ----------
     said : the event that comes next on each, ids ``[B, T, S, C]``; -1 where there is none.
-    trust : share of the last events that it was right about in onset and pitch, by
-        ``TRUST_SPANS``, ``[B, T, len(TRUST_SPANS), S]``.
+    trust : share of the last events that it was right about, by ``TRUST_SPANS``, in onset alone
+        and in onset and pitch, ``[B, T, len(TRUST_SPANS), 2, S]``.
     """
 
     said: Tensor
@@ -53,55 +59,73 @@ def follow(space: EventSpace, events: Tensor, likeness: Tensor, *, span: int) ->
     ids = events[..., : space.n_categories].clamp_min(0)
     steps = space.offset_bins[ids[..., _OFFSET]]
     onset = steps.cumsum(1)
-    order = _order(onset, ids[..., _PITCH]).cummax(1).values
-    last, last_order = (F.pad(x, (1, 0))[:, :length] for x in (onset, order))
-
     t = torch.arange(length, device=events.device)
+    rank = t - t.where((steps > 0) | (t == 0), 0).cummax(1).values
+    orders = torch.stack([_order(onset, ids[..., _PITCH]).cummax(1).values, _order(onset, rank)])
+    last = F.pad(onset, (1, 0))[:, :length]
+
     best, place = _rank(likeness, t[:, None] - t).max(-1)  # [B, T, S]
     lag = last[..., None] - _at(onset - steps, place)
     since = t[:, None].where(best > 0, -1).cummax(1).values
     lag = lag.gather(1, since.clamp_min(0)).where(since >= 0, 0)
+    meter = events[..., -1].clamp_min(0)
+    meter = torch.cat([meter[:, :1], meter[:, :-1]], 1)
+    lag = torch.cat([lag, lags(space, meter)], -1)
 
-    wanted = (last_order[..., None] - lag * _ORDER).flatten(1)
-    there = torch.searchsorted(order, wanted, right=True).view(lag.shape)
-    near = (t[:, None] - there < span) & space.present(events)[..., None]
+    there = torch.cat(
+        [
+            torch.searchsorted(
+                order, (F.pad(order, (1, 0))[:, :length, None] - x * _ORDER).flatten(1), right=True
+            ).view(x.shape)
+            for order, x in zip(orders, lag.split(_SIZES, -1), strict=True)
+        ],
+        -1,
+    )
+    near = (there < t[:, None]) & (t[:, None] - there < span) & space.present(events)[..., None]
     there = there.clamp_max(length - 1)
     found = torch.stack([_at(ids[..., i], there) for i in range(ids.shape[-1])], -1)
     said = _said(space, last[..., None], lag * near, _at(onset, there), found)
 
-    right = _right(said, ids).mT[:, None]  # [B, 1, S, T]
+    right = _right(said, ids).flatten(2).mT[:, None]  # [B, 1, 2 S, T]
     ago = (t - t[:, None] - 1).clamp_min(-1)  # of the columns' events, from the rows'
     kept = torch.stack([(1 - 1 / k) ** ago / k for k in TRUST_SPANS]).where(ago >= 0, 0)
     with torch.autocast(events.device.type, enabled=False):
-        trust = right @ kept  # [B, spans, S, T]
-    return Followed(said, trust.permute(0, 3, 1, 2))
+        trust = right @ kept  # [B, spans, 2 S, T]
+    return Followed(said, trust.permute(0, 3, 1, 2).unflatten(-1, (2, -1)))
+
+
+def lags(space: EventSpace, meter: Tensor) -> Tensor:
+    """Steps back of the threads that are always there, in meters ``[...]``: ``[..., BARS]``."""
+    bar = space.bars[meter]
+    return torch.stack([bar * n if n else torch.full_like(bar, space.grid) for n in BARS], -1)
 
 
 class Threads:
-    """The same for ``n`` sequences side by side, one event at a time."""
+    """The same for sequences side by side, one event at a time, each in one meter ``[n]``."""
 
-    def __init__(self, space: EventSpace, n: int, *, span: int, device: torch.device) -> None:
-        self.space = space
+    def __init__(self, space: EventSpace, meter: Tensor, *, span: int) -> None:
+        self.space, n, device = space, len(meter), meter.device
         # of the last events, the oldest first: onset, that of the event before, both in steps;
-        # and their order in the piece
+        # and their order in the piece, by pitch and by rank among those of one onset
         self.onset = torch.zeros(n, span, dtype=torch.int64, device=device)
         self.before = torch.zeros_like(self.onset)
-        self.order = torch.full_like(self.onset, -(1 << 40))
+        self.orders = torch.full((n, 2, span), -(1 << 40), device=device)
+        self.rank = torch.full((n, 1), -1, device=device)
         self.ago = torch.arange(span, 0, -1, device=device)
-        self.lag = torch.zeros(n, N_THREADS, dtype=torch.int64, device=device)
+        self.lag = F.pad(lags(space, meter), (_N_FOUND, 0))
         self.said = torch.full((n, N_THREADS, space.n_categories), -1, device=device)
         self.still = self.said
-        self.trust = torch.zeros(n, len(TRUST_SPANS), N_THREADS, device=device)
-        self.spans = torch.tensor(TRUST_SPANS, device=device)[:, None]
+        self.trust = torch.zeros(n, len(TRUST_SPANS), 2, N_THREADS, device=device)
+        self.spans = torch.tensor(TRUST_SPANS, device=device)[:, None, None]
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``."""
-        for name in ("onset", "before", "order", "lag", "said", "still", "trust"):
+        for name in ("onset", "before", "orders", "rank", "lag", "said", "still", "trust"):
             setattr(self, name, getattr(self, name)[rows])
 
     def scores(self, category: int, size: int) -> Tensor:
         """Of the choices for the next event, ``[B, S, size]``."""
-        return scored(self.still[..., category], self.trust[:, 0], size)
+        return scored(self.still, self.trust, category, size)
 
     def chose(self, category: int, ids: Tensor) -> None:
         """What was chosen for it, ``[B]``."""
@@ -117,28 +141,38 @@ class Threads:
         self.trust = self.trust + (right[:, None] - self.trust) / self.spans
         last = self.onset[:, -1:]
         onset = last + self.space.offset_bins[chosen[:, :1]]
-        order = torch.maximum(_order(onset, chosen[:, 1:2]), self.order[:, -1:])
+        self.rank = (self.rank + 1).where(onset == last, 0)
+        order = torch.maximum(_order(onset, chosen[:, 1:2]), self.orders[:, 0, -1:])
+        now = torch.stack([order, _order(onset, self.rank)], 1)
         self.onset = torch.cat([self.onset[:, 1:], onset], 1)
         self.before = torch.cat([self.before[:, 1:], last], 1)
-        self.order = torch.cat([self.order[:, 1:], order], 1)
+        self.orders = torch.cat([self.orders[..., 1:], now], 2)
 
         likeness = torch.stack([runs >= k for k in LIKE]).sum(0)
         best, place = _rank(likeness, self.ago).max(-1)  # [B, S]
-        self.lag = (onset - self.before.gather(1, place)).where(best > 0, self.lag)
-        there = torch.searchsorted(self.order, order - self.lag * _ORDER, right=True)
-        near = there > 0
-        there = there.clamp_max(self.order.shape[1] - 1)
-        found = past.gather(2, there[:, None].expand(-1, past.shape[1], -1)).mT
-        self.said = _said(self.space, onset, self.lag * near, self.onset.gather(1, there), found)
+        found, always = self.lag.split(_SIZES, 1)
+        found = (onset - self.before.gather(1, place)).where(best > 0, found)
+        self.lag = torch.cat([found, always], 1)
+        # both kinds in both orders, of which each has its own
+        wanted = now - self.lag[:, None] * _ORDER
+        there = torch.searchsorted(self.orders, wanted, right=True)
+        there = torch.cat([there[:, 0, :_N_FOUND], there[:, 1, _N_FOUND:]], 1)
+        size = self.orders.shape[2]
+        near = (there > 0) & (there < size)
+        there = there.clamp_max(size - 1)
+        events = past.gather(2, there[:, None].expand(-1, past.shape[1], -1)).mT
+        self.said = _said(self.space, onset, self.lag * near, self.onset.gather(1, there), events)
         self.still = self.said
 
 
-def scored(said: Tensor, trust: Tensor, size: int) -> Tensor:
-    """One category of what threads say and how far each is trusted, ``[..., S]`` -> scores of the
-    choices, ``[..., S, size]``.
+def scored(said: Tensor, trust: Tensor, category: int, size: int) -> Tensor:
+    """What threads say, ``[..., S, C]``, and how far each is trusted, as in :class:`Followed` ->
+    scores of the choices of a category, ``[..., S, size]``: of offsets by the trust in onsets.
     """
+    said = said[..., category]
     scores = torch.zeros(*said.shape, size, device=said.device)
-    height = torch.log1p(trust / _RARE) * (said >= 0)
+    trusted = trust[..., 0, 0 if category == _OFFSET else 1, :]
+    height = torch.log1p(trusted / _RARE) * (said >= 0)
     return scores.scatter_(-1, said.clamp_min(0)[..., None], height[..., None])
 
 
@@ -173,9 +207,10 @@ def _said(space: EventSpace, last: Tensor, lag: Tensor, onset: Tensor, ids: Tens
 
 
 def _right(said: Tensor, ids: Tensor) -> Tensor:
-    """Whether each thread said the event's onset and pitch, ``[..., S]``."""
+    """Whether each thread said the event's onset, and that and its pitch, ``[..., 2, S]``."""
     same = said == ids[..., None, :]
-    return (same[..., _OFFSET] & same[..., _PITCH]).float()
+    onset = same[..., _OFFSET]
+    return torch.stack([onset, onset & same[..., _PITCH]], -2).float()
 
 
 def _at(x: Tensor, index: Tensor) -> Tensor:

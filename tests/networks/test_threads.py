@@ -13,7 +13,7 @@ from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
 from gan_music.networks.events import PADDING
 from gan_music.networks.recall import N_LIKE, Recollection, recall
-from gan_music.networks.threads import BACK, TRUST_SPANS
+from gan_music.networks.threads import BACK, N_TRUSTS, TRUST_SPANS
 
 space = event_space(EventCodec(24))
 OFFSET, PITCH, DURATION = range(3)
@@ -75,8 +75,9 @@ def test_its_score_is_as_high_as_it_has_been_right_of_late() -> None:
     score = math.log1p(trust[0] / 0.01)
     assert float(found.scores[OFFSET][0, 14, FIRST, 6]) == pytest.approx(score, rel=1e-5)
     assert float(found.scores[DURATION][0, 14, FIRST, 3]) == pytest.approx(score, rel=1e-5)
-    told = found.echoes[0, 14, -4:].tolist()
-    assert told == pytest.approx([trust[0], 0, trust[1], 0], rel=1e-5)
+    told = found.echoes[0, 14, -N_TRUSTS:].view(len(TRUST_SPANS), 2, -1)
+    assert told[..., 0].tolist() == [pytest.approx([x, x], rel=1e-5) for x in trust]
+    assert not told[..., 1].any()  # nothing was so far back
 
 
 def test_the_longer_likeness_is_followed_and_of_the_same_the_earlier() -> None:
@@ -112,6 +113,52 @@ def test_chords_are_followed_note_by_note() -> None:
     ]
 
 
+# kinds of likeness: a beat, a bar, two bars ago
+BEAT_AGO, BAR_AGO, TWO_BARS_AGO = (N_LIKE + len(BACK) + i for i in range(3))
+
+
+def test_what_was_a_bar_ago_is_always_known() -> None:
+    # three bars of one rhythm, on other notes each; the third has a chord less
+    bars = [[(24, 40), (24, 52), (0, 55), (36, 50), (12, 47)] for _ in range(3)]
+    bars[1] = [(s, p + 5) for s, p in bars[1]]
+    bars[2] = [(24, 60), (24, 64), (36, 62)]
+    e = events([note for bar in bars for note in bar])
+    found = recall(space, e, e, span=50).scores
+    steps = space.offset_bins.tolist()
+
+    def known(step: int, kind: int) -> tuple[set[int], set[int]]:
+        offsets, pitches = said(found, step, kind)
+        return {steps[i] for i in offsets}, pitches
+
+    # in the second bar the rhythm is right, and no pitch is; trust comes with the first event
+    assert [known(t, BAR_AGO)[0] for t in (5, 6, 7, 8, 9)] == [set(), {24}, {0}, {36}, {12}]
+    assert [known(t, BAR_AGO)[1] for t in (5, 6, 7, 8, 9)] == [set()] * 5
+    # in the third, after the single note where two began a bar ago, the second is what is next
+    assert known(12, BAR_AGO)[0] == {0}
+    # two bars ago there is nothing to be right about before it
+    assert known(10, TWO_BARS_AGO) == (set(), set())
+    assert known(11, TWO_BARS_AGO) == ({24}, set())
+
+
+def test_a_figure_that_is_played_again_a_beat_later_is_known_note_by_note() -> None:
+    figure = [(6, 40), (6, 52), (6, 47), (6, 52)]
+    e = events([*figure, *figure, *figure])
+    found = recall(space, e, e, span=50).scores
+    for t in range(5, 12):
+        assert said(found, t, BEAT_AGO) == ({6}, {figure[t % 4][1]})
+
+
+def test_threads_follow_their_meter() -> None:
+    # in 3/4 a bar ago is 72 steps
+    e = events([(24, p) for p in (40, 41, 42, 40, 41, 42)])
+    e[..., -1] = meter_id(3, 4)
+    found = recall(space, e, e, span=50).scores
+    assert said(found, 4, BAR_AGO)[PITCH] == {41}
+    e[..., -1] = meter_id(4, 4)
+    found = recall(space, e, e, span=50).scores
+    assert said(found, 5, BAR_AGO)[PITCH] == set()
+
+
 def test_padding_follows_nothing() -> None:
     e = events([(6, p) for p in [*MOTIF, *MOTIF]])
     padded = torch.cat([e, torch.full((1, 3, 5), PADDING)], 1)
@@ -145,16 +192,18 @@ def test_step_by_step_is_the_same(
     passage: int, between: int, span: int, rate: float, seed: int
 ) -> None:
     torch.manual_seed(seed)
+    meters = torch.tensor([meter_id(*m) for m in ((2, 4), (3, 8), (1, 8))])
 
     # a passage, something else, and the passage with some notes changed, for three sequences
     def drawn(n: int) -> Tensor:
-        return torch.stack([torch.randint(0, k, (3, n)) for k in (8, 12, 3, 24, 3)], -1)
+        columns = [torch.randint(0, k, (3, n)) for k in (8, 12, 3, 24)]
+        return torch.stack([*columns, meters[:, None].expand(-1, n)], -1)
 
     first = drawn(passage)
     again = first.where(torch.rand(3, passage, 1) >= rate, drawn(passage))
     notes = torch.cat([first, drawn(between), again, again], 1)
     found, echoes = recall(space, notes, notes, span=span)
-    recollection = Recollection(space, 3, span=span, device=notes.device)
+    recollection = Recollection(space, meters, span=span)
     order = torch.arange(3)
     for t in range(notes.shape[1]):
         assert torch.allclose(recollection.echoes(), echoes[order, t], atol=1e-5)
