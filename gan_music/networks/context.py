@@ -86,7 +86,7 @@ class Context(NamedTuple):
         """The harmony that the last pitch joined, as it would hear it, ``[..., F]``
         (:func:`~gan_music.networks.sounding.around`); of none before the first event.
         """
-        found = harmony(space, self.sounding, self.heard)
+        found = harmony(space, self.sounding, self.position, self.heard)
         return around(found, self.pitches[..., 0].clamp_max(space.sizes[_PITCH] - 1))
 
 

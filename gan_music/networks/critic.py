@@ -118,7 +118,7 @@ class LSTMCritic(nn.Module):
         then = context.sounding.moved(self.space.offset_bins[offset])
         ends = sounding.durations(self.space, then)
         return [
-            sounding.around(sounding.harmony(self.space, then, context.heard), pitch),
+            sounding.around(sounding.harmony(self.space, then, ids[..., -2], context.heard), pitch),
             met.gather(-1, _at(offset, met))[..., 0],
             ends.gather(-1, _at(duration, ends))[..., 0],
         ]

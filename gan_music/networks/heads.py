@@ -124,14 +124,19 @@ class Heads(nn.Module):
             by_recall = (trust[..., None, :] @ recalled.to(trust.dtype))[..., 0, :]
         if n := self.n_sounding.get(category, 0):
             scores, weights = scores.tensor_split([-n], -1)
-            by_sounding = self._sounding(category, weights, context, offset)
+            by_sounding = self._sounding(category, weights, context, onset, offset)
         logits = self._related(category, scores, context, onset)
         if n:
             logits = logits + by_sounding
         return logits if recalled is None else logits + by_recall
 
     def _sounding(
-        self, category: int, weights: Tensor, context: Context, offset: Tensor | None
+        self,
+        category: int,
+        weights: Tensor,
+        context: Context,
+        onset: Tensor,
+        offset: Tensor | None,
     ) -> Tensor:
         """Scores by what sounds, with weights ``[..., F]``."""
         if category == _OFFSET:
@@ -140,7 +145,8 @@ class Heads(nn.Module):
         assert offset is not None
         then = context.sounding.moved(self.space.offset_bins[offset])
         if category == _PITCH:
-            return sounding.score(sounding.harmony(self.space, then, context.heard), weights)
+            found = sounding.harmony(self.space, then, onset, context.heard)
+            return sounding.score(found, weights)
         met = sounding.durations(self.space, then)
         return (weights[..., None, :] @ met.to(weights.dtype))[..., 0, :]
 

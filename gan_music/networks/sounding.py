@@ -20,6 +20,7 @@ N_TIMES = 3  # what is known of each choice of a time
 NEAR = 12  # semitones: intervals up to this are told apart, wider ones by their class
 _N_NEAR = 2 * NEAR + 1
 _CLASSES = 12
+_N_SETS = 4  # of notes: those that begin with it, held ones, this beat's, the last beat's
 _LONG_AGO = -(1 << 20)  # steps: where there is no note
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
@@ -27,7 +28,7 @@ _OFFSET, _PITCH, _DURATION = 0, 1, 2
 
 def n_around(n_memories: int) -> int:
     """How many numbers :func:`around` gives."""
-    return _CLASSES * (2 + n_memories) + 2 * _N_NEAR
+    return _CLASSES * (_N_SETS + n_memories) + 2 * _N_NEAR
 
 
 class Sounding(NamedTuple):
@@ -117,8 +118,8 @@ class Harmony(NamedTuple):
 
     Attributes
     ----------
-    classes : ``[..., X, 12]``, by pitch class: notes that begin with it, notes that are held, and
-        the shares of what was heard, by memory.
+    classes : ``[..., X, 12]``, by pitch class: notes that begin with it, notes that are held, those
+        that began in its beat, in the beat before, and the shares of what was heard, by memory.
     near : ``[..., 2, P + 2 NEAR]``, by pitch, ``NEAR`` more on either side: notes that begin with
         it, and held ones.
     """
@@ -128,20 +129,27 @@ class Harmony(NamedTuple):
 
 
 @torch.no_grad()
-def harmony(space: EventSpace, sounding: Sounding, heard: Tensor) -> Harmony:
-    """Of a note at step 0 of ``sounding``; pitches were ``heard`` so much, ``[..., M, P]``."""
+def harmony(space: EventSpace, sounding: Sounding, position: Tensor, heard: Tensor) -> Harmony:
+    """Of a note at step 0 of ``sounding``, at a ``position [...]`` in the bar; pitches were
+    ``heard`` so much, ``[..., M, P]``.
+    """
     n_pitches = space.sizes[_PITCH]
-    new = sounding.begins == 0
-    held = (sounding.begins < 0) & (sounding.ends > 0)
-    kinds = torch.stack([new, held], -2).to(heard.dtype)  # [..., 2, S]
+    begins, beat = sounding.begins, -(position % space.grid)[..., None]
+    sets = [
+        begins == 0,
+        (begins < 0) & (sounding.ends > 0),
+        begins >= beat,
+        (begins >= beat - space.grid) & (begins < beat),
+    ]
+    kinds = torch.stack(sets, -2).to(heard.dtype)  # [..., 4, S]
     where = sounding.pitch[..., None, :].expand_as(kinds)
-    near = kinds.new_zeros(*kinds.shape[:-1], n_pitches + 2 * NEAR + 1)
-    near = near.scatter_add_(-1, where + NEAR, kinds)[..., :-1]
-    # what there is no note for, P, adds nothing: it neither begins nor is held
+    found = kinds.new_zeros(*kinds.shape[:-1], n_pitches + 2 * NEAR + 1)
+    found = found.scatter_add_(-1, where + NEAR, kinds)[..., :-1]
+    # what there is no note for, P, adds nothing: it began too long ago
     shares = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
-    pitches = torch.cat([near[..., NEAR : NEAR + n_pitches], shares], -2)
+    pitches = torch.cat([found[..., NEAR : NEAR + n_pitches], shares], -2)
     padded = F.pad(pitches, (0, -n_pitches % _CLASSES))
-    return Harmony(padded.unflatten(-1, (-1, _CLASSES)).sum(-2), near)
+    return Harmony(padded.unflatten(-1, (-1, _CLASSES)).sum(-2), found[..., :2, :])
 
 
 @torch.no_grad()

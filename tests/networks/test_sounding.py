@@ -68,19 +68,36 @@ def test_durations_are_told_which_held_notes_they_end_with() -> None:
     assert sounding.durations(space, then)[0].sum(1).tolist() == [0, 0, len(DURATIONS)]
 
 
+def joined_after(steps: int, *, position: int) -> sounding.Harmony:
+    then = before(3).sounding.moved(torch.tensor([steps]))
+    return sounding.harmony(space, then, torch.tensor([position]), before(3).heard)
+
+
+def test_the_harmony_of_the_beat_and_of_the_one_before() -> None:
+    def sets(steps: int, position: int) -> list[set[int]]:
+        told = sounding.around(joined_after(steps, position=position), torch.tensor([47]))[0]
+        return [{k for k, x in enumerate(row.tolist()) if x} for row in told[24:48].view(2, 12)]
+
+    # the C began half a beat before E and G: they are of one beat, or two
+    assert sets(0, 60) == [{0, 3, 7}, set()]
+    assert sets(0, 48) == [{0, 3}, {7}]
+    assert sets(12, 72) == [set(), {0, 3, 7}]
+    assert sets(36, 96) == [set(), set()]
+
+
 def test_the_harmony_as_a_pitch_hears_it() -> None:
     # G a second time, at the same onset: C is held into it, E and G begin with it
-    found = sounding.harmony(space, before(3).sounding.moved(torch.tensor([0])), before(3).heard)
+    found = joined_after(0, position=60)
     told = sounding.around(found, torch.tensor([47]))[0]
-    new, held, *_ = told[: 12 * (2 + len(MEMORIES))].view(-1, 12)
+    new, held, *_ = told[: -2 * (2 * NEAR + 1)].view(-1, 12)
     assert {k: x for k, x in enumerate(new.tolist()) if x} == {0: 1, 3: 1}
     assert {k: x for k, x in enumerate(held.tolist()) if x} == {7: 1}
     near_new, near_held = told[-2 * (2 * NEAR + 1) :].view(2, -1)
     assert {k - NEAR: x for k, x in enumerate(near_new.tolist()) if x} == {0: 1, 3: 1}
     assert {k - NEAR: x for k, x in enumerate(near_held.tolist()) if x} == {7: 1}
     # half a beat later the E has just ended, and nothing begins yet
-    found = sounding.harmony(space, before(3).sounding.moved(torch.tensor([12])), before(3).heard)
-    new, held, *_ = sounding.around(found, torch.tensor([47]))[0, :48].view(-1, 12)
+    found = joined_after(12, position=72)
+    new, held, *_ = sounding.around(found, torch.tensor([47]))[0, :72].view(-1, 12)
     assert new.sum() == 0
     assert {k: x for k, x in enumerate(held.tolist()) if x} == {0: 1, 7: 1}
 
@@ -112,13 +129,19 @@ def test_harmony_is_what_counting_finds(seed: int, step: int) -> None:
     then = Sounding(*(x[:, step] for x in whole.sounding)).moved(
         space.offset_bins[events[:, step, 0]]
     )
-    found = sounding.harmony(space, then, whole.heard[:, step])
+    position = rows[-1][-2]
+    beat = now - position % 24
+    found = sounding.harmony(space, then, torch.tensor([position]), whole.heard[:, step])
     told = sounding.around(found, torch.tensor([last]))[0]
-    new, held, *shares = told[: 12 * (2 + len(MEMORIES))].view(-1, 12).tolist()
+    new, held, this, before_it, *shares = told[: -2 * (2 * NEAR + 1)].view(-1, 12).tolist()
     near_new, near_held = told[-2 * (2 * NEAR + 1) :].view(2, -1).tolist()
     for k in range(12):
         assert new[k] == sum(b == now and (last - p) % 12 == k for b, _, p in past)
         assert held[k] == sum(b < now < e and (last - p) % 12 == k for b, e, p in past)
+        assert this[k] == sum(b >= beat and (last - p) % 12 == k for b, _, p in past)
+        assert before_it[k] == sum(
+            beat - 24 <= b < beat and (last - p) % 12 == k for b, _, p in past
+        )
     for k in range(-NEAR, NEAR + 1):
         assert near_new[k + NEAR] == sum(b == now and last - p == k for b, _, p in past)
         assert near_held[k + NEAR] == sum(b < now < e and last - p == k for b, e, p in past)
@@ -129,7 +152,7 @@ def test_harmony_is_what_counting_finds(seed: int, step: int) -> None:
 def test_all_pitches_are_scored_by_what_each_would_hear() -> None:
     events = playable(2, 12, 0)
     context = contexts(space, events, n_intervals=0, sounding_span=6)
-    found = sounding.harmony(space, context.sounding, context.heard)
+    found = sounding.harmony(space, context.sounding, context.position, context.heard)
     torch.manual_seed(0)
     weights = torch.randn(2, 12, sounding.n_around(len(MEMORIES)))
     scores = sounding.score(found, weights)
