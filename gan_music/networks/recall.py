@@ -158,7 +158,7 @@ class Recollection:
         like = torch.stack(kinds, 1)
         self.weights = like * self.fading
         self.n_heard = self.n_heard + 1
-        self.threads.after(chosen, exact, self.past)
+        self.threads.after(chosen, exact, self.past, self.intervals)
         self.echo_sums += (like.any(-1)[:, None].float() - self.echo_sums) / self.spans
 
 

@@ -106,11 +106,17 @@ def durations(space: EventSpace, sounding: Sounding) -> Tensor:
 
 
 def _times(sounding: Sounding, held: Tensor, bins: Tensor) -> Tensor:
-    ends = sounding.ends.where(held, -1)[..., None]  # -1: at no choice
-    n_held = held.sum(-1, keepdim=True).clamp_min(1)
-    meets = (ends == bins).any(-2)
-    goes_on = (ends > bins).sum(-2) / n_held
-    return torch.stack([meets.to(goes_on.dtype), goes_on, (goes_on == 0) & ~meets], -2)
+    # by the first of the ascending bins that an end does not lie beyond, which may be none of them
+    ends = sounding.ends.contiguous()
+    place = torch.searchsorted(bins, ends)
+    exact = bins[place.clamp_max(len(bins) - 1)] == ends
+    counts = torch.zeros(*ends.shape[:-1], 2, len(bins) + 1, device=ends.device)
+    kinds = torch.stack([held, held & exact], -2)
+    counts.scatter_add_(-1, place[..., None, :].expand_as(kinds), kinds.to(counts.dtype))
+    ended, met = counts[..., 0, :-1].cumsum(-1), counts[..., 1, :-1] > 0
+    n_held = held.sum(-1, keepdim=True)
+    goes_on = (n_held - ended) / n_held.clamp_min(1)
+    return torch.stack([met.to(goes_on.dtype), goes_on, (goes_on == 0) & ~met], -2)
 
 
 class Harmony(NamedTuple):

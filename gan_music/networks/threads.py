@@ -5,8 +5,9 @@ the same (:mod:`gan_music.networks.recall`) is lost at each of them. A thread is
 notes are those of an earlier place, the music is taken to follow that place at a fixed distance in
 time, until another place is more like it. The event that lies there next is what the thread says.
 
-Other threads are always there: they follow what was a beat, a bar, two, four and eight bars ago, as
-figures and phrases do, on other notes or the same.
+Other threads are always there: they follow what was a beat, a bar, two, four and eight bars ago.
+Each is there twice: once for the same notes, and once for about the same way from note to note, as
+a figure goes on in another harmony.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ LIKE = (4, 8, 16)
 # one thread each: its places lie so many events back at least, so that the second is no near loop
 BACK = (1, 64)
 BARS = (0, 1, 2, 4, 8)  # bars ago, for those that are always there; 0 stands for a beat
-N_THREADS = len(BACK) + len(BARS)  # S
-_N_FOUND = len(BACK)
+N_THREADS = len(BACK) + 2 * len(BARS)  # S: found, always there, about the same
 TRUST_SPANS = (8, 64)  # events over which it is counted, fading, how often a thread was right
 N_TRUSTS = 2 * len(TRUST_SPANS) * N_THREADS
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
 _ORDER = 128  # more than there are pitches, or notes of one onset
 _SIZES = (len(BACK), len(BARS))
+_ABOUT = 2  # semitones that a pitch is off at most, for those of which it need not be the same
 _MOST_BACK = 1 << 20  # more events than anything is recalled of
+_NOWHERE = -(1 << 20)
 _RARE = 0.01  # what trust is large against
 
 
@@ -41,7 +43,8 @@ class Followed(NamedTuple):
 
     Attributes
     ----------
-    said : the event that comes next on each, ids ``[B, T, S, C]``; -1 where there is none.
+    said : the event that comes next on each, ids ``[B, T, S, C]``; -1 where there is none. Of the
+        last ``len(BARS)``, its pitch is as far from the last one as there.
     trust : share of the last events that it was right about, by ``TRUST_SPANS``, in onset alone
         and in onset and pitch, ``[B, T, len(TRUST_SPANS), 2, S]``.
     """
@@ -85,6 +88,9 @@ def follow(space: EventSpace, events: Tensor, likeness: Tensor, *, span: int) ->
     there = there.clamp_max(length - 1)
     found = torch.stack([_at(ids[..., i], there) for i in range(ids.shape[-1])], -1)
     said = _said(space, last[..., None], lag * near, _at(onset, there), found)
+    before = F.pad(ids[..., _PITCH], (1, 0))[:, :length]
+    went = _at(ids[..., _PITCH] - before, there).where(there > 0, _NOWHERE)
+    said = _and_about(space, said, before[..., None] + went)
 
     right = _right(said, ids).flatten(2).mT[:, None]  # [B, 1, 2 S, T]
     ago = (t - t[:, None] - 1).clamp_min(-1)  # of the columns' events, from the rows'
@@ -112,7 +118,7 @@ class Threads:
         self.orders = torch.full((n, 2, span), -(1 << 40), device=device)
         self.rank = torch.full((n, 1), -1, device=device)
         self.ago = torch.arange(span, 0, -1, device=device)
-        self.lag = F.pad(lags(space, meter), (_N_FOUND, 0))
+        self.lag = F.pad(lags(space, meter), (len(BACK), 0))
         self.said = torch.full((n, N_THREADS, space.n_categories), -1, device=device)
         self.still = self.said
         self.trust = torch.zeros(n, len(TRUST_SPANS), 2, N_THREADS, device=device)
@@ -131,11 +137,12 @@ class Threads:
         """What was chosen for it, ``[B]``."""
         self.still = still(self.still, category, ids)
 
-    def after(self, chosen: Tensor, runs: Tensor, past: Tensor) -> None:
+    def after(self, chosen: Tensor, runs: Tensor, past: Tensor, intervals: Tensor) -> None:
         """The event is whole: ids ``[B, C]``.
 
         ``runs`` are how many pitches before each place are those before the next event,
-        ``[B, span]``, and ``past`` the events there, ``[B, C, span]``.
+        ``[B, span]``, ``past`` the events there, ``[B, C, span]``, and ``intervals`` how far from
+        those before them, ``[B, span]``.
         """
         right = _right(self.said, chosen)
         self.trust = self.trust + (right[:, None] - self.trust) / self.spans
@@ -156,12 +163,13 @@ class Threads:
         # both kinds in both orders, of which each has its own
         wanted = now - self.lag[:, None] * _ORDER
         there = torch.searchsorted(self.orders, wanted, right=True)
-        there = torch.cat([there[:, 0, :_N_FOUND], there[:, 1, _N_FOUND:]], 1)
+        there = torch.cat([there[:, 0, : len(BACK)], there[:, 1, len(BACK) :]], 1)
         size = self.orders.shape[2]
         near = (there > 0) & (there < size)
         there = there.clamp_max(size - 1)
         events = past.gather(2, there[:, None].expand(-1, past.shape[1], -1)).mT
-        self.said = _said(self.space, onset, self.lag * near, self.onset.gather(1, there), events)
+        said = _said(self.space, onset, self.lag * near, self.onset.gather(1, there), events)
+        self.said = _and_about(self.space, said, chosen[:, 1:2] + intervals.gather(1, there))
         self.still = self.said
 
 
@@ -170,15 +178,43 @@ def scored(said: Tensor, trust: Tensor, category: int, size: int) -> Tensor:
     scores of the choices of a category, ``[..., S, size]``: of offsets by the trust in onsets.
     """
     said = said[..., category]
-    scores = torch.zeros(*said.shape, size, device=said.device)
     trusted = trust[..., 0, 0 if category == _OFFSET else 1, :]
     height = torch.log1p(trusted / _RARE) * (said >= 0)
-    return scores.scatter_(-1, said.clamp_min(0)[..., None], height[..., None])
+    n_same = N_THREADS - len(BARS) if category == _PITCH else N_THREADS
+    scores = torch.zeros(*said.shape, size, device=said.device)
+    same = scores[..., :n_same, :]
+    same.scatter_(-1, said[..., :n_same, None].clamp_min(0), height[..., :n_same, None])
+    if n_same < N_THREADS:  # a bell around the pitch
+        off = torch.arange(size, device=said.device) - said[..., n_same:, None]
+        bell = torch.exp(-0.5 * (off / (0.75 * _ABOUT)) ** 2)
+        scores[..., n_same:, :] = bell * height[..., n_same:, None]
+    return scores
 
 
 def still(said: Tensor, category: int, chosen: Tensor) -> Tensor:
     """What threads say ``[..., S, C]`` once a category ``[...]`` was chosen otherwise: nothing."""
-    return said.where((said[..., category] == chosen[..., None])[..., None], -1)
+    return said.where(_same(said[..., category], category, chosen)[..., None], -1)
+
+
+def _same(said: Tensor, category: int, chosen: Tensor) -> Tensor:
+    """Whether a category of what threads say, ``[..., S]``, is what was chosen, ``[...]``."""
+    same = said == chosen[..., None]
+    if category == _PITCH:
+        about = (said - chosen[..., None]).abs() <= _ABOUT
+        n = N_THREADS - len(BARS)
+        same = torch.cat([same[..., :n], about[..., n:] & (said[..., n:] >= 0)], -1)
+    return same
+
+
+def _and_about(space: EventSpace, said: Tensor, pitch: Tensor) -> Tensor:
+    """With threads for about the same: those that are always there, with these pitches
+    ``[..., S]``.
+    """
+    pitch = pitch[..., len(BACK) :, None]
+    about = said[..., len(BACK) :, :]
+    about = torch.cat([about[..., :_PITCH], pitch, about[..., _PITCH + 1 :]], -1)
+    is_there = (about[..., :1] >= 0) & (pitch >= 0) & (pitch < space.sizes[_PITCH])
+    return torch.cat([said, about.where(is_there, -1)], -2)
 
 
 def _order(onset: Tensor, pitch: Tensor) -> Tensor:
@@ -208,9 +244,8 @@ def _said(space: EventSpace, last: Tensor, lag: Tensor, onset: Tensor, ids: Tens
 
 def _right(said: Tensor, ids: Tensor) -> Tensor:
     """Whether each thread said the event's onset, and that and its pitch, ``[..., 2, S]``."""
-    same = said == ids[..., None, :]
-    onset = same[..., _OFFSET]
-    return torch.stack([onset, onset & same[..., _PITCH]], -2).float()
+    onset, pitch = (_same(said[..., i], i, ids[..., i]) for i in (_OFFSET, _PITCH))
+    return torch.stack([onset, onset & pitch], -2).float()
 
 
 def _at(x: Tensor, index: Tensor) -> Tensor:

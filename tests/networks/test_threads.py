@@ -13,7 +13,7 @@ from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
 from gan_music.networks.events import PADDING
 from gan_music.networks.recall import N_LIKE, Recollection, recall
-from gan_music.networks.threads import BACK, N_TRUSTS, TRUST_SPANS
+from gan_music.networks.threads import BACK, BARS, N_TRUSTS, TRUST_SPANS
 
 space = event_space(EventCodec(24))
 OFFSET, PITCH, DURATION = range(3)
@@ -146,6 +146,33 @@ def test_a_figure_that_is_played_again_a_beat_later_is_known_note_by_note() -> N
     found = recall(space, e, e, span=50).scores
     for t in range(5, 12):
         assert said(found, t, BEAT_AGO) == ({6}, {figure[t % 4][1]})
+
+
+def test_a_figure_in_another_harmony_is_about_the_same() -> None:
+    # a beat; the same a fifth higher; and again, with a third that is minor
+    figure = [40, 44, 47, 44]
+    e = events([(6, p) for p in [*figure, *(p + 7 for p in figure), 40, 43, 47, 43]])
+    found = recall(space, e, e, span=50)
+    about = BEAT_AGO + len(BARS)
+    # the way it goes on, from the last pitch: 51, 54, 51 after 47
+    for t, pitch in ((6, 54), (7, 51), (9, 44), (10, 46), (11, 44)):
+        scores = found.scores[PITCH][0, t, about]
+        assert int(scores.argmax()) == pitch
+        # a bell: a semitone off is almost as good
+        assert float(scores[pitch + 1] / scores[pitch]) == pytest.approx(math.exp(-0.5 / 1.5**2))
+    # the minor third is near enough, and how long it lasts is known; the same notes, it has not
+    assert float(found.scores[DURATION][0, 9, about, 3]) > 0
+    assert not found.scores[DURATION][0, 9, BEAT_AGO].any()
+    assert int(found.scores[OFFSET][0, 9, about].argmax()) == 6
+    # trust in the onsets and in the way, of the last eight events: all but the first of a figure
+    first, later = found.echoes[0, 11, -N_TRUSTS:].view(len(TRUST_SPANS), 2, -1)[
+        0, :, about - N_LIKE
+    ]
+    n = TRUST_SPANS[0]
+    right = list(range(5, 11))
+    assert float(first) == pytest.approx(sum((1 - 1 / n) ** (10 - t) / n for t in right))
+    right.remove(8)
+    assert float(later) == pytest.approx(sum((1 - 1 / n) ** (10 - t) / n for t in right))
 
 
 def test_threads_follow_their_meter() -> None:
