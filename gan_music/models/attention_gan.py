@@ -27,6 +27,16 @@ class _Fakes(NamedTuple):
     z: Tensor
     noticed: Noticed
 
+    def of(self, rows: Tensor | slice) -> _Fakes:
+        """Some of them."""
+        return _Fakes(self.events[rows], self.z[rows], Noticed(*(x[rows] for x in self.noticed)))
+
+    def and_then(self, newer: _Fakes) -> _Fakes:
+        """These before others."""
+        noticed = (torch.cat(x) for x in zip(self.noticed, newer.noticed, strict=True))
+        events, z = torch.cat([self.events, newer.events]), torch.cat([self.z, newer.z])
+        return _Fakes(events, z, Noticed(*noticed))
+
 
 class AttentionGAN(LikelihoodModel, MusicGAN):
     """The generator of :class:`LikelihoodModel` against an :class:`LSTMCritic`.
@@ -34,8 +44,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. In the first ``warm_start_epochs``
     the generator learns from the likelihood alone; then the critic learns alone for
     ``lead_batches``; then both learn on each batch: the critic by BCE at every step of real windows
-    and of ``n_fakes`` rollouts, as long, that begin where in the bar these do; the generator by
-    REINFORCE with what the critic says each of its events is worth
+    and of ``n_fakes`` rollouts, as long, that begin where in the bar these do, drawn among the last
+    ``n_kept`` (Shrivastava et al. 2017, section 2.3: so it forgets nothing that it has caught); the
+    generator by REINFORCE with what the critic says each event of its latest rollouts is worth
     (:func:`gan_music.losses.advantages`), plus ``likelihood_weight`` times the likelihood of the
     real windows. No gradient passes through a choice.
 
@@ -67,7 +78,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
-        self._fakes: _Fakes | None = None
+        self._kept: _Fakes | None = None  # rollouts, the latest last
 
     @property
     def best_at_last(self) -> bool:
@@ -102,7 +113,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         fake = None
         if not self.warm:
             fake = self._rollout(batch)
-            self._update_d(opt_d, batch, fake)
+            self._update_d(opt_d, batch, self._met())
             leads = self.since < s.lead_batches
             self.n_adversarial += 1
             self.since += 1
@@ -115,7 +126,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def _rollout(self, batch: Tensor) -> _Fakes:
         """``n_fakes`` sequences as long as a batch's, new ones if it is time."""
         s = self.settings
-        if self._fakes is None or self.since % s.n_uses == 0:
+        if self._kept is None or self.since % s.n_uses == 0:
             self.generator.eval()
             z = self.generator.noise(s.n_fakes)
             position, meter = self.generator.space.starts(batch)
@@ -123,8 +134,19 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
             events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
             self.generator.train()
-            self._fakes = _Fakes(events, z, self.discriminator.notice(events))
-        return self._fakes
+            new = _Fakes(events, z, self.discriminator.notice(events))
+            kept = new if self._kept is None or not s.n_kept else self._kept.and_then(new)
+            self._kept = kept.of(slice(-max(s.n_kept, s.n_fakes), None))
+        return self._kept.of(slice(-s.n_fakes, None))
+
+    def _met(self) -> _Fakes:
+        """The rollouts that the critic learns from."""
+        assert self._kept is not None
+        n = len(self._kept.events)
+        if n == self.settings.n_fakes:
+            return self._kept
+        rows = torch.randint(n, (self.settings.n_fakes,), device=self._kept.events.device)
+        return self._kept.of(rows)
 
     def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: _Fakes) -> None:
         with self.toggled_optimizer(opt_d):
@@ -195,7 +217,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         # those that batches to come would see again
-        kept = self._fakes if self.settings.n_uses > 1 else None
+        kept = self._kept if self.settings.n_uses > 1 or self.settings.n_kept else None
         checkpoint["gan_music"]["fakes"] = None if kept is None else (kept.events, kept.z)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -203,4 +225,4 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         fakes = checkpoint["gan_music"]["fakes"]
         if fakes is not None:
             events, z = (x.to(self.device) for x in fakes)
-            self._fakes = _Fakes(events, z, self.discriminator.notice(events))
+            self._kept = _Fakes(events, z, self.discriminator.notice(events))

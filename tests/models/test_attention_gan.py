@@ -77,7 +77,7 @@ class Fakes(Callback):
         self.fakes: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
-        self.fakes.append(module._fakes.events)
+        self.fakes.append(module._kept.events)
 
 
 def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
@@ -86,6 +86,32 @@ def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
     fakes = seen.fakes
     assert [fakes[i] is fakes[i + 1] for i in range(3)] == [True, False, True]
     assert fakes[0].shape == (6, 10, 5)
+
+
+def test_the_critic_meets_earlier_rollouts_again(tmp_path: Path) -> None:
+    seen, met = Fakes(), []
+    model = make_model(n_kept=15)
+    critic = model.discriminator
+    plain = critic.forward
+
+    def forward(events: Tensor, noticed: Any = None) -> Tensor:
+        if noticed is not None and critic.training:
+            met.append(events)
+            assert torch.equal(noticed.numbers, critic.notice(events).numbers)
+        return plain(events, noticed)
+
+    critic.forward = forward  # type: ignore[method-assign]
+    fit(model, tmp_path, seen, n_batches=4)
+    kept = seen.fakes
+    # six more with each rollout, and no more than fifteen
+    assert [len(k) for k in kept] == [6, 12, 15, 15]
+    assert torch.equal(kept[1][:6], kept[0])
+    assert torch.equal(kept[2], torch.cat([kept[1], kept[2][-6:]])[-15:])
+    # as many as of one rollout are met, and not of the latest alone
+    assert [len(m) for m in met] == [6] * 4
+    for m, k in zip(met, kept, strict=True):
+        assert all((k == row).all(2).all(1).any() for row in m)
+    assert not all((kept[3][-6:] == row).all(2).all(1).any() for row in met[3])
 
 
 def test_what_the_critic_likes_becomes_likelier(tmp_path: Path) -> None:
