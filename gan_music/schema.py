@@ -154,6 +154,7 @@ class AttentionGANConfig(LikelihoodConfig):
     label_smoothing: float = bounded(0, 0.5)
     n_fakes: int = bounded(1, 65536)
     n_uses: int = bounded(1)
+    lead_uses: int = bounded(1, default=2)
     n_kept: int = bounded(0, 65536, default=0)
     adversarial_weight: float = bounded(0)
     likelihood_weight: float = bounded(0)

@@ -18,24 +18,25 @@ from gan_music.networks.critic import LSTMCritic, Noticed
 from gan_music.schema import AttentionGANConfig
 
 
-class _Fakes(NamedTuple):
-    """Sequences ``events [N, T, C + 2]``, the noise ``z [N, Z]`` that they are from, and what the
-    critic notices of them.
-    """
+class _Heard(NamedTuple):
+    """Sequences ``events [N, T, C + 2]`` and what the critic notices of them."""
 
     events: Tensor
-    z: Tensor
     noticed: Noticed
 
-    def of(self, rows: Tensor | slice) -> _Fakes:
+    def of(self, rows: Tensor | slice) -> _Heard:
         """Some of them."""
-        return _Fakes(self.events[rows], self.z[rows], Noticed(*(x[rows] for x in self.noticed)))
+        return _Heard(self.events[rows], Noticed(*(x[rows] for x in self.noticed)))
 
-    def and_then(self, newer: _Fakes) -> _Fakes:
-        """These before others."""
-        noticed = (torch.cat(x) for x in zip(self.noticed, newer.noticed, strict=True))
-        events, z = torch.cat([self.events, newer.events]), torch.cat([self.z, newer.z])
-        return _Fakes(events, z, Noticed(*noticed))
+    def any(self, n: int) -> _Heard:
+        """As many of them as are asked for, each drawn among all."""
+        return self.of(torch.randint(len(self.events), (n,), device=self.events.device))
+
+    def and_then(self, newer: _Heard, most: int) -> _Heard:
+        """The last of these and then others."""
+        old = self.of(slice(max(0, len(self.events) + len(newer.events) - most), None))
+        noticed = (torch.cat(x) for x in zip(old.noticed, newer.noticed, strict=True))
+        return _Heard(torch.cat([old.events, newer.events]), Noticed(*noticed))
 
 
 class AttentionGAN(LikelihoodModel, MusicGAN):
@@ -44,11 +45,15 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. In the first ``warm_start_epochs``
     the generator learns from the likelihood alone; then the critic learns alone for
     ``lead_batches``; then both learn on each batch: the critic by BCE at every step of real windows
-    and of ``n_fakes`` rollouts, as long, that begin where in the bar these do, drawn among the last
-    ``n_kept`` (Shrivastava et al. 2017, section 2.3: so it forgets nothing that it has caught); the
-    generator by REINFORCE with what the critic says each event of its latest rollouts is worth
+    and of rollouts, as long, that begin where in the bar these do; the generator by REINFORCE with
+    what the critic says each event of its ``n_fakes`` latest rollouts is worth
     (:func:`gan_music.losses.advantages`), plus ``likelihood_weight`` times the likelihood of the
     real windows. No gradient passes through a choice.
+
+    The critic's ``n_fakes`` sequences of each kind are drawn among the last ``n_kept``: what it
+    notices of them takes longer than learning from it, and it forgets nothing that it has caught
+    (Shrivastava et al. 2017, section 2.3). With ``n_kept=0`` it learns from the batch and the
+    latest rollouts.
 
     Samples are drawn with averaged weights, and the critic chooses among ``n_particles`` of each
     (:class:`~gan_music.networks.choice.Choice`).
@@ -78,7 +83,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
-        self._kept: _Fakes | None = None  # rollouts, the latest last
+        self._latest: tuple[_Heard, Tensor] | None = None  # a rollout and its noise
+        self._real: _Heard | None = None  # windows and rollouts that are kept
+        self._fake: _Heard | None = None
 
     @property
     def best_at_last(self) -> bool:
@@ -112,9 +119,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self._schedule(opt_g)
         fake = None
         if not self.warm:
-            fake = self._rollout(batch)
-            self._update_d(opt_d, batch, self._met())
             leads = self.since < s.lead_batches
+            fake = self._rollout(batch, s.lead_uses if leads else s.n_uses)
+            self._update_d(opt_d, *self._met(batch, fake[0]))
             self.n_adversarial += 1
             self.since += 1
             if leads:
@@ -123,10 +130,10 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self._update_g(opt_g, batch, fake)
         self.count_batch()
 
-    def _rollout(self, batch: Tensor) -> _Fakes:
-        """``n_fakes`` sequences as long as a batch's, new ones if it is time."""
+    def _rollout(self, batch: Tensor, n_uses: int) -> tuple[_Heard, Tensor]:
+        """``n_fakes`` sequences as long as a batch's, new ones if it is time, and their noise."""
         s = self.settings
-        if self._kept is None or self.since % s.n_uses == 0:
+        if self._latest is None or self.since % n_uses == 0:
             self.generator.eval()
             z = self.generator.noise(s.n_fakes)
             position, meter = self.generator.space.starts(batch)
@@ -134,27 +141,28 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
             events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
             self.generator.train()
-            new = _Fakes(events, z, self.discriminator.notice(events))
-            kept = new if self._kept is None or not s.n_kept else self._kept.and_then(new)
-            self._kept = kept.of(slice(-max(s.n_kept, s.n_fakes), None))
-        return self._kept.of(slice(-s.n_fakes, None))
+            new = _Heard(events, self.discriminator.notice(events))
+            self._latest = new, z
+            self._fake = new if self._fake is None else self._fake.and_then(new, s.n_kept)
+        return self._latest
 
-    def _met(self) -> _Fakes:
-        """The rollouts that the critic learns from."""
-        assert self._kept is not None
-        n = len(self._kept.events)
-        if n == self.settings.n_fakes:
-            return self._kept
-        rows = torch.randint(n, (self.settings.n_fakes,), device=self._kept.events.device)
-        return self._kept.of(rows)
+    def _met(self, batch: Tensor, latest: _Heard) -> tuple[_Heard, _Heard]:
+        """The real windows and the rollouts that the critic learns from."""
+        s = self.settings
+        real = _Heard(batch, self.discriminator.notice(batch))
+        if not s.n_kept:
+            return real, latest
+        self._real = real if self._real is None else self._real.and_then(real, s.n_kept)
+        assert self._fake is not None
+        return self._real.any(s.n_fakes), self._fake.any(s.n_fakes)
 
-    def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: _Fakes) -> None:
+    def _update_d(self, opt_d: LightningOptimizer, real: _Heard, fake: _Heard) -> None:
         with self.toggled_optimizer(opt_d):
             self.discriminator.train()
-            score_real = self.discriminator(real)
+            score_real = self.discriminator(*real)
             if self.padded:
-                score_real = score_real[self.generator.space.present(real)]
-            score_fake = self.discriminator(fake.events, fake.noticed)
+                score_real = score_real[self.generator.space.present(real.events)]
+            score_fake = self.discriminator(*fake)
             loss_d = losses.discriminator_bce(
                 score_real, score_fake, smoothing=self.settings.label_smoothing
             )
@@ -167,9 +175,11 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             accuracy_d=losses.accuracy(score_real, score_fake),
         )
 
-    def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: _Fakes | None) -> None:
+    def _update_g(
+        self, opt_g: LightningOptimizer, real: Tensor, latest: tuple[_Heard, Tensor] | None
+    ) -> None:
         s, generator = self.settings, self.generator
-        weight = 1.0 if fake is None else s.likelihood_weight
+        weight = 1.0 if latest is None else s.likelihood_weight
         with self.toggled_optimizer(opt_g):
             terms: dict[str, Tensor] = {}
             if weight > 0:
@@ -178,12 +188,13 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
                 nll = losses.negative_log_likelihood(generator.logits(real, z, heard=heard), real)
                 terms["nll"] = weight * nll
                 self.log_train(nll=nll)
-            if fake is not None:
+            if latest is not None:
+                fake, z = latest
                 earned = losses.advantages(
                     self._scored(fake), discount=s.discount, limit=s.advantage_limit
                 )
                 likelihoods = losses.log_likelihoods(
-                    generator.logits(fake.events, fake.z, dropout=False), fake.events
+                    generator.logits(fake.events, z, dropout=False), fake.events
                 )
                 loss_g = losses.policy_gradient(likelihoods, earned)
                 terms["loss_g"] = s.adversarial_weight * loss_g
@@ -193,10 +204,10 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self.averaged.update_parameters(generator)
 
     @torch.no_grad()
-    def _scored(self, fake: _Fakes) -> Tensor:
+    def _scored(self, fake: _Heard) -> Tensor:
         """The critic's logits without dropout."""
         self.discriminator.eval()
-        scores = self.discriminator(fake.events, fake.noticed)
+        scores = self.discriminator(*fake)
         self.discriminator.train()
         return scores
 
@@ -216,13 +227,23 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        # those that batches to come would see again
-        kept = self._kept if self.settings.n_uses > 1 or self.settings.n_kept else None
-        checkpoint["gan_music"]["fakes"] = None if kept is None else (kept.events, kept.z)
+        # those that batches to come would see again; ids are small
+        kept = [None if x is None else x.events.short() for x in (self._real, self._fake)]
+        latest = self._latest
+        checkpoint["gan_music"]["fakes"] = None if latest is None else (latest[0].events, latest[1])
+        checkpoint["gan_music"]["kept"] = kept if self.settings.n_kept else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        fakes = checkpoint["gan_music"]["fakes"]
-        if fakes is not None:
-            events, z = (x.to(self.device) for x in fakes)
-            self._kept = _Fakes(events, z, self.discriminator.notice(events))
+
+        def heard(events: Tensor) -> _Heard:
+            events = events.to(self.device).long()
+            return _Heard(events, self.discriminator.notice(events))
+
+        saved = checkpoint["gan_music"]
+        if saved["fakes"] is not None:
+            events, z = saved["fakes"]
+            self._latest = heard(events), z.to(self.device)
+        real, fake = saved.get("kept") or (None, None)
+        self._real = None if real is None else heard(real)
+        self._fake = None if fake is None else heard(fake)

@@ -77,7 +77,7 @@ class Fakes(Callback):
         self.fakes: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
-        self.fakes.append(module._kept.events)
+        self.fakes.append(module._latest[0].events)
 
 
 def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
@@ -88,30 +88,46 @@ def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
     assert fakes[0].shape == (6, 10, 5)
 
 
-def test_the_critic_meets_earlier_rollouts_again(tmp_path: Path) -> None:
+def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> None:
     seen, met = Fakes(), []
-    model = make_model(n_kept=15)
+    model = make_model(n_kept=9)
     critic = model.discriminator
     plain = critic.forward
 
     def forward(events: Tensor, noticed: Any = None) -> Tensor:
-        if noticed is not None and critic.training:
+        if critic.training:
             met.append(events)
             assert torch.equal(noticed.numbers, critic.notice(events).numbers)
         return plain(events, noticed)
 
     critic.forward = forward  # type: ignore[method-assign]
-    fit(model, tmp_path, seen, n_batches=4)
-    kept = seen.fakes
-    # six more with each rollout, and no more than fifteen
-    assert [len(k) for k in kept] == [6, 12, 15, 15]
-    assert torch.equal(kept[1][:6], kept[0])
-    assert torch.equal(kept[2], torch.cat([kept[1], kept[2][-6:]])[-15:])
-    # as many as of one rollout are met, and not of the latest alone
-    assert [len(m) for m in met] == [6] * 4
-    for m, k in zip(met, kept, strict=True):
-        assert all((k == row).all(2).all(1).any() for row in m)
-    assert not all((kept[3][-6:] == row).all(2).all(1).any() for row in met[3])
+    fit(model, tmp_path, seen, n_batches=6)
+    assert model._real is not None
+    assert model._fake is not None
+    # the last nine of each
+    rollouts = torch.cat(seen.fakes)
+    assert torch.equal(model._fake.events, rollouts[-9:])
+    assert len(model._real.events) == 9
+    # as many as of one rollout are met of both, and not of the latest alone
+    assert [len(m) for m in met] == [6] * 12
+
+    def share(events: Tensor, among: Tensor) -> float:
+        return float((events[:, None] == among).all(-1).all(-1).any(1).float().mean())
+
+    reals, fakes = met[::2], met[1::2]
+    for number, (real, fake) in enumerate(zip(reals, fakes, strict=True)):
+        until = rollouts[: 6 * (number + 1)]
+        assert share(fake, until[-9:]) == 1
+        assert share(real, rollouts) == 0
+    assert min(share(f, k) for f, k in zip(fakes, seen.fakes, strict=True)) < 1
+
+
+def test_rollouts_serve_longer_while_the_critic_leads(tmp_path: Path) -> None:
+    seen = Fakes()
+    fit(make_model(lead_uses=3, lead_batches=4), tmp_path, seen, n_batches=6)
+    fakes = seen.fakes
+    same = [fakes[i] is fakes[i + 1] for i in range(5)]
+    assert same == [True, True, False, False, False]
 
 
 def test_what_the_critic_likes_becomes_likelier(tmp_path: Path) -> None:
