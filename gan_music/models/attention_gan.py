@@ -83,9 +83,11 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
-        self._latest: tuple[_Heard, Tensor] | None = None  # a rollout and its noise
         self._real: _Heard | None = None  # windows and rollouts that are kept
         self._fake: _Heard | None = None
+        self._latest: tuple[_Heard, Tensor] | None = (
+            None  # the last rollout of those, and its noise
+        )
 
     @property
     def best_at_last(self) -> bool:
@@ -228,10 +230,12 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         # those that batches to come would see again; ids are small
-        kept = [None if x is None else x.events.short() for x in (self._real, self._fake)]
-        latest = self._latest
-        checkpoint["gan_music"]["fakes"] = None if latest is None else (latest[0].events, latest[1])
-        checkpoint["gan_music"]["kept"] = kept if self.settings.n_kept else None
+        fakes = None
+        if self._latest is not None and self._fake is not None:
+            fakes = self._fake.events.short(), self._latest[1]
+        checkpoint["gan_music"]["fakes"] = fakes
+        real = self._real
+        checkpoint["gan_music"]["windows"] = None if real is None else real.events.short()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -243,7 +247,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         saved = checkpoint["gan_music"]
         if saved["fakes"] is not None:
             events, z = saved["fakes"]
-            self._latest = heard(events), z.to(self.device)
-        real, fake = saved.get("kept") or (None, None)
-        self._real = None if real is None else heard(real)
-        self._fake = None if fake is None else heard(fake)
+            self._fake = heard(events)
+            self._latest = self._fake.of(slice(-self.settings.n_fakes, None)), z.to(self.device)
+        windows = saved.get("windows")
+        self._real = None if windows is None else heard(windows)

@@ -119,16 +119,14 @@ class Heads(nn.Module):
         heads after the offset's may know; ``recalled`` is what is recalled of this category,
         ``[..., K, n]``.
         """
+        more = []
         if recalled is not None:
             scores, trust = scores.tensor_split([-self.n_recalled], -1)
-            by_recall = (trust[..., None, :] @ recalled.to(trust.dtype))[..., 0, :]
+            more.append(_weighted(trust, recalled))
         if n := self.n_sounding.get(category, 0):
             scores, weights = scores.tensor_split([-n], -1)
-            by_sounding = self._sounding(category, weights, context, onset, offset)
-        logits = self._related(category, scores, context, onset)
-        if n:
-            logits = logits + by_sounding
-        return logits if recalled is None else logits + by_recall
+            more.append(self._sounding(category, weights, context, onset, offset))
+        return sum(reversed(more), self._related(category, scores, context, onset))
 
     def _sounding(
         self,
@@ -140,15 +138,13 @@ class Heads(nn.Module):
     ) -> Tensor:
         """Scores by what sounds, with weights ``[..., F]``."""
         if category == _OFFSET:
-            met = sounding.offsets(self.space, context.sounding)
-            return (weights[..., None, :] @ met.to(weights.dtype))[..., 0, :]
+            return _weighted(weights, sounding.offsets(self.space, context.sounding))
         assert offset is not None
         then = context.sounding.moved(self.space.offset_bins[offset])
         if category == _PITCH:
             found = sounding.harmony(self.space, then, onset, context.heard)
             return sounding.score(found, weights)
-        met = sounding.durations(self.space, then)
-        return (weights[..., None, :] @ met.to(weights.dtype))[..., 0, :]
+        return _weighted(weights, sounding.durations(self.space, then))
 
     def _related(self, category: int, scores: Tensor, context: Context, onset: Tensor) -> Tensor:
         """By itself, and by what it is to what came before."""
@@ -190,9 +186,16 @@ class Heads(nn.Module):
         expected = context.expected
         familiar = familiarity(context.heard, self.nearness)
         of_heard, of_expected = weights.tensor_split([N_FAMILIAR], -1)
-        scores = (of_heard[..., None, :] @ familiar.to(weights.dtype))[..., 0, :]
+        scores = _weighted(of_heard, familiar)
         if expected.shape[1]:
             scores = scores + torch.einsum(
                 "b...e,bep->b...p", of_expected, expected.to(weights.dtype)
             )
         return scores
+
+
+def _weighted(weights: Tensor, told: Tensor) -> Tensor:
+    """Weights ``[..., K]`` of what is told of each choice ``[..., K, n]`` -> its score,
+    ``[..., n]``.
+    """
+    return (weights[..., None, :] @ told.to(weights.dtype))[..., 0, :]

@@ -32,6 +32,7 @@ N_TRUSTS = 2 * len(TRUST_SPANS) * N_THREADS
 _OFFSET, _PITCH = 0, 1  # columns of an event
 _ORDER = 128  # more than there are pitches, or notes of one onset
 _SIZES = (len(BACK), len(BARS))
+_N_SAME = sum(_SIZES)  # threads before those of about the same
 _ABOUT = 2  # semitones that a pitch is off at most, for those of which it need not be the same
 _MOST_BACK = 1 << 20  # more events than anything is recalled of
 _NOWHERE = -(1 << 20)
@@ -180,7 +181,7 @@ def scored(said: Tensor, trust: Tensor, category: int, size: int) -> Tensor:
     said = said[..., category]
     trusted = trust[..., 0, 0 if category == _OFFSET else 1, :]
     height = torch.log1p(trusted / _RARE) * (said >= 0)
-    n_same = N_THREADS - len(BARS) if category == _PITCH else N_THREADS
+    n_same = _N_SAME if category == _PITCH else N_THREADS
     scores = torch.zeros(*said.shape, size, device=said.device)
     same = scores[..., :n_same, :]
     same.scatter_(-1, said[..., :n_same, None].clamp_min(0), height[..., :n_same, None])
@@ -201,8 +202,8 @@ def _same(said: Tensor, category: int, chosen: Tensor) -> Tensor:
     same = said == chosen[..., None]
     if category == _PITCH:
         about = (said - chosen[..., None]).abs() <= _ABOUT
-        n = N_THREADS - len(BARS)
-        same = torch.cat([same[..., :n], about[..., n:] & (said[..., n:] >= 0)], -1)
+        about &= said >= 0
+        same = torch.cat([same[..., :_N_SAME], about[..., _N_SAME:]], -1)
     return same
 
 
