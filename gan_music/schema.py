@@ -26,9 +26,9 @@ def bounded(
     )
 
 
-def unbounded() -> Any:
-    """A field that is no number, after others that are."""
-    return field()
+def unbounded(*, default: Any = MISSING) -> Any:
+    """A field that is no number, with a ``default`` as in :func:`bounded`."""
+    return field(default=default, kw_only=default is not MISSING)
 
 
 def chosen(*choices: str | float) -> Any:
@@ -151,6 +151,7 @@ class AttentionGANConfig(LikelihoodConfig):
     d_embedding_size: int = bounded(1, 4096)
     d_dropout: float = bounded(0, 0.99)
     d_weight_decay: float = bounded(0)
+    d_hears_outline: bool = unbounded(default=False)
     label_smoothing: float = bounded(0, 0.5)
     n_fakes: int = bounded(1, 65536)
     n_uses: int = bounded(1)

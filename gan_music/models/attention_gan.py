@@ -15,18 +15,23 @@ from gan_music.models.likelihood import LikelihoodModel
 from gan_music.networks.choice import Choice
 from gan_music.networks.context import misheard
 from gan_music.networks.critic import LSTMCritic, Noticed
+from gan_music.networks.outline import OUTLINE_SIZE
 from gan_music.schema import AttentionGANConfig
 
 
 class _Heard(NamedTuple):
-    """Sequences ``events [N, T, C + 2]`` and what the critic notices of them."""
+    """Sequences ``events [N, T, C + 2]``, the noise that they were written to, ``[N, Z]``, and what
+    the critic notices of them.
+    """
 
     events: Tensor
+    z: Tensor
     noticed: Noticed
 
     def of(self, rows: Tensor | slice) -> _Heard:
         """Some of them."""
-        return _Heard(self.events[rows], Noticed(*(x[rows] for x in self.noticed)))
+        noticed = Noticed(*(x[rows] for x in self.noticed))
+        return _Heard(self.events[rows], self.z[rows], noticed)
 
     def any(self, n: int) -> _Heard:
         """As many of them as are asked for, each drawn among all."""
@@ -36,7 +41,8 @@ class _Heard(NamedTuple):
         """The last of these and then others."""
         old = self.of(slice(max(0, len(self.events) + len(newer.events) - most), None))
         noticed = (torch.cat(x) for x in zip(old.noticed, newer.noticed, strict=True))
-        return _Heard(torch.cat([old.events, newer.events]), Noticed(*noticed))
+        events, z = torch.cat([old.events, newer.events]), torch.cat([old.z, newer.z])
+        return _Heard(events, z, Noticed(*noticed))
 
 
 class AttentionGAN(LikelihoodModel, MusicGAN):
@@ -80,14 +86,13 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             n_intervals=settings.n_intervals,
             recall_span=settings.recall_span,
             sounding_span=settings.sounding_span,
+            outline_size=OUTLINE_SIZE if settings.n_outlines and settings.d_hears_outline else 0,
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
         self._real: _Heard | None = None  # windows and rollouts that are kept
         self._fake: _Heard | None = None
-        self._latest: tuple[_Heard, Tensor] | None = (
-            None  # the last rollout of those, and its noise
-        )
+        self._latest: _Heard | None = None  # the last rollout of those
 
     @property
     def best_at_last(self) -> bool:
@@ -123,7 +128,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         if not self.warm:
             leads = self.since < s.lead_batches
             fake = self._rollout(batch, s.lead_uses if leads else s.n_uses)
-            self._update_d(opt_d, *self._met(batch, fake[0]))
+            self._update_d(opt_d, *self._met(batch, fake))
             self.n_adversarial += 1
             self.since += 1
             if leads:
@@ -132,8 +137,16 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self._update_g(opt_g, batch, fake)
         self.count_batch()
 
-    def _rollout(self, batch: Tensor, n_uses: int) -> tuple[_Heard, Tensor]:
-        """``n_fakes`` sequences as long as a batch's, new ones if it is time, and their noise."""
+    def _heard(self, events: Tensor, z: Tensor | None = None) -> _Heard:
+        """Sequences, written to this noise, or real ones: those have their outlines."""
+        if z is None:
+            outlines = self.generator.outlines
+            nothing = torch.zeros(len(events), 0, device=events.device)
+            z = nothing if outlines is None else outlines.of(events, blur=0.0)
+        return _Heard(events, z, self.discriminator.notice(events, z))
+
+    def _rollout(self, batch: Tensor, n_uses: int) -> _Heard:
+        """``n_fakes`` sequences as long as a batch's, new ones if it is time."""
         s = self.settings
         if self._latest is None or self.since % n_uses == 0:
             self.generator.eval()
@@ -143,15 +156,14 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
             events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
             self.generator.train()
-            new = _Heard(events, self.discriminator.notice(events))
-            self._latest = new, z
+            self._latest = new = self._heard(events, z)
             self._fake = new if self._fake is None else self._fake.and_then(new, s.n_kept)
         return self._latest
 
     def _met(self, batch: Tensor, latest: _Heard) -> tuple[_Heard, _Heard]:
         """The real windows and the rollouts that the critic learns from."""
         s = self.settings
-        real = _Heard(batch, self.discriminator.notice(batch))
+        real = self._heard(batch)
         if not s.n_kept:
             return real, latest
         self._real = real if self._real is None else self._real.and_then(real, s.n_kept)
@@ -161,10 +173,10 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def _update_d(self, opt_d: LightningOptimizer, real: _Heard, fake: _Heard) -> None:
         with self.toggled_optimizer(opt_d):
             self.discriminator.train()
-            score_real = self.discriminator(*real)
+            score_real = self.discriminator(real.events, real.noticed)
             if self.padded:
                 score_real = score_real[self.generator.space.present(real.events)]
-            score_fake = self.discriminator(*fake)
+            score_fake = self.discriminator(fake.events, fake.noticed)
             loss_d = losses.discriminator_bce(
                 score_real, score_fake, smoothing=self.settings.label_smoothing
             )
@@ -177,11 +189,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             accuracy_d=losses.accuracy(score_real, score_fake),
         )
 
-    def _update_g(
-        self, opt_g: LightningOptimizer, real: Tensor, latest: tuple[_Heard, Tensor] | None
-    ) -> None:
+    def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: _Heard | None) -> None:
         s, generator = self.settings, self.generator
-        weight = 1.0 if latest is None else s.likelihood_weight
+        weight = 1.0 if fake is None else s.likelihood_weight
         with self.toggled_optimizer(opt_g):
             terms: dict[str, Tensor] = {}
             if weight > 0:
@@ -190,13 +200,12 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
                 nll = losses.negative_log_likelihood(generator.logits(real, z, heard=heard), real)
                 terms["nll"] = weight * nll
                 self.log_train(nll=nll)
-            if latest is not None:
-                fake, z = latest
+            if fake is not None:
                 earned = losses.advantages(
                     self._scored(fake), discount=s.discount, limit=s.advantage_limit
                 )
                 likelihoods = losses.log_likelihoods(
-                    generator.logits(fake.events, z, dropout=False), fake.events
+                    generator.logits(fake.events, fake.z, dropout=False), fake.events
                 )
                 loss_g = losses.policy_gradient(likelihoods, earned)
                 terms["loss_g"] = s.adversarial_weight * loss_g
@@ -209,7 +218,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def _scored(self, fake: _Heard) -> Tensor:
         """The critic's logits without dropout."""
         self.discriminator.eval()
-        scores = self.discriminator(*fake)
+        scores = self.discriminator(fake.events, fake.noticed)
         self.discriminator.train()
         return scores
 
@@ -230,9 +239,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         # those that batches to come would see again; ids are small
-        fakes = None
-        if self._latest is not None and self._fake is not None:
-            fakes = self._fake.events.short(), self._latest[1]
+        fake = self._fake
+        fakes = None if fake is None else (fake.events.short(), fake.z)
         checkpoint["gan_music"]["fakes"] = fakes
         real = self._real
         checkpoint["gan_music"]["windows"] = None if real is None else real.events.short()
@@ -240,14 +248,11 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
 
-        def heard(events: Tensor) -> _Heard:
-            events = events.to(self.device).long()
-            return _Heard(events, self.discriminator.notice(events))
-
         saved = checkpoint["gan_music"]
         if saved["fakes"] is not None:
-            events, z = saved["fakes"]
-            self._fake = heard(events)
-            self._latest = self._fake.of(slice(-self.settings.n_fakes, None)), z.to(self.device)
+            events, z = (x.to(self.device) for x in saved["fakes"])
+            self._fake = self._heard(events.long(), z)
+            self._latest = self._fake.of(slice(-self.settings.n_fakes, None))
         windows = saved.get("windows")
-        self._real = None if windows is None else heard(windows)
+        if windows is not None:
+            self._real = self._heard(windows.to(self.device).long())

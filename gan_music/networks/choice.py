@@ -61,7 +61,7 @@ class Choice(NamedTuple):
             if forbidden is not None and events.shape[1] == past:
                 gumbel[:, 0] += forbidden
             events = torch.cat([events, rollout.write(gumbel)], 1)
-            rows = self._drawn(self._evidence(events, gumbel.shape[1]), rng)
+            rows = self._drawn(self._evidence(events, rollout.z, gumbel.shape[1]), rng)
             events = events[rows]
             rollout.keep(rows)
         first = torch.arange(0, len(events), self.n_particles, device=events.device)
@@ -70,9 +70,12 @@ class Choice(NamedTuple):
         )  # not the first: they stand in the order of those that they are copies of
         return events[first + one, past:]
 
-    def _evidence(self, events: Tensor, n_new: int) -> Tensor:
-        """What the last ``n_new`` events add to the critic's logit, ``[n K]``."""
-        scores = self.critic(events[:, -_HEARD - n_new :]).clamp(-_SURE, _SURE)
+    def _evidence(self, events: Tensor, z: Tensor, n_new: int) -> Tensor:
+        """What the last ``n_new`` events add to the critic's logit, ``[n K]``; they were written to
+        the noise ``[n K, Z]``.
+        """
+        events = events[:, -_HEARD - n_new :]
+        scores = self.critic(events, self.critic.notice(events, z)).clamp(-_SURE, _SURE)
         before = (
             scores[:, -1 - n_new] if scores.shape[1] > n_new else torch.zeros_like(scores[:, 0])
         )

@@ -22,6 +22,7 @@ from gan_music.networks.events import BarEmbedding, EventSpace
 from gan_music.networks.recall import N_ECHOES, N_KINDS, recall
 
 _PITCH = 1  # column of an event
+_BLUR = 0.5  # of outlines, in their standard deviations
 
 
 class Noticed(NamedTuple):
@@ -33,10 +34,13 @@ class Noticed(NamedTuple):
         :class:`~gan_music.networks.context.IntervalEmbedding` takes them, int64 ``[B, T, I]``.
     numbers : how familiar the pitch is, how far each choice repeats what followed at places like
         this one, and how it goes with what sounds, ``[B, T, F]``.
+    outline : that to which the events were written, as the generator knows it, ``[B, Z]``; of no
+        numbers for a critic that does not hear it.
     """
 
     intervals: Tensor
     numbers: Tensor
+    outline: Tensor
 
 
 class LSTMCritic(nn.Module):
@@ -50,6 +54,10 @@ class LSTMCritic(nn.Module):
     What a recurrent network is slow to find it is told: intervals, how familiar a pitch is; by what
     is recalled of ``recall_span`` events, whether this repeats what went before; and, of the last
     ``sounding_span``, what harmony a pitch joins and which notes end when it begins and ends.
+
+    With ``outline_size`` above 0 it is told the outline to which events were written, too, and so
+    hears whether they keep to it (a conditional GAN, Mirza & Osindero 2014). In training that is
+    blurred: real music keeps to its own to the last digit, which is nothing to hear.
     """
 
     nearness: Tensor
@@ -64,9 +72,11 @@ class LSTMCritic(nn.Module):
         n_intervals: int,
         recall_span: int,
         sounding_span: int,
+        outline_size: int = 0,
     ) -> None:
         super().__init__()
         self.space, self.n_intervals = space, n_intervals
+        self.outline_size = outline_size
         self.recall_span, self.sounding_span = recall_span, sounding_span
         n = space.n_categories
         self.embed = nn.ModuleList(nn.Embedding(size, embedding_size) for size in space.sizes)
@@ -76,6 +86,7 @@ class LSTMCritic(nn.Module):
         n_numbers = N_FAMILIAR + (n * N_KINDS + N_ECHOES if recall_span else 0)
         if sounding_span:
             n_numbers += sounding.n_around(len(MEMORIES)) + 2 * sounding.N_TIMES
+        n_numbers += outline_size
         self.merge = nn.Linear(n_parts * embedding_size + n_numbers, hidden_size)
         self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True)
         self.norm = nn.LayerNorm(hidden_size)
@@ -87,8 +98,10 @@ class LSTMCritic(nn.Module):
         self.register_buffer("nearness", nearness(space.sizes[_PITCH]), persistent=False)
 
     @torch.no_grad()
-    def notice(self, events: Tensor) -> Noticed:
-        """Of ids ``[B, T, C + 2]``; what it is for padding means nothing."""
+    def notice(self, events: Tensor, z: Tensor) -> Noticed:
+        """Of ids ``[B, T, C + 2]`` and the noise that they were written to, ``[B, Z]``; what it is
+        for padding means nothing.
+        """
         context = contexts(
             self.space,
             events,
@@ -109,7 +122,7 @@ class LSTMCritic(nn.Module):
             numbers.append(found.echoes)
         if self.sounding_span:
             numbers += self._joins(events.clamp_min(0), context)
-        return Noticed(intervals, torch.cat(numbers, -1))
+        return Noticed(intervals, torch.cat(numbers, -1), z[:, : self.outline_size])
 
     def _joins(self, ids: Tensor, context: Context) -> list[Tensor]:
         """How each choice goes with what sounds."""
@@ -123,15 +136,19 @@ class LSTMCritic(nn.Module):
             ends.gather(-1, _at(duration, ends))[..., 0],
         ]
 
-    def forward(self, events: Tensor, noticed: Noticed | None = None) -> Tensor:
-        """Score windows of ids; ``noticed`` is :meth:`notice` of them, where that is known."""
-        noticed = self.notice(events) if noticed is None else noticed
+    def forward(self, events: Tensor, noticed: Noticed) -> Tensor:
+        """Score windows of ids, of which :meth:`notice` is known."""
         ids = events.clamp_min(0)
+        outline = noticed.outline
+        if self.training:
+            outline = outline + _BLUR * torch.randn_like(outline)
+        outline = outline[:, None].expand(-1, events.shape[1], -1)
         parts = [e(ids[..., i]) for i, e in enumerate(self.embed)]
         parts.append(self.embed_bar(ids[..., -2], ids[..., -1]))
         if self.n_intervals:
             parts.append(self.embed_intervals(noticed.intervals))
-        merged = F.gelu(self.merge(self.dropout(torch.cat([*parts, noticed.numbers], -1))))
+        told = torch.cat([*parts, noticed.numbers, outline], -1)
+        merged = F.gelu(self.merge(self.dropout(told)))
         hidden = self.norm(self.lstm(self.dropout(merged))[0])
         return self.head(torch.cat([self.dropout(hidden), merged], -1))[..., 0].float()
 

@@ -38,6 +38,7 @@ class Rollout:
         temperature: float = 1.0,
     ) -> None:
         self.space, self.temperature = generator.space, temperature
+        self.z = z
         self.context = first_context(
             self.space,
             *starts,
@@ -99,6 +100,7 @@ class Rollout:
         """Go on with these sequences alone, int64 ``[n]``: some may be dropped, some come twice."""
         self.context = self.context.kept(rows)
         self.chosen, self.intervals = self.chosen[rows], self.intervals[rows]
+        self.z = self.z[rows]
         for part in (self.cell, self.memory, self.recollection):
             if part is not None:
                 part.keep(rows)

@@ -43,6 +43,7 @@ def make_model(**changes: Any) -> AttentionGAN:
         "d_embedding_size": 4,
         "d_dropout": 0.1,
         "d_weight_decay": 0.0,
+        "d_hears_outline": True,
         "label_smoothing": 0.0,
         "n_fakes": 6,
         "n_uses": 1,
@@ -70,6 +71,30 @@ def test_without_a_warm_start_it_is_a_gan_from_the_first_batch(tmp_path: Path) -
     assert "train/nll" not in model.trainer.callback_metrics
 
 
+def test_the_critic_hears_the_outlines_of_real_music_and_those_of_rollouts(tmp_path: Path) -> None:
+    heard = []
+    model = make_model(n_kept=12, n_outlines=2)
+    model.has_taken_over = True  # no data module to fit outlines to
+    critic, outlines = model.discriminator, model.generator.outlines
+    assert outlines is not None
+    plain = critic.forward
+
+    def forward(events: Tensor, noticed: Any) -> Tensor:
+        if critic.training:
+            heard.append((events, noticed.outline))
+        return plain(events, noticed)
+
+    critic.forward = forward  # type: ignore[method-assign]
+    fit(model, tmp_path, n_batches=3)
+    (real, of_real), (fake, of_fake) = heard[::2][-1], heard[1::2][-1]
+    assert torch.equal(of_real, outlines.of(real, blur=0.0))
+    assert model._fake is not None
+    for events, z in zip(fake, of_fake, strict=True):
+        where = (model._fake.events == events).flatten(1).all(1)
+        assert torch.equal(model._fake.z[where][0], z)
+    assert not torch.allclose(of_fake, outlines.of(fake, blur=0.0), atol=0.1)
+
+
 class Fakes(Callback):
     """The rollout that each batch was held against."""
 
@@ -77,7 +102,7 @@ class Fakes(Callback):
         self.fakes: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
-        self.fakes.append(module._latest[0].events)
+        self.fakes.append(module._latest.events)
 
 
 def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
@@ -94,10 +119,11 @@ def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> 
     critic = model.discriminator
     plain = critic.forward
 
-    def forward(events: Tensor, noticed: Any = None) -> Tensor:
+    def forward(events: Tensor, noticed: Any) -> Tensor:
         if critic.training:
             met.append(events)
-            assert torch.equal(noticed.numbers, critic.notice(events).numbers)
+            anew = critic.notice(events, torch.zeros(len(events), 0))
+            assert torch.equal(noticed.numbers, anew.numbers)
         return plain(events, noticed)
 
     critic.forward = forward  # type: ignore[method-assign]
@@ -135,7 +161,7 @@ def test_what_the_critic_likes_becomes_likelier(tmp_path: Path) -> None:
     model = make_model(likelihood_weight=0.0, lr_d=0.0, lr_g=0.03, n_fakes=64, discount=0.5)
     critic = model.discriminator
 
-    def forward(events: Tensor, noticed: Any = None) -> Tensor:
+    def forward(events: Tensor, noticed: Any) -> Tensor:
         # a product with a weight, so that there is something to differentiate
         return (events[..., 1] > 50).float().cumsum(1) + 0 * critic.merge.bias.sum()
 

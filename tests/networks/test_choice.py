@@ -27,7 +27,10 @@ class Likes:
     def eval(self) -> None:
         pass
 
-    def __call__(self, events: Tensor) -> Tensor:
+    def notice(self, events: Tensor, z: Tensor) -> None:
+        pass
+
+    def __call__(self, events: Tensor, noticed: None) -> Tensor:
         self.lengths.append(events.shape[1])
         return self.worth[events[..., PITCH]].cumsum(1)
 

@@ -25,16 +25,22 @@ def make_critic(**changes: float) -> LSTMCritic:
         "n_intervals": 3,
         "recall_span": 20,
         "sounding_span": 12,
+        "outline_size": 2,
     } | changes
     critic = LSTMCritic(space, **settings)  # type: ignore[arg-type]
     for parameter in critic.parameters():  # zeros would hide a mistake
         torch.nn.init.normal_(parameter, std=0.5)
-    return critic
+    return critic.eval()
 
 
 def any_events(*shape: int) -> Tensor:
     meter = torch.full((*shape, 1), meter_id(4, 4))
     return torch.cat([torch.randint(0, 20, (*shape, 4)), meter], -1)
+
+
+def scores_of(critic: LSTMCritic, events: Tensor, z: Tensor | None = None) -> Tensor:
+    z = torch.zeros(len(events), 2) if z is None else z
+    return critic(events, critic.notice(events, z))
 
 
 @pytest.mark.parametrize(
@@ -51,11 +57,11 @@ def test_a_score_knows_nothing_of_what_comes_later(
     later[:, 17:] = any_events(3, 13)
     padded = events.clone()
     padded[:, 17:] = PADDING
-    scores = critic(events)
+    scores = scores_of(critic, events)
     assert scores.shape == (3, 30)
     for other in (later, padded, events[:, :17]):
-        assert torch.allclose(critic(other)[:, :17], scores[:, :17], atol=1e-5)
-    assert not torch.allclose(critic(later)[:, 17:], scores[:, 17:], atol=1e-2)
+        assert torch.allclose(scores_of(critic, other)[:, :17], scores[:, :17], atol=1e-5)
+    assert not torch.allclose(scores_of(critic, later)[:, 17:], scores[:, 17:], atol=1e-2)
 
 
 def test_it_begins_undecided() -> None:
@@ -68,7 +74,7 @@ def test_it_begins_undecided() -> None:
         recall_span=9,
         sounding_span=5,
     )
-    assert critic(any_events(2, 5)).eq(0).all()
+    assert scores_of(critic, any_events(2, 5)).eq(0).all()
 
 
 def test_it_is_told_what_repeats_itself() -> None:
@@ -77,7 +83,7 @@ def test_it_is_told_what_repeats_itself() -> None:
     events = torch.zeros(1, 8, 5, dtype=torch.int64)
     events[0, :, PITCH] = torch.tensor(motif + motif)
     events[..., -1] = meter_id(4, 4)
-    intervals, numbers = critic.notice(events)
+    intervals, numbers, _ = critic.notice(events, torch.zeros(1, 2))
     # the last pitch less the three before it, plus the number of pitches
     assert intervals[0, -1].tolist() == [88 + 7, 88 + 5, 88 + 10]
     assert intervals[0, 0].tolist() == [0, 0, 0]  # nothing came before
@@ -92,6 +98,14 @@ def test_it_is_told_what_repeats_itself() -> None:
     assert familiar[0].item() == pytest.approx(math.log(weight[3] / sum(weight) + 0.01), rel=1e-4)
 
 
-def test_what_it_noticed_can_be_given() -> None:
+def test_it_hears_the_outline_blurred_in_training() -> None:
     critic, events = make_critic(), any_events(2, 9)
-    assert torch.equal(critic(events, critic.notice(events)), critic(events))
+    z = torch.tensor([[0.0, 0.0], [1.0, -2.0]])
+    same = events[:1].expand(2, -1, -1)
+    one, other = scores_of(critic, same, z)
+    assert not torch.allclose(one, other, atol=1e-2)
+    assert torch.equal(scores_of(critic, same, z)[1], other)
+    blurred = scores_of(critic.train(), same[:1].expand(500, -1, -1), z[:1].expand(500, -1))
+    assert blurred.std(0).min() > 0
+    deaf = make_critic(outline_size=0)
+    assert torch.equal(*scores_of(deaf, same, z))
