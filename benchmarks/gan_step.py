@@ -33,6 +33,7 @@ from gan_music.build import build_model
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
 from gan_music.networks.captured import CapturedStep
+from gan_music.networks.critic import Noticed
 from gan_music.precision import precision
 
 ON_A_GPU = (
@@ -104,7 +105,7 @@ class Step:
         """Forward and backward of both players' losses."""
         opt_g, opt_d = self.optimizers
         with self._autocast():
-            real, faked = self.discriminator(self.batch), self.judged(fake)
+            real, faked = self.judged_real(update=update), self.judged(fake)
             loss = losses.discriminator_bce(real, faked, smoothing=self.s.label_smoothing)
         self._backward(loss, self.discriminator, opt_d if update else None)
         self.discriminator.requires_grad_(False)
@@ -123,13 +124,17 @@ class Step:
         """The discriminator's scores of the last rollout."""
         return self.discriminator(fake)
 
+    def judged_real(self, *, update: bool) -> Tensor:
+        """Those of real windows; ``update``: in a step, not in its floor."""
+        return self.discriminator(self.batch)
+
     def once_each(self) -> None:
         """Each network once: the likelihood, and real against known windows."""
         with self._autocast():
             loss = self._nll()
         self._backward(loss, self.generator, None)
         with self._autocast():
-            scores = self.discriminator(self.batch), self.judged(self.known)
+            scores = self.judged_real(update=False), self.judged(self.known)
             loss = losses.discriminator_bce(*scores)
         self._backward(loss, self.discriminator, None)
 
@@ -163,7 +168,22 @@ class Step:
 
 
 class CriticStep(Step):
-    """A step of ``model=attention_gan``."""
+    """A step of ``model=attention_gan``: the critic learns from as many kept windows as rollouts.
+
+    What it notices of new ones, which no weight has a part in, is none of the floor's passes.
+    """
+
+    def __init__(self, device: str, *overrides: str) -> None:
+        super().__init__(device, *overrides)
+        n = self.n_fakes if self.s.n_kept else self.n
+        self.met = self.batch[torch.arange(n, device=device) % self.n]
+        self.met_noticed = self.noticed_of(self.met)
+
+    def noticed_of(self, real: Tensor) -> Noticed:
+        """What the critic notices of real windows."""
+        outlines = self.generator.outlines
+        z = real.new_zeros(len(real), 0) if outlines is None else outlines.of(real, blur=0.0)
+        return self.discriminator.notice(real, z)
 
     @property
     def n_uses(self) -> int:  # type: ignore[override]
@@ -178,11 +198,16 @@ class CriticStep(Step):
         self.generator.eval()
         events = super().rollout(z, gumbel)
         self.generator.train()
-        self.noticed = self.discriminator.notice(events)  # once for both players
+        self.noticed = self.discriminator.notice(events, z)  # once for both players
         return events
 
     def judged(self, fake: Tensor) -> Tensor:
         return self.discriminator(fake, self.noticed)
+
+    def judged_real(self, *, update: bool) -> Tensor:
+        if update:
+            self.noticed_of(self.batch)
+        return self.discriminator(self.met, self.met_noticed)
 
     def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
         earned = torch.zeros(fake.shape[:2], device=fake.device)

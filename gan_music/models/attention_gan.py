@@ -239,20 +239,20 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         # those that batches to come would see again; ids are small
-        fake = self._fake
-        fakes = None if fake is None else (fake.events.short(), fake.z)
-        checkpoint["gan_music"]["fakes"] = fakes
-        real = self._real
-        checkpoint["gan_music"]["windows"] = None if real is None else real.events.short()
+        for name, kept in (("fakes", self._fake), ("windows", self._real)):
+            saved = None if kept is None else (kept.events.short(), kept.z)
+            checkpoint["gan_music"][name] = saved
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
 
-        saved = checkpoint["gan_music"]
-        if saved["fakes"] is not None:
-            events, z = (x.to(self.device) for x in saved["fakes"])
-            self._fake = self._heard(events.long(), z)
+        def heard(name: str) -> _Heard | None:
+            saved = checkpoint["gan_music"].get(name)
+            if saved is None:
+                return None
+            events, z = (x.to(self.device) for x in saved)
+            return self._heard(events.long(), z)
+
+        self._real, self._fake = heard("windows"), heard("fakes")
+        if self._fake is not None:
             self._latest = self._fake.of(slice(-self.settings.n_fakes, None))
-        windows = saved.get("windows")
-        if windows is not None:
-            self._real = self._heard(windows.to(self.device).long())
