@@ -31,8 +31,9 @@ def main() -> int:
     parser = _parser()
     arguments = parser.parse_args()
     out, midi = arguments.out.expanduser().absolute(), arguments.midi.absolute()
-    extra = _extra(arguments.extra, arguments.experiments, parser)
-    if arguments.against not in (None, *arguments.experiments):
+    names = [e.partition("=")[0] for e in arguments.experiments]
+    extra = _extra(arguments.extra, names, parser)
+    if arguments.against not in (None, *names):
         parser.error(f"--against {arguments.against}: name one of --experiments")
     runs = plan(arguments.experiments, arguments.seeds, extra, midi, out)
     out.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=EXPERIMENTS,
         metavar="NAME",
-        help=f"files of conf/experiment; {' '.join(EXPERIMENTS)}",
+        help="files of conf/experiment, or NAME=FILE for one under another name, which the rest of "
+        f"the command calls it by; {' '.join(EXPERIMENTS)}",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="N", help="0 1 2")
     parser.add_argument(

@@ -25,13 +25,15 @@ SEED = "{seed}"  # in an override, stands for the run's seed
 class Run:
     """One experiment with one seed, in a folder of its own.
 
-    ``overrides`` are Hydra's, ``KEY=VALUE``, beside experiment, seed and folder.
+    ``overrides`` are Hydra's, ``KEY=VALUE``, beside experiment, seed and folder. ``file`` is the
+    one of conf/experiment, if that has another name.
     """
 
     experiment: str
     seed: int
     folder: Path
     overrides: tuple[str, ...]
+    file: str | None = None
 
     @property
     def name(self) -> str:
@@ -48,21 +50,24 @@ def plan(
 ) -> list[Run]:
     """All runs, in the order in which they are run: every experiment once before the next seed.
 
+    An experiment is a file of conf/experiment, or ``NAME=FILE``: that file under a name of its own.
     ``extra`` has overrides by experiment, and those of :data:`EVERY`. They go before
     :func:`standing_overrides`, and an experiment's own before those of all. :data:`SEED` in one is
     the run's seed.
     """
     runs = []
     for seed in dict.fromkeys(seeds):
-        for experiment in dict.fromkeys(experiments):
+        for given in dict.fromkeys(experiments):
+            experiment, _, file = given.partition("=")
             overrides = merged(
-                standing_overrides().get(experiment, ()),
+                standing_overrides().get(file or experiment, ()),
                 [f"data.root={quoted(str(midi))}"],
                 extra.get(EVERY, ()),
                 extra.get(experiment, ()),
             )
             overrides = [o.replace(SEED, str(seed)) for o in overrides]
-            runs.append(Run(experiment, seed, out / experiment / f"seed_{seed}", tuple(overrides)))
+            folder = out / experiment / f"seed_{seed}"
+            runs.append(Run(experiment, seed, folder, tuple(overrides), file or None))
     return runs
 
 
@@ -103,7 +108,7 @@ def command(run: Run) -> list[str]:
         return [*train, f"resume={quoted(str(_last(run.folder)))}"]
     return [
         *train,
-        f"experiment={run.experiment}",
+        f"experiment={run.file or run.experiment}",
         f"seed={run.seed}",
         f"hydra.run.dir={quoted(str(run.folder))}",
         *run.overrides,

@@ -57,6 +57,21 @@ def test_a_setting_may_name_the_seed(runs: ModuleType) -> None:
     ]
 
 
+def test_an_experiment_under_another_name(runs: ModuleType) -> None:
+    names = ["paper", "longer=paper"]
+    extra = {"longer": ["trainer.max_epochs=9"]}
+    plain, longer = runs.plan(names, [0], extra, Path("/midi"), Path("/out"))
+    assert longer.name == "longer, seed 0"
+    assert longer.folder == Path("/out/longer/seed_0")
+    assert "experiment=paper" in runs.command(longer)
+    assert "trainer.max_epochs=9" in runs.command(longer)
+    # else it is as the other
+    assert set(plain.overrides) ^ set(longer.overrides) == {
+        "trainer.max_epochs=1",
+        "trainer.max_epochs=9",
+    }
+
+
 def test_how_far_a_run_has_come(runs: ModuleType, tmp_path: Path) -> None:
     run = runs.Run("markov", 3, tmp_path / "it's", ("data.window=8",))
     assert runs.state(run.folder) == "new"
