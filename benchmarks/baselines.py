@@ -1,7 +1,7 @@
 """The protocol: every baseline with several seeds, trained, measured and put into one table.
 
     python benchmarks/baselines.py MIDI [--out DIR] [--experiments ...] [--seeds ...]
-        [--temperatures ...] [--against EXPERIMENT] [--record DIR]
+        [--temperatures ...] [--draws N] [--against EXPERIMENT] [--record DIR]
         [--with EXPERIMENT KEY=VALUE ...]
 
 Each run is the training command's, in OUT/EXPERIMENT/seed_SEED. Called again, it leaves finished
@@ -42,7 +42,7 @@ def main() -> int:
     try:
         for number, run in enumerate(runs, 1):
             _tell(f"[{number}/{len(runs)}] {run.name}")
-            failure = _run(run) or _measure(run, midi, arguments.temperatures, finished)
+            failure = _run(run) or _measure(run, midi, arguments, finished)
             if arguments.record and not failure:
                 record(run, arguments.record)
             if failure:
@@ -73,22 +73,24 @@ def _run(run: Run) -> str | None:
 
 
 def _measure(
-    run: Run, midi: Path, temperatures: Sequence[float], finished: list[report.Finished]
+    run: Run, midi: Path, asked: argparse.Namespace, finished: list[report.Finished]
 ) -> str | None:
-    """Add a finished run, with its samples at each temperature; what went wrong, or None."""
+    """Add a finished run, with its other samples; what went wrong, or None."""
     # heavy to import, and not needed for --help
-    from protocol.temperatures import sweep
+    from protocol.samples import Samples
 
     start = time.monotonic()
-    failure, swept = None, {}
+    failure, swept, again = None, {}, []
     try:
-        swept = sweep(run.folder, midi, temperatures)
+        samples = Samples(run.folder, midi)
+        swept = samples.temperatures(asked.temperatures)
+        again = samples.draws(asked.draws)
     except Exception as error:  # whatever it is, the other runs go on
-        failure = f"its temperatures: {error}"
+        failure = f"its samples: {error}"
     else:
-        if swept:
-            _tell(f"  temperatures after {time.monotonic() - start:.0f} s")
-    finished.append(report.load(run.experiment, run.seed, run.folder, swept))
+        if swept or again:
+            _tell(f"  more samples after {time.monotonic() - start:.0f} s")
+    finished.append(report.load(run.experiment, run.seed, run.folder, swept, again))
     return failure
 
 
@@ -154,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
         help="of the samples of models that have one; 0.8 0.9 1.0 1.1",
     )
     parser.add_argument(
+        "--draws",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="samples of each run, from other noise, whose figures are averaged; %(default)s",
+    )
+    parser.add_argument(
         "--against",
         metavar="EXPERIMENT",
         help="also a table of the differences from this one, seed by seed",
@@ -188,6 +197,13 @@ def _folder(text: str) -> Path:
 def _positive(text: str) -> float:
     value = float(text)
     if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from gan_music.files import replacing
-from protocol.runs import Run
+from protocol.runs import OUT, Run
 
-MEASURED = ("metrics.json", "temperatures.json")
+MEASURED = ("metrics.json", "temperatures.json", "draws.json")
 ROOT = "MIDI"  # in a record, stands for where the music lay
 
 
@@ -27,5 +28,15 @@ def record(run: Run, folder: Path) -> None:
                 shutil.copyfile(run.folder / name, temporary)
     config = OmegaConf.load(run.folder / "config.yaml")
     config.data.root = ROOT
+    settings = _placeless(OmegaConf.to_container(config), str(run.folder.parents[1]))
     with replacing(kept / "config.yaml") as temporary:
-        temporary.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+        temporary.write_text(OmegaConf.to_yaml(settings), encoding="utf-8")
+
+
+def _placeless(value: Any, out: str) -> Any:
+    """Settings with :data:`OUT` for the folder of all runs."""
+    if isinstance(value, dict):
+        return {key: _placeless(one, out) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_placeless(one, out) for one in value]
+    return value.replace(out, OUT) if isinstance(value, str) else value

@@ -37,18 +37,30 @@ SWEPT = FIGURES[:4]
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run: ``metrics.json``, ``config.yaml``, and reports by temperature, if any."""
+    """A finished run: ``metrics.json``, ``config.yaml``, and reports by temperature and of more
+    samples, if any.
+    """
 
     experiment: str
     seed: int
     report: Report
     config: dict[str, Any]
     sweep: dict[float, Report]
+    again: Sequence[Report] = ()
 
     @property
     def name(self) -> str:
         """What people call it."""
         return f"{self.experiment}, seed {self.seed}"
+
+    @property
+    def reports(self) -> list[Report]:
+        """Of its own samples, and of more of them."""
+        return [self.report, *self.again]
+
+    def figure(self, family: str, name: str) -> float:
+        """A figure of the samples, mean over its reports; NaN where it is undefined."""
+        return spread(generated(r, family, name) for r in self.reports).mean
 
 
 class Spread(NamedTuple):
@@ -60,12 +72,16 @@ class Spread(NamedTuple):
 
 
 def load(
-    experiment: str, seed: int, folder: Path, sweep: dict[float, Report] | None = None
+    experiment: str,
+    seed: int,
+    folder: Path,
+    sweep: dict[float, Report] | None = None,
+    again: Sequence[Report] = (),
 ) -> Finished:
     """A finished run from its folder."""
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    return Finished(experiment, seed, report, config, sweep or {})
+    return Finished(experiment, seed, report, config, sweep or {}, again)
 
 
 def spread(values: Iterable[float]) -> Spread:
@@ -112,6 +128,10 @@ def seeds_line(runs: Sequence[Finished]) -> str:
     if len(seeds) == 1:
         few = "One seed, so there is no spread."
     shared = [n for n in runs[0].report["notes"] if all(n in r.report["notes"] for r in runs)]
+    n_draws = {len(r.reports) for r in runs}
+    if n_draws != {1}:
+        among = " or ".join(map(str, sorted(n_draws)))
+        few += f" Figures of a run are means of {among} samples."
     return " ".join(
         [few, *shared, "Best: accuracy 0.5, the others high; 4-grams and copies as real music has."]
     )
@@ -122,7 +142,7 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
     costs = ("verdicts", "training, minutes", "weights, generator (all)", "notes a second")
     rows = []
     for experiment, ours in by_experiment(runs).items():
-        cells = [cell([generated(r.report, *key) for r in ours], form) for _, *key, form in FIGURES]
+        cells = [cell([r.figure(*key) for r in ours], form) for _, *key, form in FIGURES]
         rows.append([experiment, str(len(ours)), *cells, *cost_cells(ours)])
     ceiling = [cell(ceilings(runs, *key), form) for _, *key, form in FIGURES]
     rows.append([REAL, str(len({r.seed for r in runs})), *ceiling, *[""] * len(costs)])
@@ -131,14 +151,14 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
 
 def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
     """How far each experiment is from another, seed by seed: a row an experiment."""
-    base = {r.seed: r.report for r in runs if r.experiment == against}
+    base = {r.seed: r for r in runs if r.experiment == against}
     rows = []
     for experiment, ours in by_experiment(runs).items():
-        pairs = [(r.report, base[r.seed]) for r in ours if r.seed in base]
+        pairs = [(r, base[r.seed]) for r in ours if r.seed in base]
         if experiment == against or not pairs:
             continue
         cells = [
-            difference([generated(a, *key) - generated(b, *key) for a, b in pairs], form)
+            difference([a.figure(*key) - b.figure(*key) for a, b in pairs], form)
             for _, *key, form in FIGURES
         ]
         rows.append([experiment, str(len(pairs)), *cells])
@@ -289,8 +309,9 @@ def ceilings(runs: Sequence[Finished], family: str, name: str) -> list[float]:
     """The reference's figure by seed: runs with one seed were held against the same excerpts."""
     values = collections.defaultdict(list)
     for run in runs:
-        figure = run.report["figures"].get(family, {}).get(name, {})
-        values[run.seed].append(number(figure.get("reference")))
+        for report in run.reports:
+            figure = report["figures"].get(family, {}).get(name, {})
+            values[run.seed].append(number(figure.get("reference")))
     return [spread(of_seed).mean for of_seed in values.values()]
 
 

@@ -18,7 +18,8 @@ from gan_music.config import conf_dir
 
 NEW, CUT_OFF, FINISHED = "new", "cut off", "finished"
 EVERY = "all"  # stands for every experiment where overrides are given
-SEED = "{seed}"  # in an override, stands for the run's seed
+# in an override, stand for the run's seed and for the folder of all runs
+SEED, OUT = "{seed}", "{out}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def plan(
     An experiment is a file of conf/experiment, or ``NAME=FILE``: that file under a name of its own.
     ``extra`` has overrides by experiment, and those of :data:`EVERY`. They go before
     :func:`standing_overrides`, and an experiment's own before those of all. :data:`SEED` in one is
-    the run's seed.
+    the run's seed, and :data:`OUT` the folder.
     """
     runs = []
     for seed in dict.fromkeys(seeds):
@@ -65,7 +66,7 @@ def plan(
                 extra.get(EVERY, ()),
                 extra.get(experiment, ()),
             )
-            overrides = [o.replace(SEED, str(seed)) for o in overrides]
+            overrides = [o.replace(SEED, str(seed)).replace(OUT, str(out)) for o in overrides]
             folder = out / experiment / f"seed_{seed}"
             runs.append(Run(experiment, seed, folder, tuple(overrides), file or None))
     return runs
@@ -162,7 +163,8 @@ def differences(run: Run) -> list[str]:
             continue
         if OmegaConf.is_config(has):
             has = OmegaConf.to_container(has)
-        if has != asked:
+        out = str(run.folder.parents[1])  # a record says no more than that it was there
+        if has not in (asked, str(asked).replace(out, OUT)):
             found.append(f"{run.name}, was run with {key}={has}, not with {asked}.")
     return found
 

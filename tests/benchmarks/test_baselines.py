@@ -180,7 +180,24 @@ def test_a_record_makes_the_same_table(
     done = protocol(midi_folder, cwd, *same[:-1], "0.7", "--out", "kept")
     assert done.returncode == 1
     noted = (cwd / "kept" / "table.md").read_text().split("## To be noted")[1]
-    assert "temperatures.json has no samples at 0.7, and no checkpoint" in noted
+    assert "temperatures.json has no temperatures 0.7, but 0.8, and there is no check" in noted
+
+
+def test_more_samples_are_drawn_and_kept(
+    first: tuple[Path, subprocess.CompletedProcess[str]], midi_folder: Path
+) -> None:
+    cwd, _ = first
+    same = ("--experiments", "lstm_lm", "--seeds", "0", "--temperatures", "0.8", "--draws")
+    done = protocol(midi_folder, cwd, *same, "2")
+    assert done.returncode == 0, done.stderr
+    folder = cwd / "out" / "lstm_lm" / "seed_0"
+    (another,) = json.loads((folder / "draws.json").read_text())["draws"].values()
+    own = json.loads((folder / "metrics.json").read_text())
+    areas = [r["figures"]["likeness"]["oa_mean"]["generated"] for r in (own, another)]
+    assert areas[0] != areas[1]
+    table = (cwd / "out" / "table.md").read_text()
+    assert f"| lstm_lm | 1 | {sum(areas) / 2:.3f} |" in table
+    assert "means of 2 samples" in table
 
 
 @pytest.mark.parametrize(

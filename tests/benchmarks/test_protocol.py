@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 from pathlib import Path
@@ -55,6 +56,24 @@ def test_a_setting_may_name_the_seed(runs: ModuleType) -> None:
         "model.warm_start_from=/a/seed_0/best.ckpt",
         "model.warm_start_from=/a/seed_7/best.ckpt",
     ]
+
+
+def test_a_record_does_not_say_where_the_runs_lay(runs: ModuleType, tmp_path: Path) -> None:
+    extra = {"flagship": ["model.warm_start_from={out}/attention_lm/best.ckpt"]}
+    out = tmp_path / "out"
+    (run,) = runs.plan(["flagship"], [0], extra, Path("/midi"), out)
+    assert run.overrides[1] == f"model.warm_start_from={out}/attention_lm/best.ckpt"
+    run.folder.mkdir(parents=True)
+    (run.folder / "config.yaml").write_text(
+        f"data: {{root: /midi}}\nmodel: {{warm_start_from: {out}/attention_lm/best.ckpt}}\n"
+    )
+    assert runs.differences(run) == []
+    importlib.import_module("protocol.records").record(run, tmp_path / "kept")
+    (kept,) = runs.plan(["flagship"], [0], extra, Path("/midi"), tmp_path / "kept")
+    text = (kept.folder / "config.yaml").read_text()
+    assert "{out}/attention_lm/best.ckpt" in text
+    assert str(tmp_path) not in text
+    assert runs.differences(kept) == []
 
 
 def test_an_experiment_under_another_name(runs: ModuleType) -> None:
@@ -170,6 +189,18 @@ def test_rows_by_hand(report: ModuleType) -> None:
     assert page.endswith("## To be noted\n\n- d, seed 0, failed: why\n")
     assert "One seed, so there is no spread." in report.page(runs[:2])
     assert "No run has finished." in report.page([], ["e, seed 0, failed: why"])
+
+
+def test_figures_of_several_samples_are_averaged(report: ModuleType) -> None:
+    again = [finished(report, "b", 0, area).report for area in (0.6, 0.9)]
+    run = dataclasses.replace(finished(report, "b", 0, 0.3), again=again)
+    other = finished(report, "a", 0, 0.5)
+    cells = [
+        [c.strip() for c in row.split("|")[1:-1]] for row in report.main_table([run, other])[2:]
+    ]
+    assert [c[2] for c in cells[:2]] == ["0.600", "0.500"]
+    assert "+0.100" in report.paired_lines([run, other], "a")[-1]
+    assert "means of 1 or 3 samples" in report.seeds_line([run, other])
 
 
 def test_differences_are_taken_seed_by_seed(report: ModuleType) -> None:

@@ -1,0 +1,125 @@
+"""More samples of a finished run, at several temperatures or from other noise, and their measure,
+kept beside the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from gan_music.build import build_codec, build_data, restore_model
+from gan_music.checkpoints import load_checkpoint
+from gan_music.config import checked
+from gan_music.data.split import Split
+from gan_music.errors import UserError
+from gan_music.files import replacing
+from gan_music.finish import measure, measure_settings
+from gan_music.schema import TrainConfig
+
+Report = dict[str, Any]  # as metrics.json holds it
+_APART = 1000  # from the seed of one sample of a run to that of the next: seeds of runs are lower
+
+
+class Samples:
+    """The measure of samples of a run's best checkpoint, as many and as long as the run's own,
+    against the run's test split of ``midi``.
+
+    What is in the folder's ``temperatures.json`` and ``draws.json`` for the same checkpoint and the
+    same amounts is not measured again. A record, which has no checkpoints, has what was measured
+    before.
+
+    Raises
+    ------
+    UserError
+        If the checkpoint or the music cannot be read, or a record lacks what is asked for.
+    """
+
+    def __init__(self, folder: Path, midi: Path) -> None:
+        self.folder, self.midi = folder, midi
+        self.best = folder / "checkpoints" / "best.ckpt"
+        self.is_record = not self.best.parent.is_dir()
+        self.split: Split | None = None
+        if self.is_record:
+            return
+        checkpoint = load_checkpoint(self.best)
+        self.model = restore_model(checkpoint, self.best)
+        self.config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
+
+    def temperatures(self, asked: Sequence[float]) -> dict[float, Report]:
+        """At each temperature, from the run's own noise. Empty for a model without a temperature,
+        which has no such file.
+        """
+        has_one = self._path("temperatures").is_file() if self.is_record else None
+        if has_one is None:
+            has_one = self.model.has_temperature
+        if not has_one:
+            return {}
+        found = self._measured("temperatures", {f"{t:g}": (0, t) for t in asked})
+        return {t: found[f"{t:g}"] for t in asked}
+
+    def draws(self, n: int) -> list[Report]:
+        """Of ``n`` samples, the run's own being one: the ``n - 1`` others, from other noise and
+        against other excerpts of the same pieces.
+        """
+        asked = {str(k): (k * _APART, 1.0) for k in range(1, n)}
+        return list(self._measured("draws", asked).values()) if asked else []
+
+    def _measured(self, name: str, asked: Mapping[str, tuple[int, float]]) -> dict[str, Report]:
+        """What is in a file, completed: by key, seeds above the run's, and temperatures."""
+        path = self._path(name)
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if self.is_record:
+            kept = known[name] if known else {}
+            if missing := [key for key in asked if key not in kept]:
+                has = ", ".join(kept) or "none"
+                raise UserError(
+                    f"{path} has no {name} {', '.join(missing)}, but {has}, and there is no "
+                    "checkpoint to draw them from: ask for those, or run it in another folder."
+                )
+            return {key: kept[key] for key in asked}
+        of = self._of()
+        kept = known[name] if known and known["of"] == of else {}
+        for key, (more, temperature) in asked.items():
+            if key in kept:
+                continue
+            kept[key] = self._report(self.config.seed + more, temperature)
+            with replacing(path) as temporary:
+                text = json.dumps({"of": of, name: kept}, indent=2)
+                temporary.write_text(text + "\n", encoding="utf-8")
+        return {key: kept[key] for key in asked}
+
+    def _report(self, seed: int, temperature: float) -> Report:
+        amounts = self.config.samples
+        pieces = self.model.sample(
+            n_pieces=amounts.n_pieces, n_notes=amounts.n_notes, seed=seed, temperature=temperature
+        )
+        if self.split is None:
+            self.split = self._read()
+        return measure(pieces, self.split, dataclasses.replace(self.config, seed=seed)).as_json()
+
+    def _read(self) -> Split:
+        self.config.data.root = str(self.midi)
+        data = build_data(self.config.data, build_codec(self.config), seed=self.config.seed)
+        data.prepare_data()
+        data.setup()
+        assert data.pieces is not None
+        return data.pieces
+
+    def _of(self) -> dict[str, Any]:
+        """What the figures are of."""
+        amounts = self.config.samples
+        return {
+            "checkpoint": hashlib.sha256(self.best.read_bytes()).hexdigest(),
+            "n_pieces": amounts.n_pieces,
+            "n_notes": amounts.n_notes,
+            "measure": dataclasses.asdict(measure_settings(self.config)),
+        }
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
