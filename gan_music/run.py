@@ -31,7 +31,7 @@ from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.interrupts import Deferred
 from gan_music.jobs import DONE, Pruned, begin, claimed, end, read_status
 from gan_music.metrics.compare import Settings
-from gan_music.models.base import MusicModel
+from gan_music.models.base import MusicGAN, MusicModel
 from gan_music.models.events import EventModel
 from gan_music.models.finite import Guard
 from gan_music.networks.captured import CapturedStep
@@ -94,7 +94,12 @@ def _train(config: TrainConfig, folder: Path) -> float:
         assert isinstance(model, EventModel)
         model.take_over(begun)
     model.guard = Guard(config.trainer.n_steps_back)
-    if config.trainer.capture_rollout and isinstance(model, EventModel):
+    if config.trainer.capture_rollout:
+        if not (isinstance(model, EventModel) and isinstance(model, MusicGAN)):
+            raise UserError(
+                "trainer.capture_rollout=true, but this model draws no events in training: leave "
+                "it out."
+            )
         model.generator.captured = CapturedStep(model.generator)
     if several_devices(config) and not model.n_weights["all_players"]:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")

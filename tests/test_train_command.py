@@ -626,6 +626,12 @@ def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
     assert figures["cost"]["accelerator"].startswith("cuda (")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_no_rollout_is_captured_where_there_is_none(train: Command) -> None:
+    done = train("model=lstm_lm", "trainer=gpu", "trainer.capture_rollout=true")
+    assert_one_sentence(done, "trainer.capture_rollout=true", "draws no events in training")
+
+
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, midi_folder: Path) -> None:
     words = ("data=midi", f"data.root={midi_folder}", *TINY, "trainer.max_epochs=10000")
     run = f"hydra.run.dir={tmp_path / 'r'}"
