@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gan_music.files import replacing
+from protocol.report import FIGURES, Report
 from protocol.runs import OUT, Run
 
-MEASURED = ("metrics.json", "temperatures.json", "draws.json")
+MORE = ("temperatures", "draws")  # of samples beside the run's own, only what the tables show
 ROOT = "MIDI"  # in a record, stands for where the music lay
 
 
@@ -22,15 +24,29 @@ def record(run: Run, folder: Path) -> None:
     """
     kept = folder / run.experiment / f"seed_{run.seed}"
     kept.mkdir(parents=True, exist_ok=True)
-    for name in MEASURED:
-        if (run.folder / name).is_file():
-            with replacing(kept / name) as temporary:
-                shutil.copyfile(run.folder / name, temporary)
+    with replacing(kept / "metrics.json") as temporary:
+        shutil.copyfile(run.folder / "metrics.json", temporary)
+    for name in MORE:
+        path = run.folder / f"{name}.json"
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            found[name] = {key: _shown(report) for key, report in found[name].items()}
+            with replacing(kept / path.name) as temporary:
+                temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     config = OmegaConf.load(run.folder / "config.yaml")
     config.data.root = ROOT
     settings = _placeless(OmegaConf.to_container(config), str(run.folder.parents[1]))
     with replacing(kept / "config.yaml") as temporary:
         temporary.write_text(OmegaConf.to_yaml(settings), encoding="utf-8")
+
+
+def _shown(report: Report) -> Report:
+    """A report with no figures but those of the tables."""
+    figures: dict[str, dict[str, Any]] = {}
+    for _, family, name, _ in FIGURES:
+        if name in report["figures"].get(family, {}):
+            figures.setdefault(family, {})[name] = report["figures"][family][name]
+    return {**report, "figures": figures}
 
 
 def _placeless(value: Any, out: str) -> Any:

@@ -67,6 +67,7 @@ def test_a_record_does_not_say_where_the_runs_lay(runs: ModuleType, tmp_path: Pa
     (run.folder / "config.yaml").write_text(
         f"data: {{root: /midi}}\nmodel: {{warm_start_from: {out}/attention_lm/best.ckpt}}\n"
     )
+    (run.folder / "metrics.json").write_text("{}")
     assert runs.differences(run) == []
     importlib.import_module("protocol.records").record(run, tmp_path / "kept")
     (kept,) = runs.plan(["flagship"], [0], extra, Path("/midi"), tmp_path / "kept")
