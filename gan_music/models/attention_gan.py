@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -33,16 +35,32 @@ class _Heard(NamedTuple):
         noticed = Noticed(*(x[rows] for x in self.noticed))
         return _Heard(self.events[rows], self.z[rows], noticed)
 
+    @staticmethod
+    def together(parts: Sequence[_Heard]) -> _Heard:
+        """All of them, one after another."""
+        noticed = (torch.cat(x) for x in zip(*(p.noticed for p in parts), strict=True))
+        events, z = torch.cat([p.events for p in parts]), torch.cat([p.z for p in parts])
+        return _Heard(events, z, Noticed(*noticed))
+
+
+class _Kept:
+    """The last sequences that were heard, one by one."""
+
+    def __init__(self, most: int) -> None:
+        self.sequences: deque[_Heard] = deque(maxlen=most)
+
+    def add(self, heard: _Heard) -> None:
+        """These, instead of the earliest."""
+        self.sequences.extend(heard.of(slice(i, i + 1)) for i in range(len(heard.events)))
+
+    def last(self, n: int) -> _Heard:
+        """The latest of them, the last one last."""
+        return _Heard.together(list(self.sequences)[-n:])
+
     def any(self, n: int) -> _Heard:
         """As many of them as are asked for, each drawn among all."""
-        return self.of(torch.randint(len(self.events), (n,), device=self.events.device))
-
-    def and_then(self, newer: _Heard, most: int) -> _Heard:
-        """The last of these and then others."""
-        old = self.of(slice(max(0, len(self.events) + len(newer.events) - most), None))
-        noticed = (torch.cat(x) for x in zip(old.noticed, newer.noticed, strict=True))
-        events, z = torch.cat([old.events, newer.events]), torch.cat([old.z, newer.z])
-        return _Heard(events, z, Noticed(*noticed))
+        drawn = torch.randint(len(self.sequences), (n,)).tolist()
+        return _Heard.together([self.sequences[i] for i in drawn])
 
 
 class AttentionGAN(LikelihoodModel, MusicGAN):
@@ -90,8 +108,11 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         )
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
-        self._real: _Heard | None = None  # windows and rollouts that are kept
-        self._fake: _Heard | None = None
+        # windows and rollouts that the critic meets again
+        self._real, self._fake = (
+            _Kept(settings.n_kept),
+            _Kept(max(settings.n_kept, settings.n_fakes)),
+        )
         self._latest: _Heard | None = None  # the last rollout of those
 
     @property
@@ -156,8 +177,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
             events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
             self.generator.train()
-            self._latest = new = self._heard(events, z)
-            self._fake = new if self._fake is None else self._fake.and_then(new, s.n_kept)
+            self._latest = self._heard(events, z)
+            self._fake.add(self._latest)
         return self._latest
 
     def _met(self, batch: Tensor, latest: _Heard) -> tuple[_Heard, _Heard]:
@@ -166,8 +187,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         real = self._heard(batch)
         if not s.n_kept:
             return real, latest
-        self._real = real if self._real is None else self._real.and_then(real, s.n_kept)
-        assert self._fake is not None
+        self._real.add(real)
         return self._real.any(s.n_fakes), self._fake.any(s.n_fakes)
 
     def _update_d(self, opt_d: LightningOptimizer, real: _Heard, fake: _Heard) -> None:
@@ -240,19 +260,19 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         super().on_save_checkpoint(checkpoint)
         # those that batches to come would see again; ids are small
         for name, kept in (("fakes", self._fake), ("windows", self._real)):
-            saved = None if kept is None else (kept.events.short(), kept.z)
+            saved = None
+            if n := len(kept.sequences):
+                every = kept.last(n)
+                saved = every.events.short(), every.z
             checkpoint["gan_music"][name] = saved
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
 
-        def heard(name: str) -> _Heard | None:
+        for name, kept in (("fakes", self._fake), ("windows", self._real)):
             saved = checkpoint["gan_music"].get(name)
-            if saved is None:
-                return None
-            events, z = (x.to(self.device) for x in saved)
-            return self._heard(events.long(), z)
-
-        self._real, self._fake = heard("windows"), heard("fakes")
-        if self._fake is not None:
-            self._latest = self._fake.of(slice(-self.settings.n_fakes, None))
+            if saved is not None:
+                events, z = (x.to(self.device) for x in saved)
+                kept.add(self._heard(events.long(), z))
+        if self._fake.sequences:
+            self._latest = self._fake.last(self.settings.n_fakes)

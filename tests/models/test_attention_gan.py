@@ -88,10 +88,10 @@ def test_the_critic_hears_the_outlines_of_real_music_and_those_of_rollouts(tmp_p
     fit(model, tmp_path, n_batches=3)
     (real, of_real), (fake, of_fake) = heard[::2][-1], heard[1::2][-1]
     assert torch.equal(of_real, outlines.of(real, blur=0.0))
-    assert model._fake is not None
+    kept = model._fake.last(12)
     for events, z in zip(fake, of_fake, strict=True):
-        where = (model._fake.events == events).flatten(1).all(1)
-        assert torch.equal(model._fake.z[where][0], z)
+        where = (kept.events == events).flatten(1).all(1)
+        assert torch.equal(kept.z[where][0], z)
     assert not torch.allclose(of_fake, outlines.of(fake, blur=0.0), atol=0.1)
 
 
@@ -128,12 +128,10 @@ def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> 
 
     critic.forward = forward  # type: ignore[method-assign]
     fit(model, tmp_path, seen, n_batches=6)
-    assert model._real is not None
-    assert model._fake is not None
     # the last nine of each
     rollouts = torch.cat(seen.fakes)
-    assert torch.equal(model._fake.events, rollouts[-9:])
-    assert len(model._real.events) == 9
+    assert torch.equal(model._fake.last(99).events, rollouts[-9:])
+    assert len(model._real.sequences) == 9
     # as many as of one rollout are met of both, and not of the latest alone
     assert [len(m) for m in met] == [6] * 12
 
