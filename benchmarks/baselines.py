@@ -202,10 +202,8 @@ def _positive(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+    _positive(text)
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ from gan_music.build import build_model
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
 from gan_music.networks.captured import CapturedStep
-from gan_music.networks.critic import Noticed
 from gan_music.precision import precision
 
 ON_A_GPU = (
@@ -177,13 +176,7 @@ class CriticStep(Step):
         super().__init__(device, *overrides)
         n = self.n_fakes if self.s.n_kept else self.n
         self.met = self.batch[torch.arange(n, device=device) % self.n]
-        self.met_noticed = self.noticed_of(self.met)
-
-    def noticed_of(self, real: Tensor) -> Noticed:
-        """What the critic notices of real windows."""
-        outlines = self.generator.outlines
-        z = real.new_zeros(len(real), 0) if outlines is None else outlines.of(real, blur=0.0)
-        return self.discriminator.notice(real, z)
+        self.met_noticed = self.model.heard(self.met).noticed
 
     @property
     def n_uses(self) -> int:  # type: ignore[override]
@@ -198,7 +191,7 @@ class CriticStep(Step):
         self.generator.eval()
         events = super().rollout(z, gumbel)
         self.generator.train()
-        self.noticed = self.discriminator.notice(events, z)  # once for both players
+        self.noticed = self.model.heard(events, z).noticed  # once for both players
         return events
 
     def judged(self, fake: Tensor) -> Tensor:
@@ -206,7 +199,7 @@ class CriticStep(Step):
 
     def judged_real(self, *, update: bool) -> Tensor:
         if update:
-            self.noticed_of(self.batch)
+            self.model.heard(self.batch)
         return self.discriminator(self.met, self.met_noticed)
 
     def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:

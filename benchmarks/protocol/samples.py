@@ -21,8 +21,8 @@ from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import measure, measure_settings
 from gan_music.schema import TrainConfig
+from protocol.report import Report
 
-Report = dict[str, Any]  # as metrics.json holds it
 _APART = 1000  # from the seed of one sample of a run to that of the next: seeds of runs are lower
 
 
@@ -55,10 +55,8 @@ class Samples:
         """At each temperature, from the run's own noise. Empty for a model without a temperature,
         which has no such file.
         """
-        has_one = self._path("temperatures").is_file() if self.is_record else None
-        if has_one is None:
-            has_one = self.model.has_temperature
-        if not has_one:
+        path = self._path("temperatures")
+        if not (path.is_file() if self.is_record else self.model.has_temperature):
             return {}
         found = self._measured("temperatures", {f"{t:g}": (0, t) for t in asked})
         return {t: found[f"{t:g}"] for t in asked}

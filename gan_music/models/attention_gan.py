@@ -21,7 +21,7 @@ from gan_music.networks.outline import OUTLINE_SIZE
 from gan_music.schema import AttentionGANConfig
 
 
-class _Heard(NamedTuple):
+class Heard(NamedTuple):
     """Sequences ``events [N, T, C + 2]``, the noise that they were written to, ``[N, Z]``, and what
     the critic notices of them.
     """
@@ -30,37 +30,37 @@ class _Heard(NamedTuple):
     z: Tensor
     noticed: Noticed
 
-    def of(self, rows: Tensor | slice) -> _Heard:
+    def of(self, rows: Tensor | slice) -> Heard:
         """Some of them."""
         noticed = Noticed(*(x[rows] for x in self.noticed))
-        return _Heard(self.events[rows], self.z[rows], noticed)
+        return Heard(self.events[rows], self.z[rows], noticed)
 
     @staticmethod
-    def together(parts: Sequence[_Heard]) -> _Heard:
+    def together(parts: Sequence[Heard]) -> Heard:
         """All of them, one after another."""
         noticed = (torch.cat(x) for x in zip(*(p.noticed for p in parts), strict=True))
         events, z = torch.cat([p.events for p in parts]), torch.cat([p.z for p in parts])
-        return _Heard(events, z, Noticed(*noticed))
+        return Heard(events, z, Noticed(*noticed))
 
 
 class _Kept:
     """The last sequences that were heard, one by one."""
 
     def __init__(self, most: int) -> None:
-        self.sequences: deque[_Heard] = deque(maxlen=most)
+        self.sequences: deque[Heard] = deque(maxlen=most)
 
-    def add(self, heard: _Heard) -> None:
+    def add(self, heard: Heard) -> None:
         """These, instead of the earliest."""
         self.sequences.extend(heard.of(slice(i, i + 1)) for i in range(len(heard.events)))
 
-    def last(self, n: int) -> _Heard:
+    def last(self, n: int) -> Heard:
         """The latest of them, the last one last."""
-        return _Heard.together(list(self.sequences)[-n:])
+        return Heard.together(list(self.sequences)[-n:])
 
-    def any(self, n: int) -> _Heard:
+    def any(self, n: int) -> Heard:
         """As many of them as are asked for, each drawn among all."""
         drawn = torch.randint(len(self.sequences), (n,)).tolist()
-        return _Heard.together([self.sequences[i] for i in drawn])
+        return Heard.together([self.sequences[i] for i in drawn])
 
 
 class AttentionGAN(LikelihoodModel, MusicGAN):
@@ -109,11 +109,9 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         # batches since the warm start
         self.register_buffer("n_adversarial", torch.tensor(0))
         # windows and rollouts that the critic meets again
-        self._real, self._fake = (
-            _Kept(settings.n_kept),
-            _Kept(max(settings.n_kept, settings.n_fakes)),
-        )
-        self._latest: _Heard | None = None  # the last rollout of those
+        self._real = _Kept(settings.n_kept)
+        self._fake = _Kept(max(settings.n_kept, settings.n_fakes))
+        self._latest: Heard | None = None  # the last rollout of those
 
     @property
     def best_at_last(self) -> bool:
@@ -158,15 +156,15 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self._update_g(opt_g, batch, fake)
         self.count_batch()
 
-    def _heard(self, events: Tensor, z: Tensor | None = None) -> _Heard:
+    def heard(self, events: Tensor, z: Tensor | None = None) -> Heard:
         """Sequences, written to this noise, or real ones: those have their outlines."""
         if z is None:
             outlines = self.generator.outlines
             nothing = torch.zeros(len(events), 0, device=events.device)
             z = nothing if outlines is None else outlines.of(events, blur=0.0)
-        return _Heard(events, z, self.discriminator.notice(events, z))
+        return Heard(events, z, self.discriminator.notice(events, z))
 
-    def _rollout(self, batch: Tensor, n_uses: int) -> _Heard:
+    def _rollout(self, batch: Tensor, n_uses: int) -> Heard:
         """``n_fakes`` sequences as long as a batch's, new ones if it is time."""
         s = self.settings
         if self._latest is None or self.since % n_uses == 0:
@@ -177,20 +175,20 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             gumbel = self.generator.gumbel(s.n_fakes, batch.shape[1])
             events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
             self.generator.train()
-            self._latest = self._heard(events, z)
+            self._latest = self.heard(events, z)
             self._fake.add(self._latest)
         return self._latest
 
-    def _met(self, batch: Tensor, latest: _Heard) -> tuple[_Heard, _Heard]:
+    def _met(self, batch: Tensor, latest: Heard) -> tuple[Heard, Heard]:
         """The real windows and the rollouts that the critic learns from."""
         s = self.settings
-        real = self._heard(batch)
+        real = self.heard(batch)
         if not s.n_kept:
             return real, latest
         self._real.add(real)
         return self._real.any(s.n_fakes), self._fake.any(s.n_fakes)
 
-    def _update_d(self, opt_d: LightningOptimizer, real: _Heard, fake: _Heard) -> None:
+    def _update_d(self, opt_d: LightningOptimizer, real: Heard, fake: Heard) -> None:
         with self.toggled_optimizer(opt_d):
             self.discriminator.train()
             score_real = self.discriminator(real.events, real.noticed)
@@ -209,7 +207,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             accuracy_d=losses.accuracy(score_real, score_fake),
         )
 
-    def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: _Heard | None) -> None:
+    def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: Heard | None) -> None:
         s, generator = self.settings, self.generator
         weight = 1.0 if fake is None else s.likelihood_weight
         with self.toggled_optimizer(opt_g):
@@ -235,7 +233,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         self.averaged.update_parameters(generator)
 
     @torch.no_grad()
-    def _scored(self, fake: _Heard) -> Tensor:
+    def _scored(self, fake: Heard) -> Tensor:
         """The critic's logits without dropout."""
         self.discriminator.eval()
         scores = self.discriminator(fake.events, fake.noticed)
@@ -273,6 +271,6 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             saved = checkpoint["gan_music"].get(name)
             if saved is not None:
                 events, z = (x.to(self.device) for x in saved)
-                kept.add(self._heard(events.long(), z))
+                kept.add(self.heard(events.long(), z))
         if self._fake.sequences:
             self._latest = self._fake.last(self.settings.n_fakes)
