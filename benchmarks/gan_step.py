@@ -11,9 +11,9 @@ passes, the likelihood of real windows and the discriminator's real and known on
 serves ``model.n_uses`` steps, a step is the mean of so many.
 
 All are timed in turn; the ratios are medians over rounds, with the quartiles. On a processor, with
-the default's sizes, or those that are given, and two threads; where there is a GPU, also with
-windows of 128 notes, 512 of them, and two layers of 512, in bfloat16: once as they come, and once
-with ``trainer.capture_rollout=true``.
+the default's sizes, or those that are given, and two threads; where there is a GPU, also there, in
+bfloat16, with those that are given, or else with windows of 128 notes, 512 of them, and two layers
+of 512: once as they come, and once with ``trainer.capture_rollout=true``.
 """
 
 from __future__ import annotations
@@ -167,16 +167,17 @@ class Step:
 
 
 class CriticStep(Step):
-    """A step of ``model=attention_gan``: the critic learns from as many kept windows as rollouts.
+    """A step of ``model=attention_gan``: the critic learns from ``n_met`` kept windows and as many
+    rollouts, or from the latest of both.
 
     What it notices of new ones, which no weight has a part in, is none of the floor's passes.
     """
 
     def __init__(self, device: str, *overrides: str) -> None:
         super().__init__(device, *overrides)
-        n = self.n_fakes if self.s.n_kept else self.n
-        self.met = self.batch[torch.arange(n, device=device) % self.n]
-        self.met_noticed = self.model.heard(self.met).noticed
+        n_real, n_fake = (self.s.n_met,) * 2 if self.s.n_kept else (self.n, self.n_fakes)
+        self.met = self.model.heard(self.batch[torch.arange(n_real, device=device) % self.n])
+        self.which = torch.arange(n_fake, device=device) % self.n_fakes
 
     @property
     def n_uses(self) -> int:  # type: ignore[override]
@@ -191,23 +192,24 @@ class CriticStep(Step):
         self.generator.eval()
         events = super().rollout(z, gumbel)
         self.generator.train()
-        self.noticed = self.model.heard(events, z).noticed  # once for both players
+        self.heard = self.model.heard(events, z)  # once for both players
         return events
 
     def judged(self, fake: Tensor) -> Tensor:
-        return self.discriminator(fake, self.noticed)
+        met = self.heard.of(self.which)
+        return self.discriminator(met.events, met.noticed)
 
     def judged_real(self, *, update: bool) -> Tensor:
         if update:
             self.model.heard(self.batch)
-        return self.discriminator(self.met, self.met_noticed)
+        return self.discriminator(self.met.events, self.met.noticed)
 
     def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
         earned = torch.zeros(fake.shape[:2], device=fake.device)
         if update:
             with torch.no_grad():
                 self.discriminator.eval()
-                scores = self.judged(fake)
+                scores = self.discriminator(fake, self.heard.noticed)
                 self.discriminator.train()
             earned = losses.advantages(
                 scores, discount=self.s.discount, limit=self.s.advantage_limit
@@ -234,8 +236,8 @@ def main() -> None:
     report(make_step("cpu", *sys.argv[2:]), n_rounds)
     if torch.cuda.is_available():
         for captures in ("false", "true"):
-            more = (*ON_A_GPU, f"trainer.capture_rollout={captures}")
-            report(make_step("cuda", *more), n_rounds)
+            sizes = sys.argv[2:] or ON_A_GPU
+            report(make_step("cuda", *sizes, f"trainer.capture_rollout={captures}"), n_rounds)
 
 
 def report(step: Step, n_rounds: int) -> None:

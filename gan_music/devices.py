@@ -30,7 +30,7 @@ def check_devices(config: TrainConfig) -> None:
         raise UserError(f"trainer.devices={wanted}, but this machine has {n_gpus}: name fewer.")
     if accelerator == "gpu" and not n_gpus and wanted > 1:
         raise UserError(f"trainer.devices={wanted}, but Apple's GPU is one: use trainer.devices=1.")
-    if config.trainer.capture_rollout and (accelerator == "cpu" or not n_gpus):
+    if config.trainer.capture_rollout and not captures_rollouts(config):
         raise UserError(
             "trainer.capture_rollout=true, but this run has no NVIDIA GPU: leave it out."
         )
@@ -45,6 +45,14 @@ def check_devices(config: TrainConfig) -> None:
             "hydra.run.dir has no value, and the processes of one run need one folder: give them "
             "all hydra.run.dir=DIR."
         )
+
+
+def captures_rollouts(config: TrainConfig) -> bool:
+    """Whether a step of rollouts is to be recorded: where there is an NVIDIA GPU, unless the run is
+    told otherwise.
+    """
+    on_nvidia = config.trainer.accelerator != "cpu" and torch.cuda.device_count() > 0
+    return on_nvidia and config.trainer.capture_rollout is not False
 
 
 def several_devices(config: TrainConfig) -> bool:

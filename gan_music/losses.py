@@ -84,6 +84,16 @@ def policy_gradient(log_likelihoods: Tensor, advantages: Tensor) -> Tensor:
     return -(advantages.detach() * log_likelihoods).mean()
 
 
+def entropy(logits: Sequence[Tensor]) -> Tensor:
+    """Of the choices that make an event, each given those before it, nats: logits as in
+    :func:`negative_log_likelihood` -> a scalar, mean over events.
+
+    Beside REINFORCE it keeps choices open (Williams & Peng 1991).
+    """
+    log_p = [x.float().log_softmax(-1) for x in logits]
+    return -torch.stack([(x.exp() * x).sum(-1) for x in log_p]).sum(0).mean()
+
+
 def decision(scores: Tensor) -> tuple[Tensor, Tensor]:
     """``log D`` and ``log(1 - D)``, ``[B]`` each, of a logit for every step, ``[B, T]``.
 

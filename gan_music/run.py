@@ -23,7 +23,7 @@ from gan_music.build import build_codec, build_data, build_model, warm_start
 from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
 from gan_music.cli import call
 from gan_music.data.module import MusicDataModule
-from gan_music.devices import check_devices, leave, several_devices, strategy
+from gan_music.devices import captures_rollouts, check_devices, leave, several_devices, strategy
 from gan_music.errors import UserError
 from gan_music.files import replacing
 from gan_music.finish import finish
@@ -31,7 +31,7 @@ from gan_music.gallery import Gallery, shown_of, write_real
 from gan_music.interrupts import Deferred
 from gan_music.jobs import DONE, Pruned, begin, claimed, end, read_status
 from gan_music.metrics.compare import Settings
-from gan_music.models.base import MusicGAN, MusicModel
+from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
 from gan_music.models.finite import Guard
 from gan_music.networks.captured import CapturedStep
@@ -94,13 +94,14 @@ def _train(config: TrainConfig, folder: Path) -> float:
         assert isinstance(model, EventModel)
         model.take_over(begun)
     model.guard = Guard(config.trainer.n_steps_back)
-    if config.trainer.capture_rollout:
-        if not (isinstance(model, EventModel) and isinstance(model, MusicGAN)):
+    if captures_rollouts(config):
+        if isinstance(model, EventModel):
+            for generator in (model.generator, model.sampler):
+                generator.captured = CapturedStep(generator)
+        elif config.trainer.capture_rollout:
             raise UserError(
-                "trainer.capture_rollout=true, but this model draws no events in training: leave "
-                "it out."
+                "trainer.capture_rollout=true, but this model writes no events: leave it out."
             )
-        model.generator.captured = CapturedStep(model.generator)
     if several_devices(config) and not model.n_weights["all_players"]:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)

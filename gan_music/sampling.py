@@ -149,7 +149,7 @@ def _written(
         gumbel = generator.gumbel(n, min(_BLOCK, n_notes - start), rng)
         if start == 0:
             gumbel[:, 0] += forbidden
-        blocks.append(rollout.write(gumbel))
+        blocks.append(generator.write(rollout, gumbel))
     return torch.cat(blocks, 1)
 
 

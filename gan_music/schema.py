@@ -157,8 +157,10 @@ class AttentionGANConfig(LikelihoodConfig):
     n_uses: int = bounded(1)
     lead_uses: int = bounded(1, default=2)
     n_kept: int = bounded(0, 65536, default=0)
+    n_met: int = bounded(1, 65536, default=48)
     adversarial_weight: float = bounded(0)
     likelihood_weight: float = bounded(0)
+    entropy_weight: float = bounded(0, default=0.0)
     discount: float = bounded(0, 1)
     advantage_limit: float = bounded(0)
     n_particles: int = bounded(1, 1024)
@@ -220,7 +222,7 @@ class TrainerConfig:
     log_every_n_batches: int = bounded(1)
     n_nodes: int = bounded(1, default=1)
     n_steps_back: int = bounded(0, 100, default=0)
-    capture_rollout: bool = False
+    capture_rollout: bool | None = None
     log_at_most: int = bounded(2, default=20000)
 
 

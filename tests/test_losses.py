@@ -96,6 +96,15 @@ def test_the_policy_gradient_is_that_of_the_expected_advantage() -> None:
     assert torch.allclose(found, exact, atol=0.02)
 
 
+def test_the_entropy_of_choices_by_hand() -> None:
+    even, sure = torch.zeros(1, 2, 4), torch.tensor([[[0.0, 200.0, 0.0]] * 2])
+    assert losses.entropy([even]).item() == pytest.approx(math.log(4))
+    assert losses.entropy([sure]).item() == pytest.approx(0, abs=1e-6)
+    assert losses.entropy([even, even, sure]).item() == pytest.approx(2 * math.log(4))
+    half = torch.tensor([[[0.0, 0.0, -torch.inf], [0.0, 0.0, 0.0]]]).clamp_min(-200)
+    assert losses.entropy([half]).item() == pytest.approx((math.log(2) + math.log(3)) / 2)
+
+
 def test_log_likelihoods_are_those_of_the_likelihood() -> None:
     logits = [torch.randn(2, 3, n) for n in (4, 5)]
     events = torch.stack([torch.randint(0, n, (2, 3)) for n in (4, 5)], -1)

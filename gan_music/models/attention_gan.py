@@ -74,7 +74,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
     (:func:`gan_music.losses.advantages`), plus ``likelihood_weight`` times the likelihood of the
     real windows. No gradient passes through a choice.
 
-    The critic's ``n_fakes`` sequences of each kind are drawn among the last ``n_kept``: what it
+    The critic's ``n_met`` sequences of each kind are drawn among the last ``n_kept``: what it
     notices of them takes longer than learning from it, and it forgets nothing that it has caught
     (Shrivastava et al. 2017, section 2.3). With ``n_kept=0`` it learns from the batch and the
     latest rollouts.
@@ -186,7 +186,7 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
         if not s.n_kept:
             return real, latest
         self._real.add(real)
-        return self._real.any(s.n_fakes), self._fake.any(s.n_fakes)
+        return self._real.any(s.n_met), self._fake.any(s.n_met)
 
     def _update_d(self, opt_d: LightningOptimizer, real: Heard, fake: Heard) -> None:
         with self.toggled_optimizer(opt_d):
@@ -222,11 +222,12 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
                 earned = losses.advantages(
                     self._scored(fake), discount=s.discount, limit=s.advantage_limit
                 )
-                likelihoods = losses.log_likelihoods(
-                    generator.logits(fake.events, fake.z, dropout=False), fake.events
-                )
+                logits = generator.logits(fake.events, fake.z, dropout=False)
+                likelihoods = losses.log_likelihoods(logits, fake.events)
                 loss_g = losses.policy_gradient(likelihoods, earned)
                 terms["loss_g"] = s.adversarial_weight * loss_g
+                if s.entropy_weight > 0:
+                    terms["entropy"] = -s.entropy_weight * losses.entropy(logits)
                 self.log_train(loss_g=loss_g, advantage=earned.std(), entropy=-likelihoods.mean())
             self.take_gradients(opt_g, **terms)
             opt_g.step()

@@ -60,7 +60,7 @@ class Choice(NamedTuple):
             gumbel = generator.gumbel(len(events), min(self.span, left), rng)
             if forbidden is not None and events.shape[1] == past:
                 gumbel[:, 0] += forbidden
-            events = torch.cat([events, rollout.write(gumbel)], 1)
+            events = torch.cat([events, generator.write(rollout, gumbel)], 1)
             rows = self._drawn(self._evidence(events, rollout.z, gumbel.shape[1]), rng)
             events = events[rows]
             rollout.keep(rows)

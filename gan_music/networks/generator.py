@@ -67,7 +67,7 @@ class LSTMGenerator(nn.Module):
         recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.captured: CapturedStep | None = None  # if it is to do the rollouts
+        self.captured: CapturedStep | None = None  # if it is to do the steps of rollouts
         self.recall_span, self.sounding_span = recall_span, sounding_span
         self.recurrent_dropout = recurrent_dropout
         self.space = space
@@ -240,7 +240,12 @@ class LSTMGenerator(nn.Module):
         ``starts`` are the position in the bar where each sequence begins, and its meter, ``[B]``
         each. Without dropout; see :class:`~gan_music.networks.rollout.Rollout`.
         """
-        rollout = Rollout(self, z, starts, temperature=temperature)
+        return self.write(Rollout(self, z, starts, temperature=temperature), gumbel)
+
+    def write(self, rollout: Rollout, gumbel: Tensor) -> Tensor:
+        """The next events of a rollout of this generator: ``[B, T, V]`` -> ids ``[B, T, C + 2]``,
+        by recorded steps if there are.
+        """
         return self.captured.write(rollout, gumbel) if self.captured else rollout.write(gumbel)
 
     def relaxed(self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float) -> Tensor:

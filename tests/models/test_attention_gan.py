@@ -71,6 +71,20 @@ def test_without_a_warm_start_it_is_a_gan_from_the_first_batch(tmp_path: Path) -
     assert "train/nll" not in model.trainer.callback_metrics
 
 
+def test_a_weight_of_entropy_opens_choices(tmp_path: Path) -> None:
+    still = {"adversarial_weight": 0.0, "likelihood_weight": 0.0}
+    entropies = []
+    for weight in (0.0, 5.0):
+        torch.manual_seed(0)
+        model = make_model(**still, entropy_weight=weight)
+        with torch.no_grad():
+            for head in model.generator.heads.parameters():
+                head.mul_(3)  # surer than a fresh one
+        fit(model, tmp_path / str(weight), n_batches=8)
+        entropies.append(float(model.trainer.callback_metrics["train/entropy"]))
+    assert entropies[1] > entropies[0] + 0.1
+
+
 def test_the_critic_hears_the_outlines_of_real_music_and_those_of_rollouts(tmp_path: Path) -> None:
     heard = []
     model = make_model(n_kept=12, n_outlines=2)
@@ -115,7 +129,7 @@ def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
 
 def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> None:
     seen, met = Fakes(), []
-    model = make_model(n_kept=9)
+    model = make_model(n_kept=9, n_met=5)
     critic = model.discriminator
     plain = critic.forward
 
@@ -132,8 +146,8 @@ def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> 
     rollouts = torch.cat(seen.fakes)
     assert torch.equal(model._fake.last(99).events, rollouts[-9:])
     assert len(model._real.sequences) == 9
-    # as many as of one rollout are met of both, and not of the latest alone
-    assert [len(m) for m in met] == [6] * 12
+    # as many are met of both as was asked for, and not of the latest alone
+    assert [len(m) for m in met] == [5] * 12
 
     def share(events: Tensor, among: Tensor) -> float:
         return float((events[:, None] == among).all(-1).all(-1).any(1).float().mean())
