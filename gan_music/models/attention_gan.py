@@ -115,7 +115,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
 
     @property
     def best_at_last(self) -> bool:
-        return False
+        # beside a likelihood; else nothing keeps the game from ending worse than it was
+        return self.settings.likelihood_weight > 0
 
     @property
     def choice(self) -> Choice | None:
@@ -243,17 +244,18 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
 
     def _schedule(self, opt_g: LightningOptimizer) -> None:
         """The generator's learning rate: in the warm start as in :class:`LikelihoodModel`, with its
-        end for the run's; then ``lr_g``, after a linear rise of its own.
+        end for the run's; then ``lr_g``, with a rise and a fall of its own.
         """
         s = self.settings
-        number = self.number
+        batches = int(self.trainer.num_training_batches)
         if self.warm:
-            total = int(self.trainer.num_training_batches) * s.warm_start_epochs
-            rate = s.lr * min((number + 1) / max(1, s.warmup_batches), fallen(number, total))
+            n, total, rate = self.number, batches * s.warm_start_epochs, s.lr
         else:
-            n = self.since - s.lead_batches
-            rate = s.lr_g * min(1.0, max(0, n + 1) / max(1, s.warmup_batches))
-        self.set_rate(opt_g, rate)
+            n = max(0, self.since - s.lead_batches)
+            epochs = (self.trainer.max_epochs or 1) - s.warm_start_epochs
+            total, rate = batches * epochs - s.lead_batches, s.lr_g
+        risen = (n + 1) / max(1, s.warmup_batches)
+        self.set_rate(opt_g, rate * min(risen, fallen(n, max(1, total))))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
