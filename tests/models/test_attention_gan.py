@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
@@ -63,6 +65,26 @@ def test_a_warm_start_then_the_critic_alone_then_both(tmp_path: Path) -> None:
     model = make_model(warm_start_epochs=1, lead_batches=2)
     assert fit(model, tmp_path, n_batches=4, epochs=2).moved == [*["g"] * 4, "d", "d", "gd", "gd"]
     assert (int(model.n_batches), int(model.n_adversarial)) == (8, 4)
+
+
+class Rates(Callback):
+    """The generator's learning rate on each batch."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: object) -> None:
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def test_the_rate_of_the_game_rises_and_falls_to_the_end(tmp_path: Path) -> None:
+    model, rates = make_model(lead_batches=2, lr_g=1.0, warmup_batches=2), Rates()
+    fit(model, tmp_path, rates, n_batches=6, epochs=2)
+    # ten batches of the game; half the rate on the first of them
+    game = [0.5, *(0.5 * (1 + math.cos(math.pi * n / 10)) for n in range(1, 10))]
+    assert rates.seen[2:] == pytest.approx([max(0.05, rate) for rate in game])
+    assert model.best_at_last
+    assert not make_model(likelihood_weight=0.0).best_at_last
 
 
 def test_without_a_warm_start_it_is_a_gan_from_the_first_batch(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,6 +102,8 @@ def test_a_step_with_a_critic_waits_for_nothing(
     monkeypatch.setattr(model, "toggled_optimizer", lambda _: nullcontext())
     monkeypatch.setattr(model, "log_train", lambda **_: None)
     monkeypatch.setattr(model, "take_gradients", lambda _, **terms: sum(terms.values()).backward())
+    trainer = SimpleNamespace(num_training_batches=3, max_epochs=1)
+    monkeypatch.setattr(type(model), "trainer", trainer)
     with Watch() as watch:
         for number in range(3):
             model.training_step(batch, number)
