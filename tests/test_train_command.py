@@ -310,6 +310,25 @@ def test_the_gan_of_long_sequences(midi_folder: Path, tmp_path: Path, precision:
     assert len(list((tmp_path / "on").glob("*.mid"))) == 2
 
 
+def test_the_pure_gan_learns_from_no_likelihood(midi_folder: Path, tmp_path: Path) -> None:
+    dropped = ("model.noise_size", "model.warm_start")
+    small = ("d_hidden_size=8", "d_embedding_size=4", "n_fakes=6", "n_met=4", "lead_batches=1")
+    result = run_command(
+        "train",
+        "experiment=pure_gan",
+        f"data.root={midi_folder}",
+        *(o for o in TINY if not o.startswith(dropped)),
+        *(f"model.{o}" for o in (*small, "n_outlines=2", "entropy_weight=0.01")),
+        "trainer.max_epochs=2",
+        "hydra.run.dir=run",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    tags = event_tags(tmp_path / "run")["scalars"]
+    assert {"train/loss_d", "train/loss_g", "train/entropy"} <= set(tags)
+    assert "train/nll" not in tags
+
+
 def test_a_warm_start_from_a_checkpoint(midi_folder: Path, tmp_path: Path) -> None:
     tiny = [o for o in TINY if not o.startswith(("model.noise_size", "model.warm_start"))]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_music import losses
 from gan_music.models.base import MusicGAN
-from gan_music.models.events import fallen
+from gan_music.models.events import scheduled
 from gan_music.models.likelihood import LikelihoodModel
 from gan_music.networks.choice import Choice
 from gan_music.networks.context import misheard
@@ -254,8 +254,8 @@ class AttentionGAN(LikelihoodModel, MusicGAN):
             n = max(0, self.since - s.lead_batches)
             epochs = (self.trainer.max_epochs or 1) - s.warm_start_epochs
             total, rate = batches * epochs - s.lead_batches, s.lr_g
-        risen = (n + 1) / max(1, s.warmup_batches)
-        self.set_rate(opt_g, rate * min(risen, fallen(n, max(1, total))))
+        share = scheduled(n, warmup=s.warmup_batches, total=max(1, total))
+        self.set_rate(opt_g, rate * share)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -53,6 +53,13 @@ def fallen(number: int, total: int) -> float:
     return max(0.05, 0.5 * (1 + math.cos(math.pi * min(1.0, number / total))))
 
 
+def scheduled(number: int, *, warmup: int, total: int) -> float:
+    """The share of a learning rate on a batch: it rises linearly over ``warmup`` batches, up to
+    what :func:`fallen` leaves of it.
+    """
+    return min((number + 1) / max(1, warmup), fallen(number, total))
+
+
 class _Average(AveragedModel):
     """An average that asks its device only once whether it has begun: to ask is to wait for it."""
 

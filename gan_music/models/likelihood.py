@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_music import losses
 from gan_music.events import EventCodec
-from gan_music.models.events import EventModel, averaged, event_space, fallen
+from gan_music.models.events import EventModel, averaged, event_space, scheduled
 from gan_music.networks.context import misheard
 from gan_music.networks.generator import LSTMGenerator
 from gan_music.schema import LikelihoodConfig
@@ -79,10 +79,9 @@ class LikelihoodModel(EventModel):
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         s, optimizer = self.settings, self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)  # there is one
-        number = self.number
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
-        rate = s.lr * min((number + 1) / max(1, s.warmup_batches), fallen(number, total))
-        self.set_rate(optimizer, rate)
+        share = scheduled(self.number, warmup=s.warmup_batches, total=total)
+        self.set_rate(optimizer, s.lr * share)
 
         z = self.generator.noise_of(batch, self.generator.noise(len(batch)))
         heard = misheard(self.generator.space, batch, s.misheard)
