@@ -41,6 +41,7 @@ from gan_music.jobs import (
 from gan_music.processes import is_main_process
 from gan_music.run_folder import AUTO, run_folder
 from gan_music.schema import TrainConfig
+from gan_music.stdout import lasting_stdout
 from gan_music.strangers import check_folder
 
 T = TypeVar("T")
@@ -104,7 +105,7 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     job = Job(schema, run)
     try:
         _search_first(_config_dir())
-        with sigterm_raises():
+        with lasting_stdout(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
         sys.exit(128 + signal.SIGTERM)

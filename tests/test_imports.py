@@ -60,7 +60,17 @@ def test_nothing_imports_the_commands() -> None:
 
 def test_data_flows_one_way() -> None:
     layers = [
-        {"notes", "errors", "files", "interrupts", "bars", "processes", "archive", "strangers"},
+        {
+            "notes",
+            "errors",
+            "files",
+            "interrupts",
+            "stdout",
+            "bars",
+            "processes",
+            "archive",
+            "strangers",
+        },
         {
             "io",
             "schema",
