@@ -1,4 +1,4 @@
-"""What the runs came to: two tables in Markdown, and quality against diversity as a picture."""
+"""What the runs came to: tables in Markdown, and quality against diversity as a picture."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ AMOUNTS = ("window", "long_window", "max_pieces", "max_notes", "n_bootstrap", "n
 FIGURES = (
     ("overlapped area", "likeness", "oa_mean", "{:.3f}"),
     ("two-sample accuracy", "judge", "accuracy", "{:.3f}"),
+    ("of 256 notes", "judge", "accuracy_long", "{:.3f}"),
     ("coverage", "quality", "coverage", "{:.3f}"),
     ("precision", "quality", "precision", "{:.3f}"),
     ("distinct pitch 4-grams", "diversity", "distinct_pitch_4grams", "{:.3f}"),
@@ -32,7 +33,11 @@ FIGURES = (
     ("overlap of openings", "likeness", "oa_opening", "{:.3f}"),
     ("overlap of endings", "likeness", "oa_ending", "{:.3f}"),
 )
-SWEPT = FIGURES[:4]
+SWEPT = FIGURES[:5]
+REPETITION = tuple(
+    (f"after {n} bar{'s' if n > 1 else ''}", "structure", f"repetition_after_{n}_bars", "{:.3f}")
+    for n in (1, 2, 4, 8)
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,10 @@ def page(
             "",
             *costs_lines(runs),
             "",
+            "## Notes that were there so many bars before",
+            "",
+            *figures_table(runs, REPETITION),
+            "",
             "## Temperatures",
             "",
             *sweep_table(runs),
@@ -149,6 +158,16 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
     return markdown(["", "seeds", *(title for title, *_ in FIGURES), *costs], rows)
 
 
+def figures_table(runs: Sequence[Finished], figures: Sequence[tuple[str, ...]]) -> list[str]:
+    """These figures of each experiment and of real music."""
+    rows = [
+        [experiment, *(cell([r.figure(*key) for r in ours], form) for _, *key, form in figures)]
+        for experiment, ours in by_experiment(runs).items()
+    ]
+    rows.append([REAL, *(cell(ceilings(runs, *key), form) for _, *key, form in figures)])
+    return markdown(["", *(title for title, *_ in figures)], rows)
+
+
 def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
     """How far each experiment is from another, seed by seed: a row an experiment."""
     base = {r.seed: r for r in runs if r.experiment == against}
@@ -159,11 +178,12 @@ def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
             continue
         cells = [
             difference([a.figure(*key) - b.figure(*key) for a, b in pairs], form)
-            for _, *key, form in FIGURES
+            for _, *key, form in (*FIGURES, *REPETITION)
         ]
         rows.append([experiment, str(len(pairs)), *cells])
+    titles = [title for title, *_ in (*FIGURES, *REPETITION)]
     head = ["", f"## Less {against}, seed by seed", "", "Means, with 95 % intervals (Student's t)."]
-    return [*head, "", *markdown(["", "seeds", *(title for title, *_ in FIGURES)], rows)]
+    return [*head, "", *markdown(["", "seeds", *titles], rows)]
 
 
 def difference(values: Sequence[float], form: str) -> str:

@@ -89,7 +89,8 @@ def rows(cwd: Path) -> list[list[str]]:
 def test_a_table_of_what_was_run(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     cwd, done = first
     assert done.stderr == ""
-    titles, _, markov, lstm, real, *swept = rows(cwd)
+    titles, _, markov, lstm, real, *more = rows(cwd)
+    back, swept = more[:5], more[5:]
     assert titles[1:3] == ["seeds", "overlapped area"]
     assert [r[:2] for r in (markov, lstm, real)] == [
         ["markov", "1"],
@@ -103,6 +104,10 @@ def test_a_table_of_what_was_run(first: tuple[Path, subprocess.CompletedProcess[
     n = found["cost"]["n_weights"]["generator"]
     assert lstm[titles.index("weights, generator (all)")] == f"{n:,} ({n:,})"
     assert markov[titles.index("weights, generator (all)")] == "0 (0)"
+    assert back[0][1:] == ["after 1 bar", "after 2 bars", "after 4 bars", "after 8 bars"]
+    later = found["figures"]["structure"]["repetition_after_2_bars"]
+    assert back[3][:1] + back[3][2:3] == ["lstm_lm", f"{later['generated']:.3f}"]
+    assert back[4][2] == f"{later['reference']:.3f}"
     assert [r[:3] for r in swept[2:]] == [
         ["markov", "0.8", "1"],
         ["lstm_lm", "0.8", "1"],
