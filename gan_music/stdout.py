@@ -40,6 +40,9 @@ class _Lasting:
 @contextlib.contextmanager
 def lasting_stdout() -> Iterator[None]:
     """Within it, a reader that goes ends nothing: what a command does outlasts what it prints."""
+    if sys.stdout is None:  # closed from the start, as by `>&-`
+        yield
+        return
     lasting: Any = _Lasting(sys.stdout)
     with contextlib.redirect_stdout(lasting):
         try:
