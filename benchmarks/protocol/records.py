@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gan_music.files import replacing
-from protocol.report import FIGURES, REPETITION, Report
+from protocol.report import SHOWN, Report
 from protocol.runs import OUT, Run
 
 MORE = ("temperatures", "draws")  # of samples beside the run's own, only what the tables show
@@ -43,7 +43,7 @@ def record(run: Run, folder: Path) -> None:
 def _shown(report: Report) -> Report:
     """A report with no figures but those of the tables."""
     figures: dict[str, dict[str, Any]] = {}
-    for _, family, name, _ in (*FIGURES, *REPETITION):
+    for _, family, name, _ in SHOWN:
         if name in report["figures"].get(family, {}):
             figures.setdefault(family, {})[name] = report["figures"][family][name]
     return {**report, "figures": figures}

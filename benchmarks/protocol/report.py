@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from scipy.stats import t
 
 Report = dict[str, Any]  # as metrics.json holds it
+Column = tuple[str, str, str, str]
 REAL = "real music"
 # What runs must share for their figures to stand beside each other.
 SPLIT = ("query", "movement", "min_notes", "val_rate", "test_rate")
@@ -38,6 +39,7 @@ REPETITION = tuple(
     (f"after {n} bar{'s' if n > 1 else ''}", "structure", f"repetition_after_{n}_bars", "{:.3f}")
     for n in (1, 2, 4, 8)
 )
+SHOWN = (*FIGURES, *REPETITION)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def page(
             "",
             "## Notes that were there so many bars before",
             "",
-            *figures_table(runs, REPETITION),
+            *repetition_table(runs),
             "",
             "## Temperatures",
             "",
@@ -149,23 +151,22 @@ def seeds_line(runs: Sequence[Finished]) -> str:
 def main_table(runs: Sequence[Finished]) -> list[str]:
     """A row an experiment, and real music: its halves against each other, over the same seeds."""
     costs = ("verdicts", "training, minutes", "weights, generator (all)", "notes a second")
-    rows = []
-    for experiment, ours in by_experiment(runs).items():
-        cells = [cell([r.figure(*key) for r in ours], form) for _, *key, form in FIGURES]
-        rows.append([experiment, str(len(ours)), *cells, *cost_cells(ours)])
-    ceiling = [cell(ceilings(runs, *key), form) for _, *key, form in FIGURES]
-    rows.append([REAL, str(len({r.seed for r in runs})), *ceiling, *[""] * len(costs)])
-    return markdown(["", "seeds", *(title for title, *_ in FIGURES), *costs], rows)
-
-
-def figures_table(runs: Sequence[Finished], figures: Sequence[tuple[str, ...]]) -> list[str]:
-    """These figures of each experiment and of real music."""
     rows = [
-        [experiment, *(cell([r.figure(*key) for r in ours], form) for _, *key, form in figures)]
+        [experiment, str(len(ours)), *means(ours, FIGURES), *cost_cells(ours)]
         for experiment, ours in by_experiment(runs).items()
     ]
-    rows.append([REAL, *(cell(ceilings(runs, *key), form) for _, *key, form in figures)])
-    return markdown(["", *(title for title, *_ in figures)], rows)
+    n_seeds = str(len({r.seed for r in runs}))
+    rows.append([REAL, n_seeds, *real_means(runs, FIGURES), *[""] * len(costs)])
+    return markdown(["", "seeds", *titles(FIGURES), *costs], rows)
+
+
+def repetition_table(runs: Sequence[Finished]) -> list[str]:
+    """What comes back, of each experiment and of real music."""
+    rows = [
+        [experiment, *means(ours, REPETITION)] for experiment, ours in by_experiment(runs).items()
+    ]
+    rows.append([REAL, *real_means(runs, REPETITION)])
+    return markdown(["", *titles(REPETITION)], rows)
 
 
 def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
@@ -178,12 +179,11 @@ def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
             continue
         cells = [
             difference([a.figure(*key) - b.figure(*key) for a, b in pairs], form)
-            for _, *key, form in (*FIGURES, *REPETITION)
+            for _, *key, form in SHOWN
         ]
         rows.append([experiment, str(len(pairs)), *cells])
-    titles = [title for title, *_ in (*FIGURES, *REPETITION)]
     head = ["", f"## Less {against}, seed by seed", "", "Means, with 95 % intervals (Student's t)."]
-    return [*head, "", *markdown(["", "seeds", *titles], rows)]
+    return [*head, "", *markdown(["", "seeds", *titles(SHOWN)], rows)]
 
 
 def difference(values: Sequence[float], form: str) -> str:
@@ -208,9 +208,9 @@ def sweep_table(runs: Sequence[Finished]) -> list[str]:
     without = [name for name in by_experiment(runs) if name not in sweeps(runs)]
     lines = []
     if rows:
-        ceiling = [cell(ceilings(runs, *key), form) for _, *key, form in SWEPT]
-        rows.append([REAL, "", str(len({r.seed for r in runs})), *ceiling])
-        lines = markdown(["", "temperature", "seeds", *(title for title, *_ in SWEPT)], rows)
+        n_seeds = str(len({r.seed for r in runs}))
+        rows.append([REAL, "", n_seeds, *real_means(runs, SWEPT)])
+        lines = markdown(["", "temperature", "seeds", *titles(SWEPT)], rows)
     if without:
         lines += ["", f"Without a temperature: {', '.join(without)}."]
     return lines
@@ -333,6 +333,21 @@ def ceilings(runs: Sequence[Finished], family: str, name: str) -> list[float]:
             figure = report["figures"].get(family, {}).get(name, {})
             values[run.seed].append(number(figure.get("reference")))
     return [spread(of_seed).mean for of_seed in values.values()]
+
+
+def titles(figures: Sequence[Column]) -> list[str]:
+    """Of their columns."""
+    return [title for title, *_ in figures]
+
+
+def means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
+    """The figures of one experiment's samples, over its seeds, as cells."""
+    return [cell([r.figure(*key) for r in runs], form) for _, *key, form in figures]
+
+
+def real_means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
+    """Those of real music."""
+    return [cell(ceilings(runs, *key), form) for _, *key, form in figures]
 
 
 def number(value: float | None) -> float:
