@@ -21,7 +21,7 @@ MEMORIES = (16.0, 128.0)
 # kinds of familiarity: with a pitch itself, its class, its register, in each memory
 N_FAMILIAR = 3 * len(MEMORIES)
 # Of a share of what was heard: small against one note of a memory, so that its logarithm is finite.
-_RARE = 0.01
+RARE = 0.01
 _NEARBY = 4.0  # semitones: the deviation of "in this register"
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
@@ -159,7 +159,7 @@ def familiarity(heard: Tensor, near: Tensor) -> Tensor:
     """
     with torch.autocast(heard.device.type, enabled=False):
         share = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
-        familiar = torch.log(share @ near + _RARE)  # [..., M, 3 P]
+        familiar = torch.log(share @ near + RARE)  # [..., M, 3 P]
     return familiar.unflatten(-1, (3, -1)).flatten(-3, -2)
 
 

@@ -32,8 +32,8 @@ N_KINDS = N_LIKE + threads.N_THREADS  # K
 ECHO_SPANS = (16, 64, 256)  # events that echoes are counted over, fading
 N_ECHOES = len(ECHO_SPANS) * N_LIKE + threads.N_TRUSTS  # E
 
-_FADING = 128.0  # events after which a place counts 1 / e
-_RARE = 0.01  # what shares are large against
+FADING = 128.0  # events after which a place counts 1 / e
+RARE = 0.01  # what shares are large against
 _PITCH = 1  # column of an event
 _NO_INTERVAL = -(1 << 20)
 
@@ -71,7 +71,7 @@ def recall(space: EventSpace, events: Tensor, past: Tensor, *, span: int) -> Rec
     said = thread.said
     row, event, place = torch.stack(kinds).any(0).nonzero().unbind(1)
     weights = torch.stack([k[row, event, place] for k in kinds], 1)  # [M, K]
-    weights = weights * torch.exp((place - event) / _FADING)[:, None]
+    weights = weights * torch.exp((place - event) / FADING)[:, None]
     line = row * length + event
     found = []
     for i, size in enumerate(space.sizes):
@@ -104,7 +104,7 @@ class Recollection:
         self.last = torch.full((n,), -1, device=device)  # pitch
         # of each place: how many pitches, and intervals, before it are those before the next event
         self.runs = torch.zeros(n, 2, span, dtype=torch.int64, device=device)
-        self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / _FADING)
+        self.fading = torch.exp(-torch.arange(span, 0, -1, device=device) / FADING)
         self.weights = torch.zeros(n, N_LIKE, span, device=device)  # of each place
         self.spans = torch.tensor(ECHO_SPANS, device=device)[:, None]
         self.n_heard = torch.zeros((), dtype=torch.int64, device=device)
@@ -217,4 +217,4 @@ def _scores(sums: Tensor, total: Tensor) -> Tensor:
     """Sums of weights by choice ``[..., n]``, of a total ``[...]`` -> logarithms of their shares,
     such that no share is 0.
     """
-    return torch.log1p(sums / total.clamp_min(1e-6)[..., None] / _RARE)
+    return torch.log1p(sums / total.clamp_min(1e-6)[..., None] / RARE)

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_music.networks.attention import Memory, SummedRows
-from gan_music.networks.context import Context, first_context
-from gan_music.networks.recall import Recollection
+from gan_music.networks.past import Past
 
 if TYPE_CHECKING:
+    from gan_music.networks.compiled import CompiledPast
     from gan_music.networks.generator import LSTMGenerator
 
 
@@ -39,27 +39,13 @@ class Rollout:
     ) -> None:
         self.space, self.temperature = generator.space, temperature
         self.z = z
-        self.context = first_context(
-            self.space,
-            *starts,
-            n_intervals=generator.n_intervals,
-            sounding_span=generator.sounding_span,
-            expected=generator.expected(z),
-        )
+        self.past = _past(generator, z, starts)
         with self._full_precision(z):
-            self.cell = _Cell(generator, z, self.context.meter)
+            self.cell = _Cell(generator, z, self.past.meter)
             self.heads = _Heads(generator)
             self.memory: Memory | None = None
             if generator.attention is not None:
                 self.memory = Memory(generator.attention, len(z), _tables(generator))
-            self.recollection: Recollection | None = None
-            if generator.recall_span:
-                self.recollection = Recollection(
-                    self.space, self.context.meter, span=generator.recall_span
-                )
-        # before the first event stands "nothing yet"
-        self.chosen = self.space.nothing.expand(len(z), -1)
-        self.intervals = self.context.intervals()
 
     @torch.no_grad()
     def hear(self, events: Tensor) -> None:
@@ -72,7 +58,7 @@ class Rollout:
                 self._state()
                 self._remember(events[:, t, :n])
                 # in a bar of the meter, or of the one that it stands for
-                self.context = self.context._replace(position=events[:, t, n])
+                self.past.place(events[:, t, n])
 
     @torch.no_grad()
     def write(self, gumbel: Tensor) -> Tensor:
@@ -83,25 +69,20 @@ class Rollout:
         n = self.space.n_categories
         shape = (*gumbel.shape[:2], n + 2)
         events = torch.empty(shape, dtype=torch.int64, device=gumbel.device)
-        events[..., n + 1] = self.context.meter[:, None]
+        events[..., n + 1] = self.past.meter[:, None]
         with self._full_precision(gumbel):
             for t in range(gumbel.shape[1]):
                 hidden = self._state()
-                self._remember(
-                    self.heads.choose(
-                        hidden, gumbel[:, t], self.context, self.temperature, self.recollection
-                    )
-                )
-                events[:, t, :n] = self.chosen
-                events[:, t, n] = self.context.position
+                chosen = self.heads.choose(hidden, gumbel[:, t], self.past, self.temperature)
+                self._remember(chosen)
+                events[:, t, :n] = chosen
+                events[:, t, n] = self.past.position
         return events
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these sequences alone, int64 ``[n]``: some may be dropped, some come twice."""
-        self.context = self.context.kept(rows)
-        self.chosen, self.intervals = self.chosen[rows], self.intervals[rows]
         self.z = self.z[rows]
-        for part in (self.cell, self.memory, self.recollection):
+        for part in (self.past, self.cell, self.memory):
             if part is not None:
                 part.keep(rows)
 
@@ -114,27 +95,30 @@ class Rollout:
 
     def _state(self) -> Tensor:
         """The state before the next event, ``[B, H]``."""
-        known = torch.cat([self.chosen, self.intervals, self.context.position[:, None]], 1)
-        told = [self.recollection.echoes()] if self.recollection is not None else []
-        if self.context.sounding.pitch.shape[-1]:
-            told.append(self.context.joined(self.space))
-        hidden = self.cell.step(known, torch.cat(told, 1) if told else None)
+        hidden = self.cell.step(self.past.known(), self.past.told())
         return hidden if self.memory is None else self.memory.read(hidden)
 
     def _remember(self, chosen: Tensor) -> None:
         """The next event is this one: ids ``[B, C]``."""
-        self.chosen = chosen
-        self.context = self.context.after(self.space, chosen)
-        self.intervals = self.context.intervals()
-        if self.recollection is not None:
-            self.recollection.after(chosen)
+        self.past.after(chosen)
         if self.memory is not None:
-            self.memory.write(torch.cat([chosen, self.intervals], 1))
+            self.memory.write(self.past.event())
 
     @staticmethod
     def _full_precision(x: Tensor) -> torch.autocast:
         # a step is bound by memory and calls, and what is chosen must be what the weights say
         return torch.autocast(x.device.type, enabled=False)
+
+
+def _past(
+    generator: LSTMGenerator, z: Tensor, starts: tuple[Tensor, Tensor]
+) -> Past | CompiledPast:
+    if z.device.type != "cpu" or generator.captured or not generator.n_told:
+        return Past(generator, z, starts)
+    # compiled, or read from its cache, when it is first asked for
+    from gan_music.networks.compiled import CompiledPast
+
+    return CompiledPast(generator, z, starts)
 
 
 def _tables(generator: LSTMGenerator) -> list[list[Tensor]]:
@@ -208,10 +192,10 @@ class _Heads:
     """The generator's chained heads for one step, from the hidden state to choices."""
 
     def __init__(self, generator: LSTMGenerator) -> None:
-        self.space, self.modules = generator.space, generator.heads
+        self.space, modules = generator.space, generator.heads
         hidden_size = generator.lstm.hidden_size
-        first = [cast(nn.Linear, f) for f in self.modules.first]
-        chain = [cast(nn.Embedding, c) for c in self.modules.chain]
+        first = [cast(nn.Linear, f) for f in modules.first]
+        chain = [cast(nn.Embedding, c) for c in modules.chain]
         self.weight = torch.cat([layer.weight[:, :hidden_size] for layer in first]).T.contiguous()
         self.bias = torch.cat([layer.bias for layer in first])
         # what each head but the first is told of the choices before its own
@@ -219,32 +203,20 @@ class _Heads:
         for i, layer in enumerate(first[1:], 1):
             tables = [[c.weight] for c in chain[:i]]
             self.told.append(SummedRows(tables, layer.weight[:, hidden_size:].T))
-        self.out = [cast(nn.Linear, o) for o in self.modules.out]
+        self.out = [cast(nn.Linear, o) for o in modules.out]
 
     def choose(
-        self,
-        hidden: Tensor,
-        gumbel: Tensor,
-        context: Context,
-        temperature: float,
-        recollection: Recollection | None,
+        self, hidden: Tensor, gumbel: Tensor, past: Past | CompiledPast, temperature: float
     ) -> Tensor:
         """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``[B, C]``."""
         sizes = self.space.sizes
         parts = torch.addmm(self.bias, hidden, self.weight).chunk(len(sizes), -1)
         noise = gumbel.split(sizes, -1)
         chosen = hidden.new_empty((len(hidden), len(sizes)), dtype=torch.int64)
-        onset = context.position
         for i, x in enumerate(parts):
             if i > 0:
                 x = x + self.told[i - 1](chosen[:, :i])
-            recalled = None if recollection is None else recollection.scores(i)
-            logits = self.modules.logits(
-                i, self.out[i](F.gelu(x)), context, onset, recalled, chosen[:, 0]
-            )
+            logits = past.logits(i, self.out[i](F.gelu(x)))
             chosen[:, i] = (logits / temperature + noise[i]).argmax(-1)
-            if recollection is not None and i + 1 < len(sizes):
-                recollection.chose(i, chosen[:, i])
-            if i == 0:
-                onset = self.space.advance(context.position, chosen[:, 0], context.meter)
+            past.chose(i, chosen[:, i])
         return chosen

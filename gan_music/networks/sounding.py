@@ -20,7 +20,7 @@ N_TIMES = 3  # what is known of each choice of a time
 NEAR = 12  # semitones: intervals up to this are told apart, wider ones by their class
 _N_NEAR = 2 * NEAR + 1
 _CLASSES = 12
-_N_SETS = 4  # of notes: those that begin with it, held ones, this beat's, the last beat's
+N_SETS = 4  # of notes: those that begin with it, held ones, this beat's, the last beat's
 _LONG_AGO = -(1 << 20)  # steps: where there is no note
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
@@ -28,7 +28,7 @@ _OFFSET, _PITCH, _DURATION = 0, 1, 2
 
 def n_around(n_memories: int) -> int:
     """How many numbers :func:`around` gives."""
-    return _CLASSES * (_N_SETS + n_memories) + 2 * _N_NEAR
+    return _CLASSES * (N_SETS + n_memories) + 2 * _N_NEAR
 
 
 class Sounding(NamedTuple):

@@ -30,13 +30,13 @@ TRUST_SPANS = (8, 64)  # events over which it is counted, fading, how often a th
 N_TRUSTS = 2 * len(TRUST_SPANS) * N_THREADS
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
-_ORDER = 128  # more than there are pitches, or notes of one onset
+ORDER = 128  # more than there are pitches, or notes of one onset
 _SIZES = (len(BACK), len(BARS))
-_N_SAME = sum(_SIZES)  # threads before those of about the same
-_ABOUT = 2  # semitones that a pitch is off at most, for those of which it need not be the same
+N_SAME = sum(_SIZES)  # threads before those of about the same
+ABOUT = 2  # semitones that a pitch is off at most, for those of which it need not be the same
 _MOST_BACK = 1 << 20  # more events than anything is recalled of
 _NOWHERE = -(1 << 20)
-_RARE = 0.01  # what trust is large against
+RARE = 0.01  # what trust is large against
 
 
 class Followed(NamedTuple):
@@ -79,7 +79,7 @@ def follow(space: EventSpace, events: Tensor, likeness: Tensor, *, span: int) ->
     there = torch.cat(
         [
             torch.searchsorted(
-                order, (F.pad(order, (1, 0))[:, :length, None] - x * _ORDER).flatten(1), right=True
+                order, (F.pad(order, (1, 0))[:, :length, None] - x * ORDER).flatten(1), right=True
             ).view(x.shape)
             for order, x in zip(orders, lag.split(_SIZES, -1), strict=True)
         ],
@@ -162,7 +162,7 @@ class Threads:
         found = (onset - self.before.gather(1, place)).where(best > 0, found)
         self.lag = torch.cat([found, always], 1)
         # both kinds in both orders, of which each has its own
-        wanted = now - self.lag[:, None] * _ORDER
+        wanted = now - self.lag[:, None] * ORDER
         there = torch.searchsorted(self.orders, wanted, right=True)
         there = torch.cat([there[:, 0, : len(BACK)], there[:, 1, len(BACK) :]], 1)
         size = self.orders.shape[2]
@@ -180,14 +180,14 @@ def scored(said: Tensor, trust: Tensor, category: int, size: int) -> Tensor:
     """
     said = said[..., category]
     trusted = trust[..., 0, 0 if category == _OFFSET else 1, :]
-    height = torch.log1p(trusted / _RARE) * (said >= 0)
-    n_same = _N_SAME if category == _PITCH else N_THREADS
+    height = torch.log1p(trusted / RARE) * (said >= 0)
+    n_same = N_SAME if category == _PITCH else N_THREADS
     scores = torch.zeros(*said.shape, size, device=said.device)
     same = scores[..., :n_same, :]
     same.scatter_(-1, said[..., :n_same, None].clamp_min(0), height[..., :n_same, None])
     if n_same < N_THREADS:  # a bell around the pitch
         off = torch.arange(size, device=said.device) - said[..., n_same:, None]
-        bell = torch.exp(-0.5 * (off / (0.75 * _ABOUT)) ** 2)
+        bell = torch.exp(-0.5 * (off / (0.75 * ABOUT)) ** 2)
         scores[..., n_same:, :] = bell * height[..., n_same:, None]
     return scores
 
@@ -201,9 +201,9 @@ def _same(said: Tensor, category: int, chosen: Tensor) -> Tensor:
     """Whether a category of what threads say, ``[..., S]``, is what was chosen, ``[...]``."""
     same = said == chosen[..., None]
     if category == _PITCH:
-        about = (said - chosen[..., None]).abs() <= _ABOUT
+        about = (said - chosen[..., None]).abs() <= ABOUT
         about &= said >= 0
-        same = torch.cat([same[..., :_N_SAME], about[..., _N_SAME:]], -1)
+        same = torch.cat([same[..., :N_SAME], about[..., N_SAME:]], -1)
     return same
 
 
@@ -219,7 +219,7 @@ def _and_about(space: EventSpace, said: Tensor, pitch: Tensor) -> Tensor:
 
 
 def _order(onset: Tensor, pitch: Tensor) -> Tensor:
-    return onset * _ORDER + pitch
+    return onset * ORDER + pitch
 
 
 def _rank(likeness: Tensor, ago: Tensor) -> Tensor:

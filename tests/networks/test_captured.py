@@ -36,7 +36,7 @@ def compare(generator: LSTMGenerator, device: str) -> CapturedStep:
     cut, told of events and spread over other rows in between.
     """
     generator = scattered(generator).to(device)
-    step = CapturedStep(generator)
+    step = generator.captured = CapturedStep(generator)  # known before, so that tensors hold all
     begin = tuple(x.to(device) for x in starts(4))
     for _ in range(3):
         z, gumbel = generator.noise(4), generator.gumbel(4, 30)
