@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_music import losses
-from gan_music.build import build_model
+from gan_music.build import build_model, write_as_trained
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
 from gan_music.networks.captured import CapturedStep
@@ -54,6 +54,7 @@ class Step:
         config = compose_run(*overrides)
         model: Any = build_model(config.model, codec.state())
         n, length = config.data.batch_size, config.data.window
+        write_as_trained(model, config.trainer)
         self.model, self.s = model.to(device).train(), model.settings
         self.generator, self.discriminator = model.generator, model.discriminator
         self.discriminator.padded_in_training = False

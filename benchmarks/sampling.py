@@ -3,7 +3,7 @@
     python benchmarks/sampling.py [N_PIECES [N_NOTES [N_LONG]]]
 
 64 (or N_PIECES) pieces side by side of 400 and of 4,000 notes, or so many, with the networks of
-``model=lstm_lm`` and ``attention_lm``.
+``experiment=lstm_lm`` and ``attention_lm``, in the precision that these train in here.
 Each is compared in the same run with the plain way: the network's own modules called for one event
 after another. Its attention then reads the whole window anew at each, keys and values included: a
 cache of those would make the plain way faster.
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music.build import build_model
+from gan_music.build import build_model, write_as_trained
 from gan_music.config import compose_run
 from gan_music.events import EventCodec
 from gan_music.models.events import EventModel
@@ -48,9 +48,10 @@ def main() -> None:
 
 
 def _network(name: str) -> LSTMGenerator:
-    settings = compose_run(f"model={name}").model
-    model = build_model(settings, EventCodec(24).state())
+    run = compose_run(f"experiment={name}", "data.root=.")  # no music is read
+    model = build_model(run.model, EventCodec(24).state())
     assert isinstance(model, EventModel)
+    write_as_trained(model, run.trainer)
     return model.sampler.eval()
 
 

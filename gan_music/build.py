@@ -19,7 +19,8 @@ from gan_music.errors import UserError
 from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
 from gan_music.models.finite import not_finite
-from gan_music.schema import MODELS, DataConfig, TrainConfig
+from gan_music.precision import writes_in_half
+from gan_music.schema import MODELS, DataConfig, TrainConfig, TrainerConfig
 
 # counts of a Markov chain, which its checkpoint alone knows the number of
 _OF_ANY_LENGTH = (".pairs", ".counts")
@@ -64,6 +65,13 @@ def build_model(
 ) -> MusicModel:
     """A fresh model: initial weights are drawn from torch's global random state."""
     return model_class(settings)(settings, codec_state=codec_state, config=run)
+
+
+def write_as_trained(model: MusicModel, trainer: TrainerConfig) -> None:
+    """Have a generator of events write in the precision in which these settings train it."""
+    if isinstance(model, EventModel):
+        for generator in (model.generator, model.sampler):
+            generator.in_half = writes_in_half(trainer)
 
 
 def warm_start(config: TrainConfig) -> EventModel | None:
@@ -124,4 +132,5 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
             f"checkpoint {path} has weights that do not fit its own settings; it "
             f"{what_it_may_be(checkpoint.version)}."
         ) from error
+    write_as_trained(model, config.trainer)
     return model

@@ -19,9 +19,18 @@ def precision(settings: TrainerConfig) -> str:
     if settings.accelerator != "cpu" and torch.cuda.is_available():
         is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # not public, and there since torch 2.6; without it nothing is lost but speed
-        is_fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+        is_fast = _processor_is_fast()
     return "bf16-mixed" if is_fast else "32-true"
+
+
+def writes_in_half(settings: TrainerConfig) -> bool:
+    """Whether a generator that trains so also writes in bfloat16 on this processor."""
+    return precision(settings) == "bf16-mixed" and _processor_is_fast()
+
+
+def _processor_is_fast() -> bool:
+    # not public, and there since torch 2.6; without it nothing is lost but speed
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def runs_lstm_in_bf16() -> bool:

@@ -19,7 +19,13 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import OmegaConf
 
-from gan_music.build import build_codec, build_data, build_model, warm_start
+from gan_music.build import (
+    build_codec,
+    build_data,
+    build_model,
+    warm_start,
+    write_as_trained,
+)
 from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
 from gan_music.cli import call
 from gan_music.data.module import MusicDataModule
@@ -93,6 +99,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     if begun is not None:
         assert isinstance(model, EventModel)
         model.take_over(begun)
+    write_as_trained(model, config.trainer)
     model.guard = Guard(config.trainer.n_steps_back)
     if captures_rollouts(config):
         if isinstance(model, EventModel):

@@ -16,6 +16,7 @@ from gan_music.config import compose_run, conf_dir
 from gan_music.errors import UserError
 from gan_music.models.attention_gan import AttentionGAN
 from gan_music.models.base import MusicModel
+from gan_music.models.events import EventModel
 from gan_music.models.markov import MarkovModel
 from tests.conftest import make_piece
 
@@ -147,3 +148,17 @@ def test_a_checkpoint_without_settings_or_of_another_schema_is_refused(tmp_path:
         torch.save(content | {"gan_music": content["gan_music"] | changed}, path)
         with pytest.raises(UserError, match=message):
             load_checkpoint(path)
+
+
+@pytest.mark.parametrize("asked", ["32-true", "bf16-mixed"])
+def test_it_writes_in_the_precision_that_it_was_trained_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    _, path = whole(tmp_path, "lstm_lm")
+    content = torch.load(path, weights_only=False)
+    content["gan_music"]["config"]["trainer"]["precision"] = asked
+    torch.save(content, path)
+    restored = restore_model(load_checkpoint(path), path)
+    assert isinstance(restored, EventModel)
+    assert restored.sampler.in_half == (asked == "bf16-mixed")

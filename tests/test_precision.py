@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from gan_music.precision import precision, runs_lstm_in_bf16
+from gan_music.precision import precision, runs_lstm_in_bf16, writes_in_half
 from gan_music.schema import TrainerConfig
 
 SETTINGS = TrainerConfig(
@@ -34,6 +34,17 @@ def test_auto_is_what_the_device_is_fast_in(
     # the processor is asked where it is what trains
     on_cpu = dataclasses.replace(SETTINGS, accelerator="cpu")
     assert precision(on_cpu) == {"32-true": "bf16-mixed", "bf16-mixed": "32-true"}[wanted]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_processor_writes_in_half_where_it_is_fast_and_training_is_too(
+    monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast, raising=False)
+    asked = {p: dataclasses.replace(SETTINGS, precision=p) for p in ("auto", "bf16-mixed")}
+    assert {p: writes_in_half(s) for p, s in asked.items()} == {"auto": fast, "bf16-mixed": fast}
+    assert not writes_in_half(dataclasses.replace(SETTINGS, precision="32-true"))
 
 
 # of the flags of oneDNN, about graphics cards

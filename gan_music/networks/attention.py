@@ -72,13 +72,19 @@ class Memory:
     """Keys and values of the last ``span`` steps of ``n`` sequences, for :class:`PastAttention`.
 
     A step costs the same however long the sequence is. ``tables`` are those that an event is
-    embedded by, as :class:`SummedRows` takes them.
+    embedded by, as :class:`SummedRows` takes them; ``in_half`` is :class:`Product`'s.
     """
 
     def __init__(
-        self, attention: PastAttention, n: int, tables: Sequence[Sequence[Tensor]]
+        self,
+        attention: PastAttention,
+        n: int,
+        tables: Sequence[Sequence[Tensor]],
+        *,
+        in_half: bool = False,
     ) -> None:
-        self.out, self.span = attention.out, attention.span
+        self.span = attention.span
+        self.out = Product(attention.out.weight.T, attention.out.bias, in_half=in_half)
         heads, span, size = attention.n_heads, attention.span, attention.head_size
         weight = attention.value_of_event.weight
         self.events = SummedRows(tables, weight.T)
@@ -95,8 +101,11 @@ class Memory:
         # the query (scaled), key and value of a state by one product
         scale = size**-0.5
         query, key, value = attention.query, attention.key, attention.value_of_state
-        self.weight = torch.cat([query.weight * scale, key.weight, value.weight]).T.contiguous()
-        self.offset = torch.cat([query.bias * scale, key.bias, value.bias])
+        self.of_state = Product(
+            torch.cat([query.weight * scale, key.weight, value.weight]).T,
+            torch.cat([query.bias * scale, key.bias, value.bias]),
+            in_half=in_half,
+        )
         self._key = self._value = weight.new_empty(n, heads * size)
         self._shape = (n * heads, 1, size)
 
@@ -110,7 +119,7 @@ class Memory:
 
     def read(self, hidden: Tensor) -> Tensor:
         """The state before an event ``[B, H]`` -> the state with what was read, ``[B, H]``."""
-        query, self._key, self._value = torch.addmm(self.offset, hidden, self.weight).chunk(3, -1)
+        query, self._key, self._value = self.of_state(hidden).chunk(3, -1)
         n = self.n_filled
         scores = query.reshape(self._shape) @ self.keys[:, : 1 + n].mT
         bias = self.bias.index_select(1, self.ago[:n])  # [heads, n]
@@ -154,3 +163,28 @@ class SummedRows:
 
     def __call__(self, ids: Tensor) -> Tensor:
         return F.embedding_bag(ids + self.first, self.rows, mode="sum")
+
+
+class Product:
+    """What a matrix ``[in, out]`` and a bias ``[out]`` make of ``[B, in]``.
+
+    ``in_half`` multiplies in bfloat16, which some processors do in half the time, most of which is
+    to fetch the weights; what is given and comes out is float32.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, *, in_half: bool) -> None:
+        self.in_half, self.bias = in_half, bias
+        self.weight = weight.T.bfloat16() if in_half else weight.contiguous()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        assert self.bias is not None
+        if self.in_half:
+            return self._half(x).add_(self.bias)
+        return torch.addmm(self.bias, x, self.weight)
+
+    def added_to(self, sums: Tensor, x: Tensor) -> Tensor:
+        """Without the bias, to ``[B, out]`` where they lie."""
+        return sums.add_(self._half(x)) if self.in_half else sums.addmm_(x, self.weight)
+
+    def _half(self, x: Tensor) -> Tensor:
+        return F.linear(x.bfloat16(), self.weight).float()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
 _LOOPS = {_OFFSET: loops.offsets, _PITCH: loops.pitches, _DURATION: loops.durations}
-_MORE = 1024  # events that fit in before the last ones move to the front
+_MORE = 256  # events that fit in before the last ones move to the front
 
 
 class CompiledPast:
@@ -58,6 +58,7 @@ class CompiledPast:
             fading=np.exp(-np.arange(span + 1) / recall.FADING).astype(np.float32),
             spans=np.array(recall.ECHO_SPANS, np.float32),
             trust_spans=np.array(threads.TRUST_SPANS, np.float32),
+            bell=threads.bell(torch.arange(n_pitches)).numpy(),
         )
         self.kept = max(span + 1, generator.sounding_span, generator.n_intervals + 1)
         capacity = self.kept + _MORE

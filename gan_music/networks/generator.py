@@ -68,6 +68,7 @@ class LSTMGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.captured: CapturedStep | None = None  # if it is to do the steps of rollouts
+        self.in_half = False  # whether a processor's rollouts multiply in bfloat16
         self.recall_span, self.sounding_span = recall_span, sounding_span
         self.recurrent_dropout = recurrent_dropout
         self.space = space

@@ -30,7 +30,7 @@ _BACK = threads.BACK
 _N_FOUND, _N_ALWAYS = len(threads.BACK), len(threads.BARS)
 _N_SAME, _N_THREADS = threads.N_SAME, threads.N_THREADS
 _RARE_THREAD = np.float32(threads.RARE)
-_ABOUT, _WIDTH = threads.ABOUT, 0.75 * threads.ABOUT
+_ABOUT = threads.ABOUT
 _ORDER = threads.ORDER
 _NEAR, _N_SETS, _CLASSES = sounding.NEAR, sounding.N_SETS, 12
 _N_NEAR = 2 * _NEAR + 1
@@ -60,6 +60,7 @@ class Table(NamedTuple):
     fading: Floats  # by events back, from 0 on
     spans: Floats  # of echoes
     trust_spans: Floats
+    bell: Floats  # by semitones from what a thread says
 
 
 class State(NamedTuple):
@@ -384,8 +385,7 @@ def _recalled(table: Table, state: State, category: int, scores: Floats, out: Fl
             height = of_threads[s] * np.log1p(right / _RARE_THREAD)
             if category == _PITCH and s >= _N_SAME:
                 for pitch in range(size):
-                    off = (pitch - said) / _WIDTH
-                    out[b, pitch] += height * np.exp(-0.5 * off * off)
+                    out[b, pitch] += height * table.bell[abs(pitch - said)]
             else:
                 out[b, said] += height
 
@@ -457,9 +457,20 @@ def after(table: Table, state: State, n: int, chosen: Ints) -> None:
 @_compiled
 def _fade(heard: Floats, decay: float) -> None:
     for i in range(len(heard)):
-        x = heard[i] * decay
-        # numbers below the normal ones take a processor a hundred times as long
-        heard[i] = x if x > _TINY else np.float32(0)
+        heard[i] = _normal(heard[i] * decay)
+
+
+@_compiled
+def _towards(x: float, goal: float, share: float) -> np.float32:
+    return _normal(np.float32(x + (goal - x) * share))
+
+
+@_compiled
+def _normal(x: np.float32) -> np.float32:
+    """Zero for numbers that are almost: with those below the normal ones a processor takes a
+    hundred times as long.
+    """
+    return x if x > _TINY else np.float32(0)
 
 
 @_compiled
@@ -495,7 +506,7 @@ def _find_places(table: Table, state: State, b: int, n: int, pitch: int, interva
     state.n_places[b] = found
     for i, span in enumerate(table.spans):
         for k in range(_N_LIKE):
-            state.echo_sums[b, i, k] += (like[k] - state.echo_sums[b, i, k]) / span
+            state.echo_sums[b, i, k] = _towards(state.echo_sums[b, i, k], like[k], 1 / span)
 
 
 @_compiled
@@ -507,8 +518,8 @@ def _follow(table: Table, state: State, b: int, n: int, chosen: Ints) -> None:
         was_that = _right(state.said[b, s, _PITCH], s, _PITCH, chosen[_PITCH])
         for i, trust_span in enumerate(table.trust_spans):
             trust = state.trust[b, i]
-            trust[0, s] += (np.float32(was_then) - trust[0, s]) / trust_span
-            trust[1, s] += (np.float32(was_then and was_that) - trust[1, s]) / trust_span
+            trust[0, s] = _towards(trust[0, s], was_then, 1 / trust_span)
+            trust[1, s] = _towards(trust[1, s], was_then and was_that, 1 / trust_span)
     now = onset[n]
     before = onset[n - 1] if n else 0
     state.rank[b] = state.rank[b] + 1 if now == before else 0

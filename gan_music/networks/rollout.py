@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.attention import Memory, SummedRows
+from gan_music.networks.attention import Memory, Product, SummedRows
 from gan_music.networks.past import Past
 
 if TYPE_CHECKING:
@@ -41,11 +41,15 @@ class Rollout:
         self.z = z
         self.past = _past(generator, z, starts)
         with self._full_precision(z):
-            self.cell = _Cell(generator, z, self.past.meter)
-            self.heads = _Heads(generator)
+            # a GPU's steps are bound by calls, not by products
+            in_half = generator.in_half and z.device.type == "cpu"
+            self.cell = _Cell(generator, z, self.past.meter, in_half=in_half)
+            self.heads = _Heads(generator, in_half=in_half)
             self.memory: Memory | None = None
             if generator.attention is not None:
-                self.memory = Memory(generator.attention, len(z), _tables(generator))
+                self.memory = Memory(
+                    generator.attention, len(z), _tables(generator), in_half=in_half
+                )
 
     @torch.no_grad()
     def hear(self, events: Tensor) -> None:
@@ -134,7 +138,9 @@ class _Cell:
     The gates stand as input, forget, output, cell: one sigmoid serves the first three.
     """
 
-    def __init__(self, generator: LSTMGenerator, z: Tensor, meter: Tensor) -> None:
+    def __init__(
+        self, generator: LSTMGenerator, z: Tensor, meter: Tensor, *, in_half: bool
+    ) -> None:
         lstm = generator.lstm
         bar = generator.embed_bar
 
@@ -147,18 +153,22 @@ class _Cell:
                 gates = getattr(lstm, f"{name}_l{layer}").split(size)
                 found.append(torch.cat([gates[i] for i in order]))
             below, recurrent, *biases = found
-            return below.T.contiguous(), recurrent.T.contiguous(), biases[0] + biases[1]
+            return below.T, recurrent.T, biases[0] + biases[1]
 
         below, recurrent, bias = weights(0)
         tables = [*_tables(generator), [bar.positions()]]
         n_ids = len(below) - generator.noise_size - generator.n_told
-        inputs, beside, self.told = below.split([n_ids, generator.noise_size, generator.n_told])
+        inputs, beside, told = below.split([n_ids, generator.noise_size, generator.n_told])
         self.inputs = SummedRows(tables, inputs)
         # one noise and one meter throughout: [B, 4H]
         place = inputs[-bar.within.embedding_dim :]
         self.fixed = z @ beside + bias + bar.meter(meter) @ place
-        self.recurrent = recurrent
-        self.upper = [weights(i) for i in range(1, lstm.num_layers)]
+        self.recurrent = Product(recurrent, in_half=in_half)
+        self.told = Product(told, in_half=in_half)
+        self.upper = [
+            (Product(below, bias, in_half=in_half), Product(recurrent, in_half=in_half))
+            for below, recurrent, bias in map(weights, range(1, lstm.num_layers))
+        ]
         hidden, cell = generator.initial_state(z)
         self.hidden, self.cell = list(hidden), list(cell)
 
@@ -166,13 +176,14 @@ class _Cell:
         """Last ids, intervals and place in the bar, ``[B, C + I + 1]``, and what stands beside
         them, ``[B, n_told]`` -> ``[B, H]``.
         """
-        gates = self.inputs(ids).add_(self.fixed).addmm_(self.hidden[0], self.recurrent)
+        gates = self.inputs(ids).add_(self.fixed)
+        gates = self.recurrent.added_to(gates, self.hidden[0])
         if told is not None:
-            gates.addmm_(told, self.told)
+            gates = self.told.added_to(gates, told)
         self._update(0, gates)
-        for layer, (below, recurrent, bias) in enumerate(self.upper, 1):
-            gates = torch.addmm(bias, self.hidden[layer - 1], below)
-            self._update(layer, gates.addmm_(self.hidden[layer], recurrent))
+        for layer, (below, recurrent) in enumerate(self.upper, 1):
+            gates = below(self.hidden[layer - 1])
+            self._update(layer, recurrent.added_to(gates, self.hidden[layer]))
         return self.hidden[-1]
 
     def keep(self, rows: Tensor) -> None:
@@ -191,26 +202,30 @@ class _Cell:
 class _Heads:
     """The generator's chained heads for one step, from the hidden state to choices."""
 
-    def __init__(self, generator: LSTMGenerator) -> None:
+    def __init__(self, generator: LSTMGenerator, *, in_half: bool) -> None:
         self.space, modules = generator.space, generator.heads
         hidden_size = generator.lstm.hidden_size
         first = [cast(nn.Linear, f) for f in modules.first]
         chain = [cast(nn.Embedding, c) for c in modules.chain]
-        self.weight = torch.cat([layer.weight[:, :hidden_size] for layer in first]).T.contiguous()
-        self.bias = torch.cat([layer.bias for layer in first])
+        self.first = Product(
+            torch.cat([layer.weight[:, :hidden_size] for layer in first]).T,
+            torch.cat([layer.bias for layer in first]),
+            in_half=in_half,
+        )
         # what each head but the first is told of the choices before its own
         self.told = []
         for i, layer in enumerate(first[1:], 1):
             tables = [[c.weight] for c in chain[:i]]
             self.told.append(SummedRows(tables, layer.weight[:, hidden_size:].T))
-        self.out = [cast(nn.Linear, o) for o in modules.out]
+        layers = [cast(nn.Linear, o) for o in modules.out]
+        self.out = [Product(o.weight.T, o.bias, in_half=in_half) for o in layers]
 
     def choose(
         self, hidden: Tensor, gumbel: Tensor, past: Past | CompiledPast, temperature: float
     ) -> Tensor:
         """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``[B, C]``."""
         sizes = self.space.sizes
-        parts = torch.addmm(self.bias, hidden, self.weight).chunk(len(sizes), -1)
+        parts = self.first(hidden).chunk(len(sizes), -1)
         noise = gumbel.split(sizes, -1)
         chosen = hidden.new_empty((len(hidden), len(sizes)), dtype=torch.int64)
         for i, x in enumerate(parts):

@@ -185,11 +185,15 @@ def scored(said: Tensor, trust: Tensor, category: int, size: int) -> Tensor:
     scores = torch.zeros(*said.shape, size, device=said.device)
     same = scores[..., :n_same, :]
     same.scatter_(-1, said[..., :n_same, None].clamp_min(0), height[..., :n_same, None])
-    if n_same < N_THREADS:  # a bell around the pitch
+    if n_same < N_THREADS:  # around the pitch
         off = torch.arange(size, device=said.device) - said[..., n_same:, None]
-        bell = torch.exp(-0.5 * (off / (0.75 * ABOUT)) ** 2)
-        scores[..., n_same:, :] = bell * height[..., n_same:, None]
+        scores[..., n_same:, :] = bell(off) * height[..., n_same:, None]
     return scores
+
+
+def bell(off: Tensor) -> Tensor:
+    """What a thread of about the same says of pitches so many semitones off."""
+    return torch.exp(-0.5 * (off / (0.75 * ABOUT)) ** 2)
 
 
 def still(said: Tensor, category: int, chosen: Tensor) -> Tensor:
