@@ -20,6 +20,7 @@ from gan_music.models.base import MusicModel
 from gan_music.models.events import EventModel
 from gan_music.models.finite import not_finite
 from gan_music.precision import writes_in_half
+from gan_music.quotes import Quotes
 from gan_music.schema import MODELS, DataConfig, TrainConfig, TrainerConfig
 
 # counts of a Markov chain, which its checkpoint alone knows the number of
@@ -127,6 +128,8 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
         model.load_state_dict(saved, strict=not checkpoint.sampler_only)
         if wrong := not_finite(model.state_dict()):
             raise ValueError(f"{wrong[0]} is not finite")
+        if checkpoint.quotes is not None:
+            model.quotes = Quotes.from_tensor(checkpoint.quotes)
     except Exception as error:  # whatever a stranger's numbers make of a network
         raise UserError(
             f"checkpoint {path} has weights that do not fit its own settings; it "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class Checkpoint:
     """Settings, the codec's table, and the weights after ``epoch`` (from 0).
 
     ``sampler_only`` says that the weights are those that sampling reads, and nothing else;
-    ``version`` is that of the package that wrote it, None in the oldest ones.
+    ``version`` is that of the package that wrote it, None in the oldest ones; ``quotes`` is what is
+    not to be copied (:class:`~gan_music.quotes.Quotes`), if anything.
     """
 
     config: dict[str, Any]
@@ -49,6 +50,7 @@ class Checkpoint:
     epoch: int
     sampler_only: bool = False
     version: Any = None
+    quotes: torch.Tensor | None = None
 
 
 def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
@@ -85,16 +87,17 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
             "writes, and a run that went on from it would remove them; train again."
         )
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever unpickling a stranger's bytes meets
         raise damaged from error
     return Checkpoint(
         ours["config"],
         ours["codec"],
-        weights,
+        loaded["state_dict"],
         content["epoch"],
         sampler_only,
         ours.get("version"),
+        loaded["gan_music"].get("quotes"),
     )
 
 
@@ -202,12 +205,12 @@ def sampler_part(
     config["data"]["cache_dir"] = None
     if "warm_start_from" in config["model"]:
         config["model"]["warm_start_from"] = None
-    return Checkpoint(config, checkpoint.codec, weights, checkpoint.epoch, sampler_only=True)
+    return replace(checkpoint, config=config, state_dict=weights, sampler_only=True)
 
 
 def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
     """Write a :func:`sampler_part`, whole or not at all; the same one gives the same bytes."""
-    content = {
+    content: dict[str, Any] = {
         "epoch": checkpoint.epoch,
         "state_dict": checkpoint.state_dict,
         "gan_music": {
@@ -218,6 +221,8 @@ def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
             "codec": checkpoint.codec,
         },
     }
+    if checkpoint.quotes is not None:
+        content["gan_music"]["quotes"] = checkpoint.quotes
     path.parent.mkdir(parents=True, exist_ok=True)
     # into an open file, since torch writes a path's own name into what it saves
     with replacing(path) as temporary, temporary.open("wb") as file:

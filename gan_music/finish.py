@@ -27,8 +27,10 @@ from gan_music.io.picture import draw_piano_rolls
 from gan_music.io.sound import check_soundfont, write_sound
 from gan_music.metrics.compare import Report, Settings, compare
 from gan_music.metrics.table import table
+from gan_music.models.base import MusicModel
 from gan_music.notes import Piece, windows_or_pieces
 from gan_music.page.write import leave_report
+from gan_music.quotes import original
 from gan_music.schema import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -57,12 +59,7 @@ def finish(
     model = restore_model(checkpoint, best)
     samples = config.samples
     start = time.perf_counter()
-    pieces = model.sample(
-        n_pieces=samples.n_pieces,
-        n_notes=samples.n_notes,
-        seed=config.seed,
-        tempo=data.median_tempo,
-    )
+    pieces, n_thrown = draw(model, config, config.seed, tempo=data.median_tempo)
     sampling_seconds = time.perf_counter() - start
     n_clipped = model.n_clipped
     # not the noise that chose the checkpoint
@@ -77,6 +74,7 @@ def finish(
         "best_epoch": checkpoint.epoch + 1,
         "val_distance": val_distance,
         "n_clipped": n_clipped,
+        "n_copies_thrown_away": n_thrown,
         "n_values": sum(map(len, pieces)) * len(data.codec.names),
         "while_training": alarm.summary(),
         "cost": {
@@ -94,6 +92,20 @@ def finish(
         leave_report([folder], folder / "report.html")
     log.info("%s", _closing_lines(folder, figures))
     return figures
+
+
+def draw(model: MusicModel, config: TrainConfig, seed: int, **how: Any) -> tuple[list[Piece], int]:
+    """A run's samples, as many and as long as its settings say, and how many were thrown away
+    since they copied too much.
+    """
+    samples = config.samples
+
+    def pieces(n: int, seed: int) -> list[Piece]:
+        return model.sample(n_pieces=n, n_notes=samples.n_notes, seed=seed, **how)
+
+    return original(
+        pieces, model.quotes, longest=samples.longest_copy, n_pieces=samples.n_pieces, seed=seed
+    )
 
 
 def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Report:

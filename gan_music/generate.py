@@ -76,34 +76,55 @@ def _generate(config: GenerateConfig) -> None:
 def _pieces(
     config: GenerateConfig, model: MusicModel, meter: tuple[int, int] | None
 ) -> list[Piece]:
+    from gan_music.quotes import original
     from gan_music.sampling import in_bars
 
     primer = None
     if config.continue_from is not None:
         primer = _primer(config, config.continue_from, int(model.codec_state["grid"]))
+    longest = config.longest_copy
+    if longest is not None and model.quotes is None:
+        raise UserError(
+            f"longest_copy={longest}, but this checkpoint does not know what it was trained on: "
+            "train with samples.longest_copy, or leave it out."
+        )
+    if longest is None:
+        longest = model.config.get("samples", {}).get("longest_copy")
+    # of a primer nothing is asked
+    n_before = len(primer.piece) if primer is not None and primer.included else 0
 
     def draw(n_notes: int) -> list[Piece]:
+        pieces, _ = original(
+            lambda n, seed: written(n, seed, n_notes),
+            model.quotes,
+            longest=longest,
+            n_pieces=config.n_pieces,
+            seed=config.seed,
+            n_before=n_before,
+        )
+        return pieces
+
+    def written(n: int, seed: int, n_notes: int) -> list[Piece]:
         if primer is None:
             return model.sample(
-                n_pieces=config.n_pieces,
+                n_pieces=n,
                 n_notes=n_notes,
-                seed=config.seed,
+                seed=seed,
                 temperature=config.temperature,
                 tempo=config.tempo or _TEMPO,
                 meter=meter,
             )
         return model.go_on(
             primer,
-            n_pieces=config.n_pieces,
+            n_pieces=n,
             n_notes=n_notes,
-            seed=config.seed,
+            seed=seed,
             temperature=config.temperature,
             tempo=config.tempo or primer.piece.tempo,
         )
 
     if config.n_bars is None:
         return draw(config.n_notes or _N_NOTES)
-    n_before = len(primer.piece) if primer is not None and primer.included else 0
     return in_bars(draw, config.n_bars, n_before=n_before)
 
 

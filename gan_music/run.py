@@ -47,6 +47,7 @@ from gan_music.precision import precision, runs_lstm_in_bf16
 from gan_music.processes import is_main_process
 from gan_music.progress import RunBar
 from gan_music.provenance import environment, say_what_differs, write_environment
+from gan_music.quotes import Quotes
 from gan_music.resuming import is_done, keeps_end, where_to_start
 from gan_music.saving import LastCheckpoint, WholeFiles
 from gan_music.scalars import Scalars
@@ -100,6 +101,9 @@ def _train(config: TrainConfig, folder: Path) -> float:
         assert isinstance(model, EventModel)
         model.take_over(begun)
     write_as_trained(model, config.trainer)
+    assert data.pieces is not None
+    if config.samples.longest_copy is not None:
+        model.quotes = Quotes.of(data.pieces.train)
     model.guard = Guard(config.trainer.n_steps_back)
     if captures_rollouts(config):
         if isinstance(model, EventModel):
@@ -113,7 +117,6 @@ def _train(config: TrainConfig, folder: Path) -> float:
         raise UserError(f"model={config.model.name} has no weights to train on several devices.")
     quality, alarm = _quality(config, data), _alarm(config, data)
     clock, pruning = EpochLine(), _pruning()
-    assert data.pieces is not None
     real = shown_of(data.pieces.test, config.samples.n_notes)
     if is_main_process():
         write_real(real, folder / REAL)

@@ -234,6 +234,7 @@ class SamplesConfig:
     n_pieces: int = bounded(1, 4096)
     n_notes: int = bounded(1, 65536)
     n_sounds: int = bounded(0, 4096, default=0)
+    longest_copy: int | None = bounded(8, 65536, default=None)
     show_every_n_epochs: int | None = bounded(1, default=5)
     show_at_most: int = bounded(1, default=100)
 
@@ -303,6 +304,7 @@ class GenerateConfig:
     n_notes: int | None = bounded(1, 65536)
     n_bars: int | None = bounded(1, 4096)
     heard_notes: int | None = bounded(1, 65536)
+    longest_copy: int | None = bounded(8, 65536)
     seed: int = bounded(0, 2**32 - 1)
     temperature: float = bounded(0.01, 100)
     tempo: float | None = bounded(1, 1000)

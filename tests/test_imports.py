@@ -75,6 +75,7 @@ def test_data_flows_one_way() -> None:
             "processes",
             "archive",
             "strangers",
+            "quotes",
         },
         {
             "io",

@@ -19,7 +19,7 @@ from gan_music.config import checked
 from gan_music.data.split import Split
 from gan_music.errors import UserError
 from gan_music.files import replacing
-from gan_music.finish import measure, measure_settings
+from gan_music.finish import draw, measure, measure_settings
 from gan_music.schema import TrainConfig
 from protocol.report import Report
 
@@ -93,10 +93,7 @@ class Samples:
         return {key: kept[key] for key in asked}
 
     def _report(self, seed: int, temperature: float) -> Report:
-        amounts = self.config.samples
-        pieces = self.model.sample(
-            n_pieces=amounts.n_pieces, n_notes=amounts.n_notes, seed=seed, temperature=temperature
-        )
+        pieces, _ = draw(self.model, self.config, seed, temperature=temperature)
         if self.split is None:
             self.split = self._read()
         return measure(pieces, self.split, dataclasses.replace(self.config, seed=seed)).as_json()
@@ -112,7 +109,8 @@ class Samples:
     def _of(self) -> dict[str, Any]:
         """What the figures are of."""
         amounts = self.config.samples
-        return {
+        rule = {} if amounts.longest_copy is None else {"longest_copy": amounts.longest_copy}
+        return rule | {
             "checkpoint": hashlib.sha256(self.best.read_bytes()).hexdigest(),
             "n_pieces": amounts.n_pieces,
             "n_notes": amounts.n_notes,

@@ -24,6 +24,7 @@ from gan_music.models.finite import Guard, NonFiniteError, describe, not_finite
 from gan_music.notes import DEFAULT_TEMPO, Piece
 from gan_music.primer import Primer
 from gan_music.provenance import full_version
+from gan_music.quotes import Quotes
 from gan_music.schema import DataConfig
 
 # Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
@@ -85,6 +86,7 @@ class MusicModel(LightningModule):
         self.clip_norm = clip_norm
         self.guard = Guard()
         self._terms: dict[str, dict[str, Tensor]] = {}  # of each player's loss, on this batch
+        self.quotes: Quotes | None = None  # what must not be copied, if a run says so
         self.n_clipped = 0  # values of the last sample that had to be clipped to be music
         self._restored_rng: dict[str, Any] | None = None
 
@@ -228,6 +230,8 @@ class MusicModel(LightningModule):
             "codec": self.codec_state,
             "rng": random_state(),
         }
+        if self.quotes is not None:
+            checkpoint["gan_music"]["quotes"] = self.quotes.as_tensor()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._restored_rng = checkpoint["gan_music"]["rng"]
