@@ -489,20 +489,16 @@ def _find_places(table: Table, state: State, b: int, n: int, pitch: int, interva
     found = 0
     like = np.zeros(_N_LIKE, np.float32)
     for p in range(oldest, n + 1):
-        is_like = False
+        if exact[p] < _LIKE[0] and turned[p] < _LIKE[_N_SAME_PITCHES]:
+            continue
         for k in range(_N_LIKE):
             run = exact[p] if k < _N_SAME_PITCHES else turned[p]
-            weight = np.float32(0)
-            if run >= _LIKE[k]:
-                weight = table.fading[n + 1 - p]
+            is_like = run >= _LIKE[k]
+            state.weights[b, found, k] = table.fading[n + 1 - p] if is_like else np.float32(0)
+            if is_like:
                 like[k] = 1
-                is_like = True
-            state.weights[b, found, k] = weight
-        if is_like:
-            state.places[b, found] = p
-            found += 1
-            if found == len(state.places[b]):
-                break
+        state.places[b, found] = p
+        found += 1
     state.n_places[b] = found
     for i, span in enumerate(table.spans):
         for k in range(_N_LIKE):
@@ -531,6 +527,8 @@ def _follow(table: Table, state: State, b: int, n: int, chosen: Ints) -> None:
     oldest = max(n + 1 - span, 0)
     best = np.zeros(_N_FOUND, np.int64)
     for p in range(max(oldest, 1), n + 1):
+        if state.runs[b, 0, p] < _THREAD_LIKE[0]:
+            continue
         likeness = 0
         for least in _THREAD_LIKE:
             likeness += state.runs[b, 0, p] >= least
