@@ -14,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan_music import losses
 from gan_music.data.windows import Batches, Item, WindowDataset, WindowSampler
 from gan_music.events import EventCodec
+from gan_music.networks import rollout
+from gan_music.networks.past import Past
 from tests.conftest import make_piece
 from tests.models.test_attention_gan import make_model as make_attention_gan
 from tests.models.test_sequence_gan import make_model
@@ -50,6 +52,7 @@ def test_the_watch_sees_what_waits() -> None:
 def test_a_step_waits_for_nothing(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # torch looks whether the values fit, but on a processor alone
     monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
+    monkeypatch.setattr(rollout, "_past", Past)  # as on a GPU
     model = make_model(recall_span=0, **changes).train()
     generator, discriminator = model.generator, model.discriminator
     discriminator.padded_in_training = False
@@ -92,6 +95,7 @@ def test_a_step_with_a_critic_waits_for_nothing(
     lead_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
+    monkeypatch.setattr(rollout, "_past", Past)  # as on a GPU
     model = make_attention_gan(recall_span=0, lead_batches=lead_batches, n_uses=2).train()
     model.padded = False
     pieces = [make_piece(seed) for seed in range(3)]
