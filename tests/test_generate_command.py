@@ -137,6 +137,7 @@ def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None
         (["continue_from=short.mid"], "short.mid holds 3 notes, .* at least 4"),
         (["continue_from=tunes.abc"], "tunes.abc holds 2 pieces: give a file of one"),
         (["continue_from=waltz.mid", "meter=3/4"], "leave meter out"),
+        (["longest_copy=9"], "this checkpoint does not know what it was trained on"),
     ],
 )
 def test_what_is_refused_leaves_nothing(folder: Path, overrides: list[str], words: str) -> None:
