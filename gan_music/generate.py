@@ -83,11 +83,6 @@ def _pieces(
     if config.continue_from is not None:
         primer = _primer(config, config.continue_from, int(model.codec_state["grid"]))
     longest = config.longest_copy
-    if longest is not None and model.quotes is None:
-        raise UserError(
-            f"longest_copy={longest}, but this checkpoint does not know what it was trained on: "
-            "train with samples.longest_copy, or leave it out."
-        )
     if longest is None:
         longest = model.config.get("samples", {}).get("longest_copy")
     # of a primer nothing is asked

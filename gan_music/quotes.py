@@ -90,27 +90,29 @@ def original(
     Raises
     ------
     UserError
-        If some are still quotations after fifty draws.
+        If there are no ``quotes`` to tell, or some still quote more after fifty draws.
     """
+    if longest is not None and quotes is None:
+        raise UserError(
+            f"longest_copy={longest}, but this checkpoint does not know what it was trained on: "
+            "train with samples.longest_copy, or leave it out."
+        )
     pieces = list(draw(n_pieces, seed))
     if longest is None or quotes is None:
         return pieces, 0
-    n_thrown = 0
-    for number in range(1, _MOST_DRAWS + 1):
-        copies = [i for i, piece in enumerate(pieces) if quotes.longest(piece, n_before) > longest]
-        if not copies:
-            return pieces, n_thrown
-        if number == _MOST_DRAWS:
+    n_thrown, n_draws = 0, 1
+    while copies := [i for i, p in enumerate(pieces) if quotes.longest(p, n_before) > longest]:
+        if n_draws == _MOST_DRAWS:
             raise UserError(
                 f"longest_copy={longest}: after {_MOST_DRAWS} draws, {len(copies)} of {n_pieces} "
                 "pieces still have a longer run of notes of the training music: allow more, or "
                 "write fewer notes."
             )
-        n_thrown += len(copies)
-        again = draw(len(copies), (seed + number * _APART) % 2**32)
+        again = draw(len(copies), (seed + n_draws * _APART) % 2**32)
         for i, piece in zip(copies, again, strict=True):
             pieces[i] = replace(piece, name=pieces[i].name)
-    raise AssertionError("unreachable")
+        n_thrown, n_draws = n_thrown + len(copies), n_draws + 1
+    return pieces, n_thrown
 
 
 def _hashes(piece: Piece) -> NDArray[np.uint32]:

@@ -19,13 +19,7 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import OmegaConf
 
-from gan_music.build import (
-    build_codec,
-    build_data,
-    build_model,
-    warm_start,
-    write_as_trained,
-)
+from gan_music.build import build_codec, build_data, build_model, warm_start, write_as_trained
 from gan_music.callbacks import CollapseAlarm, EpochLine, Pruning, SampleQuality
 from gan_music.cli import call
 from gan_music.data.module import MusicDataModule

@@ -120,6 +120,13 @@ def test_as_many_notes_as_are_allowed_may_be_quoted() -> None:
         assert len(draw.calls) == n_calls
 
 
+def test_nothing_is_drawn_where_no_quotation_would_be_known() -> None:
+    draw = Copyist(set())
+    with pytest.raises(UserError, match="does not know what it was trained on"):
+        original(draw, None, longest=8, n_pieces=2, seed=0)
+    assert draw.calls == []
+
+
 def test_a_model_that_does_nothing_but_copy() -> None:
     with pytest.raises(UserError, match="after 50 draws, 2 of 3 pieces still have a longer run"):
         original(Copyist({(1, 1)}), Quotes.of([tune(SCALE)]), longest=8, n_pieces=3, seed=0)

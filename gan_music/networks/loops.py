@@ -1,7 +1,8 @@
 """The loops of :class:`~gan_music.networks.compiled.CompiledPast`: what is known of each sequence,
 row by row and note by note.
 
-Each does what the function that its comment names does with tensors.
+Each does what the function that its comment names does with tensors. They are one file since what
+is kept of a compilation is made anew when its own file changes, and only then.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from gan_music.networks import recall, sounding, threads
 from gan_music.networks.context import MEMORIES, N_FAMILIAR, RARE
 
-# plain numbers, which a compiler takes for constants
+# Plain numbers, which a compiler takes for constants: where one is changed at its source, this file
+# has to be touched, too, or a kept compilation goes on with the old one.
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
 _N_MEMORIES = len(MEMORIES)
 _N_FAMILIAR = N_FAMILIAR
@@ -93,11 +95,10 @@ class State(NamedTuple):
 
 def _compiled(function: Callable[..., Any]) -> Any:
     """Compiled when it is first called, which takes seconds, and kept for later processes."""
-    settings = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(function, cache=True, **settings)
+        return njit(function, cache=True, error_model="numpy")
     except RuntimeError:  # there is no folder to keep it in
-        return njit(function, **settings)
+        return njit(function, error_model="numpy")
 
 
 @_compiled
