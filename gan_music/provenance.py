@@ -1,9 +1,10 @@
 """What a run was made with: ``environment.json``, beside the settings in its ``config.yaml``.
 
 ``versions`` of Python and of what decides a result, the git ``commit`` of this package's source if
-it is a clone (``-dirty`` where files differ from it), ``n_threads`` that torch adds numbers up in,
-and of the ``data`` how much was read and a ``fingerprint``: of the notes, meters, tempos and names,
-in their order, so that it is the same wherever the files lie and whatever processes read them.
+it is a clone (``-dirty`` where files differ from it), the ``processor`` and the ``n_threads`` that
+torch adds numbers up in, which decide their last digits, and of the ``data`` how much was read and
+a ``fingerprint``: of the notes, meters, tempos and names, in their order, so that it is the same
+wherever the files lie and whatever processes read them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def environment(pieces: Sequence[Piece]) -> dict[str, Any]:
             **{name: version(name) for name in _LIBRARIES},
         },
         "commit": _commit(Path(__file__).parent),
+        "processor": _processor(),
         "n_threads": torch.get_num_threads(),
         "data": {
             "n_pieces": len(pieces),
@@ -104,9 +106,10 @@ def say_what_differs(now: dict[str, Any], folder: Path) -> None:
 def _changed(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What of the rest is another, in words; what is not known of either is passed over."""
     versions = then.get("versions")
-    old = {k: then.get(k) for k in ("commit", "n_threads")}
+    once = ("commit", "processor", "n_threads")
+    old = {k: then.get(k) for k in once}
     old |= versions if isinstance(versions, dict) else {}
-    new = {k: now[k] for k in ("commit", "n_threads")} | now["versions"]
+    new = {k: now[k] for k in once} | now["versions"]
     return [
         f"{name} {old[name]} (here {value})"
         for name, value in new.items()
@@ -132,6 +135,16 @@ def _read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _processor() -> str:
+    """Its name, or at least what kind it is."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # another system's
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _commit(folder: Path) -> str | None:

@@ -139,11 +139,14 @@ def test_other_data_or_versions_are_told_of(
     say_what_differs(environment([make_piece(7), *pieces[1:]]), tmp_path)
     assert "and these are 3 with 360" in caplog.text
     caplog.clear()
-    made["versions"]["torch"] = "1.0"
+    here = made["processor"]
+    assert here
+    made["versions"]["torch"], made["processor"] = "1.0", "abacus"
     write_environment(made, tmp_path)
     say_what_differs(environment(pieces), tmp_path)
     (message,) = caplog.messages
     assert f"torch 1.0 (here {torch.__version__})" in message
+    assert f"processor abacus (here {here})" in message
 
 
 def leave_a_run(folder: Path, state: str, settings: str) -> Path:
