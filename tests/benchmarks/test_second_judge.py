@@ -32,7 +32,8 @@ def test_it_tells_what_is_of_another_kind(tmp_path: Path) -> None:
         write_midi(loop(seed), folders["loops"] / f"{seed}.mid")
     done = run_python(str(COMMAND), *map(str, folders.values()), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    every = done.stdout.splitlines()
+    lines = [line for line in every if not line.startswith(" ")]
     assert [line.split(":")[0] for line in lines] == [
         "test pieces",
         "training pieces",
@@ -49,3 +50,10 @@ def test_it_tells_what_is_of_another_kind(tmp_path: Path) -> None:
     assert loops[:3] == [1.0, 0.0, 0.0]
     assert loops[3] < 0.06  # eight 4-grams in 157
     assert lines[3].endswith("loops 1.00 1.00; begun nan, gone on 1.00")
+    told, surest = every[-2:]
+    found = re.findall(r"([a-z][^,(]*?) \S+ \((\S+)\)", told)
+    reasons = {name: float(away) for name, away in found}
+    assert len(reasons) == 6
+    # what the walks have many of
+    assert any(away < -3 for name, away in reasons.items() if name.startswith("distinct"))
+    assert re.fullmatch(r"  surest of (piece \d+ from note (0|64) on \(1\.00\)(, )?){3}", surest)
