@@ -14,7 +14,8 @@ window is 30 plain numbers. Printed are
 - ``loops``: windows in which fewer than half of them are distinct, by their place in the piece; how
   often a window of a piece is one after one that is none, and after one that is
 - ``told by``: the numbers that the forest goes by most, the share of its decisions that each has,
-  and how far samples lie from test pieces in it, in standard deviations of these
+  and how far samples, and training pieces, lie from test pieces in it, in standard deviations of
+  these
 - ``surest of``: windows that it is surest are samples, by file and first note
 """
 
@@ -77,12 +78,16 @@ def main() -> None:
     for folder in folders:
         found = sorted(folder.glob("*.mid"))
         sides[str(folder)] = [notes(p)[:_N_NOTES] for path in found for p in read(path)]
+    real = points[chosen]
+    usual = away(windows(sides["training pieces"])[0], real)
     for name, side in sides.items():
-        report(name, side, points[chosen], piece[chosen])
+        report(name, side, real, piece[chosen], usual)
 
 
-def report(name: str, side: Sequence[Notes], real: Points, of: NDArray[np.intp]) -> None:
-    """Print what there is to say of a side."""
+def report(
+    name: str, side: Sequence[Notes], real: Points, of: NDArray[np.intp], usual: Points
+) -> None:
+    """Print what there is to say of a side; training pieces are as far away as is ``usual``."""
     points, piece = windows(side)
     covered, precise = neighbours(real, points)
     judged = judge(points, piece, real, of)
@@ -90,9 +95,11 @@ def report(name: str, side: Sequence[Notes], real: Points, of: NDArray[np.intp])
         f"{name}: judge {judged.accuracy:.3f}, coverage {covered:.3f}, precision "
         f"{precise:.3f}, {four_grams(side):.3f} 4-grams; loops {loops(points, piece)}"
     )
-    away = (points.mean(0) - real.mean(0)) / (real.std(0) + 1e-6)
-    by = judged.reasons.argsort()[::-1][:_N_REASONS]
-    reasons = ", ".join(f"{_NAMES[i]} {judged.reasons[i]:.2f} ({away[i]:+.2f})" for i in by)
+    far = away(points, real)
+    reasons = ", ".join(
+        f"{_NAMES[i]} {judged.reasons[i]:.2f} ({far[i]:+.2f}; {usual[i]:+.2f})"
+        for i in judged.reasons.argsort()[::-1][:_N_REASONS]
+    )
     place = np.arange(len(piece)) - np.searchsorted(piece, piece)
     surest = judged.made.argsort()[::-1][:_N_SUREST]
     places = ", ".join(
@@ -100,6 +107,11 @@ def report(name: str, side: Sequence[Notes], real: Points, of: NDArray[np.intp])
         for i in surest
     )
     print(f"  told by {reasons}\n  surest of {places}", flush=True)
+
+
+def away(points: Points, real: Points) -> Points:
+    """How far the means of points lie from those of real ones, in their deviations."""
+    return (points.mean(0) - real.mean(0)) / (real.std(0) + 1e-6)
 
 
 def notes(piece: Piece) -> Notes:

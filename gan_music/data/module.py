@@ -196,16 +196,19 @@ class MusicDataModule(LightningDataModule):
             device if 2 * self.train_items.n_bytes <= torch.cuda.mem_get_info(device)[0] else None
         )
 
-    def plain_training_batches(self) -> Iterator[Tensor]:
-        """Every training window once, or as many evenly spread ones as are enough, as they are: for
-        what is fitted beforehand.
+    def plain_training_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every training window once, or as many evenly spread ones as are enough, as they are, and
+        the numbers of the pieces that they are of: for what is fitted beforehand.
         """
+        assert isinstance(self.train_items, WindowDataset)
         # the time scale that is nearest to none
         scale = int(np.argmin(np.abs(np.log(self.time_scales))))
         every = -(-len(self.train_items) // _ENOUGH)
         items = [Item(i, scale=scale) for i in range(0, len(self.train_items), every)]
         for first in range(0, len(items), self.batch_size):
-            yield self.train_items.__getitems__(items[first : first + self.batch_size])
+            some = items[first : first + self.batch_size]
+            numbers = torch.tensor([item.window for item in some])
+            yield self.train_items.__getitems__(some), self.train_items.cuts.piece(numbers)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         # all of it in each process: so they agree, and none waits for another

@@ -57,11 +57,15 @@ class Cuts:
         self.begins, self.last = torch.from_numpy(begins), torch.from_numpy(last)
         self.sizes = torch.from_numpy(sizes)
 
+    def piece(self, window: Tensor) -> Tensor:
+        """The numbers of the pieces that windows are of, ``[B]``."""
+        return torch.searchsorted(self.ends, window.to(self.ends.device), right=True)
+
     def at(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         """Where windows, moved by so many notes within their pieces, start, and where those pieces
         end, ``[B]`` each. One shorter than a window stays.
         """
-        piece = torch.searchsorted(self.ends, window, right=True)
+        piece = self.piece(window)
         begins, last = self.begins[piece], self.last[piece]
         starts = torch.minimum((window - self.first[piece]) * self.stride, last) + shift
         starts = torch.maximum(torch.minimum(starts, last), torch.zeros_like(last))

@@ -129,9 +129,10 @@ class EventModel(MusicModel):
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if data is None:
             raise ValueError("model.n_outlines above 0 needs a data module, to fit outlines to")
-        batches = data.plain_training_batches()
-        found = torch.cat([outline(self.generator.space, b.to(self.device)) for b in batches])
-        mixture = fit_outlines(found, n_components=len(self.generator.outlines.weights))
+        space, n = self.generator.space, len(self.generator.outlines.weights)
+        windows, pieces = zip(*data.plain_training_batches(), strict=True)
+        found = torch.cat([outline(space, w.to(self.device)) for w in windows])
+        mixture = fit_outlines(found, torch.cat(pieces), n_components=n)
         for generator in (self.generator, self.sampler):
             assert generator.outlines is not None
             generator.outlines.follow(mixture)

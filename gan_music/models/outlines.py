@@ -18,8 +18,11 @@ from gan_music.networks.outline import N_CLASSES, Mixture
 _SMOOTHING = 0.005
 
 
-def fit_outlines(outlines: Tensor, *, n_components: int) -> Mixture:
+def fit_outlines(outlines: Tensor, pieces: Tensor, *, n_components: int) -> Mixture:
     """The mixture of outlines ``[N, F]``, turned to one key each by its best-fitting profile.
+
+    ``pieces [N]`` are the numbers of the pieces that they are of. Each piece counts the same,
+    however long it is: what is drawn begins a piece, not a window somewhere.
 
     With fewer outlines than components, the last ones weigh nothing.
     """
@@ -28,12 +31,14 @@ def fit_outlines(outlines: Tensor, *, n_components: int) -> Mixture:
     # even over the pitch classes: what is standardised can be transposed
     location[:N_CLASSES] = location[:N_CLASSES].mean()
     scale[:N_CLASSES] = scale[:N_CLASSES].mean()
+    chosen = _as_many_of_each(pieces.cpu().numpy())
+    found = found[chosen]
     data = (found - location) / scale
     key = best_keys(found[:, :N_CLASSES])
     turned = (np.arange(N_CLASSES) + key[:, None]) % N_CLASSES
     data[:, :N_CLASSES] = np.take_along_axis(data[:, :N_CLASSES], turned, 1)
 
-    n = min(n_components, len(data))
+    n = min(n_components, len(np.unique(chosen)))
     model = GaussianMixture(n, reg_covar=_SMOOTHING, max_iter=50, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is enough
@@ -55,6 +60,17 @@ def fit_outlines(outlines: Tensor, *, n_components: int) -> Mixture:
             )
         )
     )
+
+
+def _as_many_of_each(pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows ``[M]``, about as many as there are, evenly spread over each piece: of a short one some
+    come more than once.
+    """
+    _, counts = np.unique(pieces, return_counts=True)
+    rows, ends = np.argsort(pieces, kind="stable"), np.cumsum(counts)
+    each = max(1, round(len(pieces) / len(counts)))
+    places = np.linspace(ends - counts, ends - 1, each).round().astype(np.int64)
+    return rows[places.T.ravel()]
 
 
 def best_keys(shares: NDArray[np.float64]) -> NDArray[np.int64]:

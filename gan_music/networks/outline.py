@@ -3,7 +3,7 @@
 An LSTM that writes note after note finds its key, its register and its pace by chance, late, and
 loses them again. Here they are drawn first, as the global noise of a sequence: the generator learns
 with the outline of the passage it is shown, and writes to one that is drawn from a mixture fitted
-to the outlines of the training windows.
+to the outlines of the training windows, in which each piece counts the same.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def test_it_tells_what_is_of_another_kind(tmp_path: Path) -> None:
     assert loops[3] < 0.06  # eight 4-grams in 157
     assert lines[3].endswith("loops 1.00 1.00; begun nan, gone on 1.00")
     told, surest = every[-2:]
-    found = re.findall(r"([a-z][^,(]*?) \S+ \((\S+)\)", told)
+    found = re.findall(r"([a-z][^,(]*?) \S+ \((\S+); \S+\)", told)
     reasons = {name: float(away) for name, away in found}
     assert len(reasons) == 6
     # what the walks have many of

@@ -42,7 +42,7 @@ def served(module: MusicDataModule) -> dict[str, object]:
             for batch in loader
         ],
         "validation": [batch.tolist() for batch in module.val_dataloader()],
-        "fitted": torch.cat(list(module.plain_training_batches())).tolist(),
+        "fitted": [(w.tolist(), p.tolist()) for w, p in module.plain_training_batches()],
         "pieces": [(p.name, p.notes(), p.meters.tolist()) for side in module.pieces for p in side],
         "excerpts": [w.notes() for w in windows(module.pieces.train, 16, 7)],
         "codec": module.codec.state(),

@@ -105,8 +105,8 @@ class Windows(LightningDataModule):
         super().__init__()
         self.data = data
 
-    def plain_training_batches(self) -> Iterator[torch.Tensor]:
-        yield from self.data.split(5)
+    def plain_training_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        yield from zip(self.data.split(5), torch.arange(len(self.data)).split(5), strict=True)
 
     def train_dataloader(self) -> DataLoader[torch.Tensor]:
         return DataLoader(self.data, batch_size=5)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ def test_the_key_of_a_scale_with_its_tonic() -> None:
 
 
 def test_a_mixture_finds_the_kinds_whatever_their_key() -> None:
-    mixture = fit_outlines(passages(240), n_components=2)
+    mixture = fit_outlines(passages(240), torch.arange(240), n_components=2)
     assert mixture.weights.tolist() == pytest.approx([0.5, 0.5], abs=0.01)
     means = mixture.means * mixture.scale + mixture.location
     high, low = sorted(means.tolist(), key=lambda m: -m[N_CLASSES])
@@ -42,9 +42,17 @@ def test_a_mixture_finds_the_kinds_whatever_their_key() -> None:
     assert mixture.keys.min() > 0.05
 
 
+def test_a_long_piece_counts_as_much_as_a_short_one() -> None:
+    # all of the high kind are one piece, and of the low kind one each
+    pieces = torch.arange(240) * (torch.arange(240) % 2)
+    mixture = fit_outlines(passages(240), pieces, n_components=2)
+    mean = mixture.weights @ mixture.means * mixture.scale + mixture.location
+    assert mean[N_CLASSES].item() == pytest.approx((50 + 120 * 30) / 121, abs=0.05)
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_fewer_outlines_than_components(n: int) -> None:
-    mixture = fit_outlines(passages(n), n_components=8)
+    mixture = fit_outlines(passages(n), torch.arange(n), n_components=8)
     assert mixture.means.shape == (8, OUTLINE_SIZE)
     assert mixture.weights[n:].sum() == 0
     assert all(x.isfinite().all() for x in mixture)
