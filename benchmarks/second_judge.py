@@ -16,7 +16,8 @@ window is 30 plain numbers. Printed are
 - ``told by``: the numbers that the forest goes by most, the share of its decisions that each has,
   and how far samples, and training pieces, lie from test pieces in it, in standard deviations of
   these
-- ``surest of``: windows that it is surest are samples, by file and first note
+- ``surest of``: windows that it is surest are samples, by their piece, numbered in the order of the
+  files, and their first note
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Points = NDArray[np.float64]
 
 _GRID = 24
 _WINDOW, _N_NOTES, _N_PIECES, _N_TEST_WINDOWS = 64, 400, 64, 9
-_N_FOLDS = 5
+_N_FOLDS, _N_SEEDS = 5, 3
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11))
 _N_REASONS = 6
 _N_SUREST = 3
@@ -100,13 +101,13 @@ def report(
         f"{_NAMES[i]} {judged.reasons[i]:.2f} ({far[i]:+.2f}; {usual[i]:+.2f})"
         for i in judged.reasons.argsort()[::-1][:_N_REASONS]
     )
-    place = np.arange(len(piece)) - np.searchsorted(piece, piece)
+    place = places(piece)
     surest = judged.made.argsort()[::-1][:_N_SUREST]
-    places = ", ".join(
+    where = ", ".join(
         f"piece {piece[i] + 1} from note {_WINDOW * place[i]} on ({judged.made[i]:.2f})"
         for i in surest
     )
-    print(f"  told by {reasons}\n  surest of {places}", flush=True)
+    print(f"  told by {reasons}\n  surest of {where}", flush=True)
 
 
 def away(points: Points, real: Points) -> Points:
@@ -209,10 +210,10 @@ class Judged(NamedTuple):
 def judge(
     made: Points, made_of: NDArray[np.intp], real: Points, real_of: NDArray[np.intp]
 ) -> Judged:
-    """A random forest's, out of fold, of five folds of pieces and three seeds."""
+    """A random forest's, out of fold of pieces, the mean of several seeds."""
     points, is_real = np.concatenate([made, real]), np.repeat([0, 1], [len(made), len(real)])
     right, reasons, sure = [], [], np.zeros(len(points))
-    for seed in range(3):
+    for seed in range(_N_SEEDS):
         rng = np.random.default_rng(seed)
         # pieces are dealt side by side, so that each fold has some of both
         dealt = [rng.permutation(of.max() + 1)[of] % _N_FOLDS for of in (made_of, real_of)]
@@ -226,14 +227,19 @@ def judge(
             said = forest.classes_[chance.argmax(1)]
             right += [(said == is_real[asked])[is_real[asked] == side].mean() for side in (0, 1)]
             reasons.append(forest.feature_importances_)
-            sure[asked] += chance[:, 0] / 3
+            sure[asked] += chance[:, 0] / _N_SEEDS
     return Judged(float(np.mean(right)), np.mean(reasons, 0), sure[: len(made)])
+
+
+def places(piece: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which window of its piece each is, ``[W]``, from 0 on."""
+    return np.arange(len(piece)) - np.searchsorted(piece, piece)
 
 
 def loops(points: Points, piece: NDArray[np.intp]) -> str:
     """How many windows are loops, by place; and how they begin and go on."""
     looped = points[:, _DISTINCT_4GRAMS] < 0.5
-    place = np.arange(len(piece)) - np.searchsorted(piece, piece)
+    place = places(piece)
     by_place = " ".join(f"{looped[place == p].mean():.2f}" for p in range(place.max() + 1))
     after = looped[1:][np.diff(piece) == 0], looped[:-1][np.diff(piece) == 0]
     begun, gone_on = (after[0][after[1] == before].mean() for before in (False, True))

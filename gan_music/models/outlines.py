@@ -27,6 +27,7 @@ def fit_outlines(outlines: Tensor, pieces: Tensor, *, n_components: int) -> Mixt
     With fewer outlines than components, the last ones weigh nothing.
     """
     found = outlines.double().cpu().numpy()
+    # of all windows, as training shows them
     location, scale = found.mean(0), np.maximum(found.std(0), 1e-3)
     # even over the pitch classes: what is standardised can be transposed
     location[:N_CLASSES] = location[:N_CLASSES].mean()
