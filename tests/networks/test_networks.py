@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gan_music import losses
 from gan_music.events import EventCodec, meter_id
 from gan_music.models.events import event_space
+from gan_music.networks.attention import Product
 from gan_music.networks.discriminator import LSTMDiscriminator
 from gan_music.networks.events import PADDING, EventSpace
 from gan_music.networks.generator import LSTMGenerator
@@ -274,3 +276,22 @@ def test_in_half_precision_it_writes_nearly_what_it_would(n_layers: int) -> None
         score = logits + noise[i]
         chosen = score.gather(-1, half[..., i : i + 1])[..., 0]
         assert torch.all(score.amax(-1) - chosen < 0.05)
+
+
+@pytest.mark.parametrize("torch_can", [True, False])
+@pytest.mark.parametrize("size", [(480, 1920), (182, 96), (3, 5)])
+def test_a_product_in_half_precision_is_that_of_its_rounded_factors(
+    size: tuple[int, int], torch_can: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch_can:  # have it laid out beforehand
+        monkeypatch.setattr(torch.ops, "mkldnn", object())
+    torch.manual_seed(0)
+    weight, bias = torch.randn(size), torch.randn(size[1])
+    product = Product(weight, bias, in_half=True)
+    for n in (1, 7, 64):
+        x, sums = torch.randn(n, size[0]), torch.randn(n, size[1])
+        expected = F.linear(x.bfloat16(), weight.T.bfloat16()).float()
+        torch.testing.assert_close(product(x), expected + bias, rtol=2**-7, atol=1e-3)
+        added = product.added_to(sums.clone(), x)
+        torch.testing.assert_close(added, sums + expected, rtol=2**-7, atol=1e-3)
+        assert added.dtype == torch.float32
