@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -209,5 +208,5 @@ def _packed(weight: Tensor) -> Callable[[Tensor], Tensor]:
         packed = ops._reorder_linear_weight(weight)
         linear(weight[:1])
     except (AttributeError, RuntimeError):
-        return partial(F.linear, weight=weight)
+        return lambda x: F.linear(x, weight)
     return linear
