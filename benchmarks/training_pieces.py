@@ -13,39 +13,40 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import numpy as np
-from protocol.report import FIGURES, REPETITION
+from protocol import report
+from protocol.samples import read_split
 
-from gan_music.build import build_codec, build_data
 from gan_music.config import compose_run
+from gan_music.errors import UserError
 from gan_music.finish import measure_settings
 from gan_music.metrics.compare import compare
 
 _N_DRAWS = 6
 # copies of themselves are none
-_SHOWN = tuple(figure for figure in (*FIGURES, *REPETITION) if figure[1] != "originality")
+_FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]
 
 
 def main() -> None:
     """The command."""
-    midi, n_draws = sys.argv[1], int((*sys.argv[2:], _N_DRAWS)[0])
-    config = compose_run("experiment=attention_lm", f"data.root={midi}")
-    data = build_data(config.data, build_codec(config), seed=0)
-    data.prepare_data()
-    data.setup()
-    assert data.pieces is not None
-    train, test = data.pieces.train, data.pieces.test
+    midi, n_draws = Path(sys.argv[1]), int((*sys.argv[2:], _N_DRAWS)[0])
+    config = compose_run("experiment=attention_lm", "data.root=.")
+    try:
+        split = read_split(config, midi)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    n = min(config.samples.n_pieces, len(split.train))
     draws = []
     for seed in range(n_draws):
-        rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(train), min(config.samples.n_pieces, len(train)), replace=False)
+        chosen = np.random.default_rng(seed).choice(len(split.train), n, replace=False)
         settings = dataclasses.replace(measure_settings(config), seed=seed)
-        report = compare([train[i] for i in chosen], test, None, settings).as_json()["figures"]
-        draws.append([report[family][name]["generated"] for _, family, name, _ in _SHOWN])
-    found = np.array(draws)
-    for (title, *_), mean, spread in zip(_SHOWN, found.mean(0), found.std(0, ddof=1), strict=True):
-        print(f"{title:28}{mean:.3f} ± {spread:.3f}")
+        found = compare([split.train[i] for i in chosen], split.test, None, settings)
+        draws.append(found.as_json()["figures"])
+    for title, family, name, form in _FIGURES:
+        values = [report.number(figures[family][name]["generated"]) for figures in draws]
+        print(f"{title:28}{report.cell(values, form)}")
 
 
 if __name__ == "__main__":

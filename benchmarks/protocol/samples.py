@@ -95,16 +95,8 @@ class Samples:
     def _report(self, seed: int, temperature: float) -> Report:
         pieces, _ = draw(self.model, self.config, seed, temperature=temperature)
         if self.split is None:
-            self.split = self._read()
+            self.split = read_split(self.config, self.midi)
         return measure(pieces, self.split, dataclasses.replace(self.config, seed=seed)).as_json()
-
-    def _read(self) -> Split:
-        self.config.data.root = str(self.midi)
-        data = build_data(self.config.data, build_codec(self.config), seed=self.config.seed)
-        data.prepare_data()
-        data.setup()
-        assert data.pieces is not None
-        return data.pieces
 
     def _of(self) -> dict[str, Any]:
         """What the figures are of."""
@@ -119,3 +111,19 @@ class Samples:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
+
+
+def read_split(config: TrainConfig, midi: Path) -> Split:
+    """The pieces of a folder as a run with these settings splits them.
+
+    Raises
+    ------
+    UserError
+        If the music cannot be read.
+    """
+    where = dataclasses.replace(config.data, root=str(midi))
+    data = build_data(where, build_codec(config), seed=config.seed)
+    data.prepare_data()
+    data.setup()
+    assert data.pieces is not None
+    return data.pieces
