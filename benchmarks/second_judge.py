@@ -2,10 +2,10 @@
 
     python benchmarks/second_judge.py MIDI [SAMPLES ...]
 
-Each folder of samples is held against the test pieces of MIDI, split as training splits them, and
-so are 64 of the training pieces, first. Pieces are read for 400 notes, the real ones from a random
-place, and cut into windows of 64; of a test piece nine windows from all of it are taken, at most. A
-window is 30 plain numbers. Printed are
+Each folder of samples (``*.mid``) is held against the test pieces of MIDI, split as training splits
+them, and so are 64 of the training pieces, first. Pieces are read for 400 notes, the real ones from
+a random place, and cut into windows of 64; of a test piece nine windows from all of it are taken,
+at most. A window is 30 plain numbers. Printed are
 
 - ``judge``: the accuracy of a random forest that tells samples from test pieces, on pieces that it
   has not learned from, both sides weighing the same; 0.5 is best
@@ -22,6 +22,7 @@ window is 30 plain numbers. Printed are
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,12 +30,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
+from protocol.samples import read_split
 from sklearn.ensemble import RandomForestClassifier
 
-from gan_music.config import conf_dir
-from gan_music.data.split import split_pieces
-from gan_music.io.read import read
+from gan_music.config import compose_run
+from gan_music.errors import UserError
+from gan_music.io.read import ReadError, read
 from gan_music.notes import Piece
 
 Notes = NDArray[np.int64]  # onset, duration (steps) and pitch, [N, 3]
@@ -62,12 +63,17 @@ _DISTINCT_4GRAMS = _NAMES.index("distinct pitch 4-grams")
 
 def main() -> None:
     """The command."""
-    midi, *folders = map(Path, sys.argv[1:])
-    data = OmegaConf.load(conf_dir() / "data" / "base.yaml")
-    pieces = [piece for path in sorted(midi.rglob("*.mid")) for piece in read(path)]
-    split = split_pieces(
-        pieces, val_rate=data.val_rate, test_rate=data.test_rate, movement=data.movement
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("midi", type=Path, metavar="MIDI")
+    parser.add_argument("samples", type=Path, nargs="*", metavar="SAMPLES")
+    arguments = parser.parse_args()
+    try:
+        split = read_split(compose_run("experiment=attention_lm", "data.root=."), arguments.midi)
+        found = {str(folder): samples(folder) for folder in arguments.samples}
+    except UserError as error:
+        sys.exit(f"error: {error}")
     rng = np.random.default_rng(1)
     test = [notes(piece) for piece in split.test]
     points, piece = windows(test)
@@ -75,10 +81,7 @@ def main() -> None:
     chosen = np.concatenate(few)
     print(f"test pieces: {four_grams([excerpt(n, rng) for n in test]):.3f} 4-grams")
     train = [notes(split.train[i]) for i in rng.permutation(len(split.train))[:_N_PIECES]]
-    sides = {"training pieces": [excerpt(n, rng) for n in train]}
-    for folder in folders:
-        found = sorted(folder.glob("*.mid"))
-        sides[str(folder)] = [notes(p)[:_N_NOTES] for path in found for p in read(path)]
+    sides = {"training pieces": [excerpt(n, rng) for n in train], **found}
     real = points[chosen]
     usual = away(windows(sides["training pieces"])[0], real)
     for name, side in sides.items():
@@ -108,6 +111,27 @@ def report(
         for i in surest
     )
     print(f"  told by {reasons}\n  surest of {where}", flush=True)
+
+
+def samples(folder: Path) -> list[Notes]:
+    """The first 400 notes of each piece of a folder.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or none of them has a window.
+    """
+    pieces = []
+    for path in sorted(folder.glob("*.mid")):
+        try:
+            pieces += [notes(piece)[:_N_NOTES] for piece in read(path)]
+        except ReadError as error:
+            raise UserError(f"{path} cannot be read ({error}): leave it out.") from error
+    if not any(len(piece) >= _WINDOW for piece in pieces):
+        raise UserError(
+            f"{folder} has no MIDI file of {_WINDOW} notes: name a folder of samples, RUN/samples."
+        )
+    return pieces
 
 
 def away(points: Points, real: Points) -> Points:

@@ -57,3 +57,24 @@ def test_it_tells_what_is_of_another_kind(tmp_path: Path) -> None:
     # what the walks have many of
     assert any(away < -3 for name, away in reasons.items() if name.startswith("distinct"))
     assert re.fullmatch(r"  surest of (piece \d+ from note (0|64) on \(1\.00\)(, )?){3}", surest)
+
+
+def test_what_it_cannot_judge(tmp_path: Path) -> None:
+    midi, short = tmp_path / "midi", tmp_path / "short"
+    for folder in (midi, short):
+        folder.mkdir()
+    for seed in range(20):
+        write_midi(make_piece(seed, 200), midi / f"work{seed:02d}.mid")
+    write_midi(make_piece(0, 40), short / "1.mid")
+
+    def said(*folders: Path) -> str:
+        done = run_python(str(COMMAND), *map(str, folders), cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr.strip().splitlines()[-1]
+
+    assert said(midi, short) == (
+        f"error: {short} has no MIDI file of 64 notes: name a folder of samples, RUN/samples."
+    )
+    (short / "2.mid").write_bytes(b"MThd")
+    assert said(midi, short).startswith(f"error: {short / '2.mid'} cannot be read (")
+    assert said(tmp_path / "none", midi).startswith(f"error: data.root={tmp_path / 'none'}")
