@@ -9,10 +9,13 @@ and shares it between processes. ``pack.json`` is written last, so a folder with
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, overload
 
@@ -157,46 +160,75 @@ def write_pack(pieces: Iterable[Piece], folder: Path, *, grid: int) -> PackedPie
     Raises
     ------
     UserError
-        If the folder is there, or cannot be written.
+        If the folder is there, is being written by another process, or cannot be written.
     """
     if folder.exists():
         raise UserError(f"pack={folder} is there already: name a folder that is not.")
-    codec, digest, ends = EventCodec(grid), hashlib.sha256(), np.zeros(3, np.int64)
-    temporary = folder.with_name(f".{folder.name}.tmp")
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        with (
-            (temporary / "notes").open("wb") as notes,
-            (temporary / "meters").open("wb") as meters,
-            (temporary / "names").open("wb") as names,
-            (temporary / "index").open("wb") as index,
-        ):
-            for piece in pieces:
-                columns = (piece.onset, piece.duration, piece.pitch, piece.velocity)
-                parts = (
-                    np.stack(columns, 1).astype(_NOTE).tobytes(),
-                    piece.meters.astype(_METER).tobytes(),
-                    piece.name.encode(),
-                )
-                ends += (len(piece), len(piece.meters), len(parts[2]))
-                record = (*ends, piece.tempo, piece.rounding, codec.n_folded(piece))
-                row = np.array([record], _RECORD).tobytes()
-                for file, part in zip((notes, meters, names, index), (*parts, row), strict=True):
-                    file.write(part)
-                    digest.update(part)
-        sizes = {p.name: p.stat().st_size for p in temporary.iterdir()}
-        about = {"version": _VERSION, "grid": grid, "digest": digest.hexdigest(), "bytes": sizes}
-        with replacing(temporary / "pack.json") as path:
-            path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        temporary.rename(folder)
+        with _building(folder) as temporary:
+            _write(pieces, temporary, grid)
+            temporary.rename(folder)
     except OSError as error:
         raise UserError(
             f"pack={folder} cannot be written ({error.strerror}): name a folder that can."
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return open_pack(folder)
+
+
+@contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """An empty folder beside ``folder``, which no other process builds in; removed at the end,
+    unless it has another name by then.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    temporary.mkdir(parents=True, exist_ok=True)
+    mark = os.open(temporary, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"pack={folder} is being written by another command: wait for it, or name another "
+                "folder."
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        try:
+            for path in temporary.iterdir():  # of a process that was killed
+                path.unlink()
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    finally:
+        os.close(mark)
+
+
+def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
+    """The files of a pack, into an empty folder."""
+    codec, digest, ends = EventCodec(grid), hashlib.sha256(), np.zeros(3, np.int64)
+    with (
+        (folder / "notes").open("wb") as notes,
+        (folder / "meters").open("wb") as meters,
+        (folder / "names").open("wb") as names,
+        (folder / "index").open("wb") as index,
+    ):
+        for piece in pieces:
+            columns = (piece.onset, piece.duration, piece.pitch, piece.velocity)
+            parts = (
+                np.stack(columns, 1).astype(_NOTE).tobytes(),
+                piece.meters.astype(_METER).tobytes(),
+                piece.name.encode(),
+            )
+            ends += (len(piece), len(piece.meters), len(parts[2]))
+            record = (*ends, piece.tempo, piece.rounding, codec.n_folded(piece))
+            row = np.array([record], _RECORD).tobytes()
+            for file, part in zip((notes, meters, names, index), (*parts, row), strict=True):
+                file.write(part)
+                digest.update(part)
+    sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
+    about = {"version": _VERSION, "grid": grid, "digest": digest.hexdigest(), "bytes": sizes}
+    with replacing(folder / "pack.json") as path:
+        path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def take(pieces: Sequence[Piece], indices: Sequence[int]) -> Sequence[Piece]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,6 +114,22 @@ def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none of 1 files"):
         extract(sources, cache, min_notes=1, pack=tmp_path / "pack")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music"]
+
+
+def test_a_pack_is_built_by_one_command_at_a_time(tmp_path: Path) -> None:
+    folder, leftover = tmp_path / "pack", tmp_path / ".pack.tmp"
+    leftover.mkdir()
+    (leftover / "notes").write_bytes(b"of one that was killed")
+
+    def pieces() -> Iterator[Piece]:
+        yield make_piece(0)
+        with pytest.raises(UserError, match="is being written by another command"):
+            write_pack([make_piece(2)], folder, grid=24)
+        yield make_piece(1)
+
+    pack = write_pack(pieces(), folder, grid=24)
+    assert [p.pitch.tolist() for p in pack] == [make_piece(i).pitch.tolist() for i in (0, 1)]
+    assert [p.name for p in tmp_path.iterdir()] == ["pack"]
 
 
 def test_pieces_held_out_beyond_a_number_are_left_aside(midi_folder: Path, tmp_path: Path) -> None:
