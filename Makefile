@@ -15,8 +15,9 @@ help: ## show what can be made
 train: $(VENV)/.installed ## train; ARGS="KEY=VALUE ..." passes overrides
 	$(BIN)/python -m gan_music.train $(ARGS)
 
+# One thread a process: the tests' networks are slower on two.
 test: $(VENV)/.installed-test ## run the tests; ARGS="..." passes options to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # docs/machines.md says why without its dependencies
 test-ray: $(VENV)/.installed-test ## install Ray, and test hydra/launcher=ray
