@@ -14,8 +14,8 @@ at most. A window is 30 plain numbers. Printed are
 - ``loops``: windows in which fewer than half of them are distinct, by their place in the piece; how
   often a window of a piece is one after one that is none, and after one that is
 - ``told by``: the numbers that the forest goes by most, the share of its decisions that each has,
-  and how far samples, and training pieces, lie from test pieces in it, in standard deviations of
-  these
+  and how far samples, and all training pieces, lie from test pieces in it, in standard deviations
+  of these
 - ``surest of``: windows that it is surest are samples, by their piece, numbered in the order of the
   files, and their first note
 """
@@ -80,10 +80,11 @@ def main() -> None:
     few = [rng.permutation(np.flatnonzero(piece == i))[:_N_TEST_WINDOWS] for i in np.unique(piece)]
     chosen = np.concatenate(few)
     print(f"test pieces: {four_grams([excerpt(n, rng) for n in test]):.3f} 4-grams")
-    train = [notes(split.train[i]) for i in rng.permutation(len(split.train))[:_N_PIECES]]
-    sides = {"training pieces": [excerpt(n, rng) for n in train], **found}
+    shuffled = rng.permutation(len(split.train))
+    train = [excerpt(notes(split.train[i]), rng) for i in shuffled]
+    sides = {"training pieces": train[:_N_PIECES], **found}
     real = points[chosen]
-    usual = away(windows(sides["training pieces"])[0], real)
+    usual = away(windows(train)[0], real)
     for name, side in sides.items():
         report(name, side, real, piece[chosen], usual)
 
@@ -91,7 +92,7 @@ def main() -> None:
 def report(
     name: str, side: Sequence[Notes], real: Points, of: NDArray[np.intp], usual: Points
 ) -> None:
-    """Print what there is to say of a side; training pieces are as far away as is ``usual``."""
+    """Print what there is to say of a side; ``usual`` is how far all training pieces are away."""
     points, piece = windows(side)
     covered, precise = neighbours(real, points)
     judged = judge(points, piece, real, of)
