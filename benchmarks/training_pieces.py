@@ -11,6 +11,7 @@ comes to more keeps closer than they do to the middle of the music.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import sys
 from pathlib import Path
@@ -24,22 +25,26 @@ from gan_music.errors import UserError
 from gan_music.finish import measure_settings
 from gan_music.metrics.compare import compare
 
-_N_DRAWS = 6
 # copies of themselves are none
 _FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]
 
 
 def main() -> None:
     """The command."""
-    midi, n_draws = Path(sys.argv[1]), int((*sys.argv[2:], _N_DRAWS)[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("midi", type=Path, metavar="MIDI")
+    parser.add_argument("n_draws", type=int, nargs="?", default=6, metavar="N_DRAWS")
+    arguments = parser.parse_args()
     config = compose_run("experiment=attention_lm", "data.root=.")
     try:
-        split = read_split(config, midi)
+        split = read_split(config, arguments.midi)
     except UserError as error:
         sys.exit(f"error: {error}")
     n = min(config.samples.n_pieces, len(split.train))
     draws = []
-    for seed in range(n_draws):
+    for seed in range(arguments.n_draws):
         chosen = np.random.default_rng(seed).choice(len(split.train), n, replace=False)
         settings = dataclasses.replace(measure_settings(config), seed=seed)
         found = compare([split.train[i] for i in chosen], split.test, None, settings)

@@ -62,6 +62,20 @@ def remove_leftovers(folder: Path, name: str = "*") -> int:
     return n_removed
 
 
+def is_taken(file: int) -> bool:
+    """Whether another process has locked an open file or folder; if none has, this one does now.
+
+    Where the file system has no locks, none has.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def _lock(file: int, kind: int) -> bool:
     """Whether an open file could be locked; some file systems have no locks."""
     try:

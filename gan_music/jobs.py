@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import fcntl
 import json
 import os
 import socket
@@ -20,7 +19,7 @@ from typing import Any, TextIO
 import yaml
 
 from gan_music.errors import UserError
-from gan_music.files import remove_leftovers, replacing
+from gan_music.files import is_taken, remove_leftovers, replacing
 from gan_music.processes import is_main_process
 
 RUNNING, DONE, FAILED, PRUNED, INTERRUPTED = "running", "done", "failed", "pruned", "interrupted"
@@ -68,13 +67,9 @@ def claim(folder: Path) -> bool:
         return True
     # the log is there anyway; a lock goes with its process, whatever that dies of
     lock = (folder / "train.log").open("a", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if is_taken(lock.fileno()):
         lock.close()
         return False
-    except OSError:
-        pass  # a file system without locks
     _locks[folder] = lock
     return True
 

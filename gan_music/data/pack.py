@@ -9,7 +9,6 @@ and shares it between processes. ``pack.json`` is written last, so a folder with
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ import numpy as np
 
 from gan_music.errors import UserError
 from gan_music.events import EventCodec
-from gan_music.files import replacing
+from gan_music.files import is_taken, replacing
 from gan_music.notes import IntArray, Piece, Rounding
 
 _VERSION = 1
@@ -184,15 +183,11 @@ def _building(folder: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True, exist_ok=True)
     mark = os.open(temporary, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if is_taken(mark):
             raise UserError(
                 f"pack={folder} is being written by another command: wait for it, or name another "
                 "folder."
-            ) from error
-        except OSError:  # a file system without locks
-            pass
+            )
         try:
             for path in temporary.iterdir():  # of a process that was killed
                 path.unlink()
