@@ -278,13 +278,17 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert config["trainer"]["max_epochs"] == 2
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_the_gan_of_long_sequences(midi_folder: Path, tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize(
+    ("experiment", "precision"), [("flagship", "32-true"), ("flagship_gpu", "bf16-mixed")]
+)
+def test_the_gan_of_long_sequences(
+    midi_folder: Path, tmp_path: Path, experiment: str, precision: str
+) -> None:
     tiny = [o for o in TINY if not o.startswith(("model.noise_size", "model.warm_start"))]
     small = ["d_hidden_size=8", "d_embedding_size=4", "n_fakes=6", "lead_batches=3"]
     result = run_command(
         "train",
-        "experiment=flagship",
+        f"experiment={experiment}",
         f"data.root={midi_folder}",
         *tiny,
         *(f"model.{o}" for o in (*small, "warm_start_epochs=1", "n_outlines=2")),
