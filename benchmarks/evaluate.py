@@ -17,7 +17,7 @@ import numpy as np
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
-from gan_music.metrics.compare import Settings, compare
+from gan_music.metrics.evaluation import Settings, compare
 
 
 def main() -> None:

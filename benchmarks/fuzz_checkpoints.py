@@ -37,17 +37,17 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from lightning.pytorch import seed_everything
 
-from gan_music.build import build_codec, build_model, restore_model
-from gan_music.checkpoints import load_checkpoint
+from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.cli import explain
-from gan_music.config import checked, compose_run, conf_dir
-from gan_music.errors import UserError
-from gan_music.schema import TrainConfig
-from gan_music.strangers import check_folder
+from gan_music.config.schema import TrainConfig
+from gan_music.config.untrusted import check_folder
+from gan_music.config.validate import checked, compose_run, conf_dir
+from gan_music.system.errors import UserError
+from gan_music.training.factory import build_codec, build_model, restore_model
 
 SECONDS = 20.0  # of any one
 MEGABYTES = 400  # that the process may grow by, over all
-MODELS = ("sequence_gan", "lstm_lm", "paper", "crnn_gan", "markov")
+MODELS = ("gumbel_gan", "lstm_lm", "neo_saleem", "crnn_gan", "ngram")
 HUGE = (10**9, 2**31 - 1, 2**63 - 1, 10**30, -1, 0, 1e308, float("nan"), float("inf"))
 OTHERS: tuple[Any, ...] = (*HUGE, None, True, "", "x" * 10000, "${oc.env:HOME}", [], {}, [[]], ())
 MARK = "gan_music_was_here"
@@ -67,7 +67,7 @@ def contents() -> list[dict[str, Any]]:
     """Small checkpoints, one of each model, as a run writes them."""
     seed_everything(0, verbose=False)
     found = []
-    small = {"hidden_size": 4, "embedding_size": 2, "noise_size": 2, "n_outlines": 0}
+    small = {"hidden_size": 4, "embedding_size": 2, "noise_size": 2, "n_style_components": 0}
     for name in MODELS:
         run = compose_run(f"model={name}", "data.root=music", "trainer=cpu")
         for key, value in small.items():

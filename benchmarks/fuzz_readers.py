@@ -26,11 +26,11 @@ from damage import MUTATIONS, mend_lengths
 
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import Extraction, NothingReadError, extract
-from gan_music.data.report import refusal_lines
+from gan_music.data.read_report import refusal_lines
 from gan_music.data.sources import find_sources
 from gan_music.io.read import MIDI_SUFFIXES, READERS, read
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 TIMEOUT_S = 10
 N_WORKERS = 2

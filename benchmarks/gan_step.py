@@ -8,12 +8,12 @@ averaged weights), without the trainer, against its floor: the forward and backw
 same two networks in that step, teacher-forced, with a known window in place of the rollout's.
 Nothing else is in the floor: no rollout, no optimizer. ``once each`` is a smaller one: of all
 passes, the likelihood of real windows and the discriminator's real and known ones. Where a rollout
-serves ``model.n_uses`` steps, a step is the mean of so many.
+serves ``model.rollout_reuse`` steps, a step is the mean of so many.
 
 All are timed in turn; the ratios are medians over rounds, with the quartiles. On a processor, with
 the default's sizes, or those that are given, and two threads; where there is a GPU, also there, in
 bfloat16, with those that are given, or else with windows of 128 notes, 512 of them, and two layers
-of 512: once as they come, and once with ``trainer.capture_rollout=true``.
+of 512: once as they come, and once with ``trainer.cuda_graph=true``.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_music import losses
-from gan_music.build import build_model, write_as_trained
-from gan_music.config import compose_run
-from gan_music.events import EventCodec
-from gan_music.networks.captured import CapturedStep
-from gan_music.precision import precision
+from gan_music.config.validate import compose_run
+from gan_music.decoding.cuda_graph import CUDAGraphDecoder
+from gan_music.losses import adversarial, likelihood, policy_gradient
+from gan_music.representations.note_events import NoteEvents
+from gan_music.training.factory import build_model, write_as_trained
+from gan_music.training.precision import precision
 
 ON_A_GPU = (
     "data.window=128",
@@ -45,12 +45,12 @@ _WARM_UP = 2
 
 
 class Step:
-    """A model and a batch of random events, and the parts of a step of ``model=sequence_gan``."""
+    """A model and a batch of random events, and the parts of a step of ``model=gumbel_gan``."""
 
-    n_uses = 1  # steps that a rollout serves
+    rollout_reuse = 1  # steps that a rollout serves
 
     def __init__(self, device: str, *overrides: str) -> None:
-        codec = EventCodec(24)
+        codec = NoteEvents(24)
         config = compose_run(*overrides)
         model: Any = build_model(config.model, codec.state())
         n, length = config.data.batch_size, config.data.window
@@ -58,9 +58,9 @@ class Step:
         self.model, self.s = model.to(device).train(), model.settings
         self.generator, self.discriminator = model.generator, model.discriminator
         self.discriminator.padded_in_training = False
-        self.captures = config.trainer.capture_rollout
+        self.captures = config.trainer.cuda_graph
         if self.captures:
-            self.generator.captured = CapturedStep(self.generator)
+            self.generator.captured = CUDAGraphDecoder(self.generator)
         self.device, self.n, self.length = device, n, length
         self.bfloat16 = device == "cuda" or precision(config.trainer) == "bf16-mixed"
         columns = [torch.randint(0, size, (n, length)) for size in codec.sizes]
@@ -73,27 +73,27 @@ class Step:
         self.known = self.rollout(*self.noise())
 
     @property
-    def n_fakes(self) -> int:
+    def rollout_batch(self) -> int:
         """Windows of a rollout."""
         return self.n
 
     def noise(self) -> tuple[Tensor, Tensor]:
         """Global and local."""
         return (
-            self.generator.noise(self.n_fakes),
-            self.generator.gumbel(self.n_fakes, self.length),
+            self.generator.noise(self.rollout_batch),
+            self.generator.gumbel(self.rollout_batch, self.length),
         )
 
     def rollout(self, z: Tensor, gumbel: Tensor) -> Tensor:
         """What the generator writes."""
-        starts = [x[:1].expand(self.n_fakes) for x in self.generator.space.starts(self.batch)]
+        starts = [x[:1].expand(self.rollout_batch) for x in self.generator.space.starts(self.batch)]
         return self.generator.rollout(z, gumbel, tuple(starts))
 
     def whole(self) -> None:
         """The steps that a rollout serves, as the model's ``training_step`` has them."""
         z, gumbel = self.noise()
         fake = self.rollout(z, gumbel)
-        for _ in range(self.n_uses):
+        for _ in range(self.rollout_reuse):
             self.passes(fake, z, gumbel, update=True)
             self.model.averaged.update_parameters(self.generator)
 
@@ -106,7 +106,7 @@ class Step:
         opt_g, opt_d = self.optimizers
         with self._autocast():
             real, faked = self.judged_real(update=update), self.judged(fake)
-            loss = losses.discriminator_bce(real, faked, smoothing=self.s.label_smoothing)
+            loss = adversarial.discriminator_bce(real, faked, smoothing=self.s.label_smoothing)
         self._backward(loss, self.discriminator, opt_d if update else None)
         self.discriminator.requires_grad_(False)
         with self._autocast():
@@ -118,7 +118,7 @@ class Step:
     def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
         """The generator's adversarial loss."""
         relaxed = self.generator.relaxed(fake, z, gumbel, temperature=self.s.temperature)
-        return losses.generator_bce(self.discriminator(fake, relaxed))
+        return adversarial.generator_bce(self.discriminator(fake, relaxed))
 
     def judged(self, fake: Tensor) -> Tensor:
         """The discriminator's scores of the last rollout."""
@@ -135,12 +135,12 @@ class Step:
         self._backward(loss, self.generator, None)
         with self._autocast():
             scores = self.judged_real(update=False), self.judged(self.known)
-            loss = losses.discriminator_bce(*scores)
+            loss = adversarial.discriminator_bce(*scores)
         self._backward(loss, self.discriminator, None)
 
     def _nll(self) -> Tensor:
         z = self.generator.noise(self.n)
-        return losses.negative_log_likelihood(self.generator.logits(self.batch, z), self.batch)
+        return likelihood.negative_log_likelihood(self.generator.logits(self.batch, z), self.batch)
 
     def _backward(
         self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer | None
@@ -168,7 +168,7 @@ class Step:
 
 
 class CriticStep(Step):
-    """A step of ``model=attention_gan``: the critic learns from ``n_met`` kept windows and as many
+    """A step of ``model=reinforce_gan``: the critic learns from ``replay_batch`` kept windows and as many
     rollouts, or from the latest of both.
 
     What it notices of new ones, which no weight has a part in, is none of the floor's passes.
@@ -176,18 +176,20 @@ class CriticStep(Step):
 
     def __init__(self, device: str, *overrides: str) -> None:
         super().__init__(device, *overrides)
-        n_real, n_fake = (self.s.n_met,) * 2 if self.s.n_kept else (self.n, self.n_fakes)
+        n_real, n_fake = (
+            (self.s.replay_batch,) * 2 if self.s.replay_size else (self.n, self.rollout_batch)
+        )
         self.met = self.model.heard(self.batch[torch.arange(n_real, device=device) % self.n])
-        self.which = torch.arange(n_fake, device=device) % self.n_fakes
+        self.which = torch.arange(n_fake, device=device) % self.rollout_batch
 
     @property
-    def n_uses(self) -> int:  # type: ignore[override]
+    def rollout_reuse(self) -> int:  # type: ignore[override]
         """Steps that a rollout serves."""
-        return int(self.s.n_uses)
+        return int(self.s.rollout_reuse)
 
     @property
-    def n_fakes(self) -> int:
-        return int(self.s.n_fakes)
+    def rollout_batch(self) -> int:
+        return int(self.s.rollout_batch)
 
     def rollout(self, z: Tensor, gumbel: Tensor) -> Tensor:
         self.generator.eval()
@@ -198,25 +200,25 @@ class CriticStep(Step):
 
     def judged(self, fake: Tensor) -> Tensor:
         met = self.heard.of(self.which)
-        return self.discriminator(met.events, met.noticed)
+        return self.discriminator(met.events, met.features)
 
     def judged_real(self, *, update: bool) -> Tensor:
         if update:
             self.model.heard(self.batch)
-        return self.discriminator(self.met.events, self.met.noticed)
+        return self.discriminator(self.met.events, self.met.features)
 
     def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
         earned = torch.zeros(fake.shape[:2], device=fake.device)
         if update:
             with torch.no_grad():
                 self.discriminator.eval()
-                scores = self.discriminator(fake, self.heard.noticed)
+                scores = self.discriminator(fake, self.heard.features)
                 self.discriminator.train()
-            earned = losses.advantages(
+            earned = policy_gradient.advantages(
                 scores, discount=self.s.discount, limit=self.s.advantage_limit
             )
         logits = self.generator.logits(fake, z, dropout=False)
-        return losses.policy_gradient(losses.log_likelihoods(logits, fake), earned)
+        return policy_gradient.policy_gradient(likelihood.log_likelihoods(logits, fake), earned)
 
 
 def make_step(device: str, *overrides: str) -> Step:
@@ -224,7 +226,7 @@ def make_step(device: str, *overrides: str) -> Step:
     chosen = any(o.partition("=")[0] == "experiment" for o in overrides)
     # no music is read, but some experiments want to be told where it is
     words = ("data.root=.", *overrides) if chosen else ("experiment=quick", *overrides)
-    is_of_critic = compose_run(*words).model.name == "attention_gan"
+    is_of_critic = compose_run(*words).model.name == "reinforce_gan"
     return (CriticStep if is_of_critic else Step)(device, *words)
 
 
@@ -238,7 +240,7 @@ def main() -> None:
     if torch.cuda.is_available():
         for captures in ("false", "true"):
             sizes = sys.argv[2:] or ON_A_GPU
-            report(make_step("cuda", *sizes, f"trainer.capture_rollout={captures}"), n_rounds)
+            report(make_step("cuda", *sizes, f"trainer.cuda_graph={captures}"), n_rounds)
 
 
 def report(step: Step, n_rounds: int) -> None:
@@ -255,7 +257,7 @@ def report(step: Step, n_rounds: int) -> None:
         for name, part in parts.items():
             seconds = step.seconds(part)
             if number >= _WARM_UP:
-                of_a_step = step.n_uses if name in ("step", "rollout") else 1
+                of_a_step = step.rollout_reuse if name in ("step", "rollout") else 1
                 times[name].append(seconds / of_a_step)
     where = f"{torch.get_num_threads()} threads" if step.device == "cpu" else "bfloat16"
     print(

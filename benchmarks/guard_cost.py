@@ -21,10 +21,10 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gan_music.build import build_codec, build_model
-from gan_music.config import compose_run
-from gan_music.events import METERS
+from gan_music.config.validate import compose_run
 from gan_music.models.base import MusicModel
+from gan_music.representations.note_events import METERS
+from gan_music.training.factory import build_codec, build_model
 
 BATCH, WINDOW = 16, 64
 
@@ -33,7 +33,7 @@ def batches(model: MusicModel, n: int) -> Tensor:
     """``n`` batches of what a model reads."""
     codec: Any = model.codec  # type: ignore[attr-defined]  # each that is trained has one
     if not hasattr(codec, "n_positions"):
-        shape = (n * BATCH, 3) if model.settings.name == "paper" else (n * BATCH, WINDOW, 4)
+        shape = (n * BATCH, 3) if model.settings.name == "neo_saleem" else (n * BATCH, WINDOW, 4)
         return torch.rand(shape)
     sizes = (*codec.sizes, codec.n_positions, len(METERS))
     return torch.stack([torch.randint(0, k, (n * BATCH, WINDOW)) for k in sizes], -1)
@@ -41,9 +41,11 @@ def batches(model: MusicModel, n: int) -> Tensor:
 
 def measure(name: str, n: int) -> tuple[float, float]:
     """(seconds of a batch, seconds of the guard in it)."""
-    warm = ["model.warm_start_epochs=0"] if name in ("sequence_gan", "crnn_gan") else []
-    outlines = ["model.n_outlines=0"] if name == "lstm_lm" else []  # they want data to be fitted to
-    run = compose_run(f"model={name}", "data.root=music", *warm, *outlines)
+    warm = ["model.warm_start_epochs=0"] if name in ("gumbel_gan", "crnn_gan") else []
+    style_prior = (
+        ["model.n_style_components=0"] if name == "lstm_lm" else []
+    )  # they want data to be fitted to
+    run = compose_run(f"model={name}", "data.root=music", *warm, *style_prior)
     model = build_model(run.model, build_codec(run).state())
     trainer = Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
@@ -71,7 +73,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    for name in ("sequence_gan", "lstm_lm", "paper", "crnn_gan"):
+    for name in ("gumbel_gan", "lstm_lm", "neo_saleem", "crnn_gan"):
         batch, guard = measure(name, n)
         share = f"{1e6 * guard:.0f} µs of it ({guard / batch:.3%})"
         print(f"{name}: {1e3 * batch:.1f} ms a batch, {share}", flush=True)

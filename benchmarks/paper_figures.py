@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_music.build import build_codec, build_data, restore_model
-from gan_music.checkpoints import load_checkpoint
-from gan_music.config import checked
-from gan_music.metrics.histograms import attribute
-from gan_music.notes import Piece
-from gan_music.schema import TrainConfig
+from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import checked
+from gan_music.metrics.piece.histograms import attribute
+from gan_music.music.piece import Piece
+from gan_music.training.factory import build_codec, build_data, restore_model
 
 N_NOTES = 10_000
 LOGGED = (1, 2, 5, 8, 10, 12)  # epochs in the log that the paper's author published
@@ -33,11 +33,14 @@ def losses(run: Path) -> dict[str, dict[float, float]]:
     """The logged losses by player and by the time in epochs."""
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
-    last = max(e.step for e in events.Scalars("epoch"))
-    n_epochs = max(int(e.value) for e in events.Scalars("epoch")) + 1
+    last = max(e.step for e in events.TensorBoardScalars("epoch"))
+    n_epochs = max(int(e.value) for e in events.TensorBoardScalars("epoch")) + 1
     batches = (last + 1) / n_epochs  # an epoch's
     return {
-        player: {(e.step + 1) / batches: e.value for e in events.Scalars(f"train/loss_{player}")}
+        player: {
+            (e.step + 1) / batches: e.value
+            for e in events.TensorBoardScalars(f"train/loss_{player}")
+        }
         for player in "dg"
     }
 

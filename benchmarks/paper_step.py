@@ -24,13 +24,13 @@ from lightning.pytorch import Callback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from gan_music.build import build_codec, build_data, build_model
-from gan_music.callbacks import EpochLine
-from gan_music.config import compose_run
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import compose_run
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
-from gan_music.run import _alarm, _quality, _quiet, _trainer
-from gan_music.schema import TrainConfig
+from gan_music.music.piece import Piece
+from gan_music.training.callbacks.measuring import EpochLine
+from gan_music.training.factory import build_codec, build_data, build_model
+from gan_music.training.run import _alarm, _quality, _quiet, _trainer
 
 WARM_UP = 5  # batches of each measurement that do not count
 

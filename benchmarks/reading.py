@@ -28,7 +28,7 @@ from gan_music.data.pool import Pool
 from gan_music.data.sources import Source, find_sources
 from gan_music.io.read import read
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 GRID = 24
 

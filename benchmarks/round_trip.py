@@ -16,8 +16,8 @@ import numpy as np
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
-from gan_music.events import EventCodec
-from gan_music.notes import IntArray, Piece
+from gan_music.music.piece import IntArray, Piece
+from gan_music.representations.note_events import NoteEvents
 
 
 def onset_errors(piece: Piece, decoded: IntArray, longest: int) -> IntArray:
@@ -37,7 +37,7 @@ def main() -> None:
     if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
     grid = int(sys.argv[2]) if len(sys.argv) == 3 else 24
-    codec = EventCodec(grid, velocity=True)
+    codec = NoteEvents(grid, velocity=True)
     cache = NoteCache(default_cache_dir(), grid)
     pieces = extract(find_sources(Path(sys.argv[1]), ""), cache, min_notes=1).pieces
     onset, duration, pitch, velocity = [], [], [], []

@@ -19,14 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music.build import build_model, write_as_trained
-from gan_music.config import compose_run
-from gan_music.events import EventCodec
-from gan_music.models.events import EventModel
-from gan_music.networks.context import first_context
-from gan_music.networks.generator import LSTMGenerator
-from gan_music.networks.recall import Recalled, recall
-from gan_music.sampling import sample
+from gan_music.config.validate import compose_run
+from gan_music.decoding.sample import sample
+from gan_music.models.event_model import EventModel
+from gan_music.networks.features.history import initial_history
+from gan_music.networks.features.lookback import Lookback, recall
+from gan_music.networks.lstm_generator import LSTMGenerator
+from gan_music.representations.note_events import NoteEvents
+from gan_music.training.factory import build_model, write_as_trained
 
 _PLAIN = 200  # notes that the plain way is timed on, at most; the last half: its window has filled
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _network(name: str) -> LSTMGenerator:
     run = compose_run(f"experiment={name}", "data.root=.")  # no music is read
-    model = build_model(run.model, EventCodec(24).state())
+    model = build_model(run.model, NoteEvents(24).state())
     assert isinstance(model, EventModel)
     write_as_trained(model, run.trainer)
     return model.sampler.eval()
@@ -57,7 +57,7 @@ def _network(name: str) -> LSTMGenerator:
 
 def _rollout(network: LSTMGenerator, n: int, length: int, repeats: int) -> float:
     """Seconds a step, from noise to pieces."""
-    codec = EventCodec(24)
+    codec = NoteEvents(24)
     return (
         _best(lambda: sample(network, codec, n_pieces=n, n_notes=length, seed=0), repeats) / length
     )
@@ -71,12 +71,12 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
     space, heads = network.space, network.heads
     ids = torch.zeros(n, space.n_categories, dtype=torch.int64)
     start_of_bar = torch.zeros(n, dtype=torch.int64)
-    context = first_context(
+    context = initial_history(
         space,
         start_of_bar,
         start_of_bar,
         n_intervals=network.n_intervals,
-        sounding_span=network.sounding_span,
+        active_notes_span=network.active_notes_span,
         expected=network.expected(z),
     )
     past: list[Tensor] = []
@@ -91,9 +91,9 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
         embedded = torch.cat(parts, -1)[:, None]
         place = network.embed_bar(context.position, context.meter)[:, None]
         inputs = [embedded, place, z[:, None]]
-        if network.recall_span:
+        if network.lookback_span:
             inputs.append(_recall(network, past, [], n).echoes[:, -1:])
-        if network.sounding_span:
+        if network.active_notes_span:
             inputs.append(context.joined(space)[:, None])
         hidden, state = network.lstm(torch.cat(inputs, -1), state)
         if network.attention is not None:
@@ -108,7 +108,7 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
         for i, (first, out) in enumerate(zip(heads.first, heads.out, strict=True)):
             scores = out(F.gelu(first(torch.cat(told, -1))))
             recalled = None
-            if network.recall_span:
+            if network.lookback_span:
                 recalled = _recall(network, past, chosen, n).scores[i][:, -1]
             offset = chosen[0] if chosen else None
             logits = heads.logits(i, scores, context, onset, recalled, offset)
@@ -119,13 +119,13 @@ def _plain(network: LSTMGenerator, n: int, length: int) -> float:
                 told.append(heads.chain[i](chosen[-1]))
         ids = torch.stack(chosen, -1)
         context = context.after(space, ids)
-        past = [*past, ids[:, None]][-network.recall_span :]
+        past = [*past, ids[:, None]][-network.lookback_span :]
         seconds.append(time.perf_counter() - start)
     late = seconds[length // 2 :]
     return sum(late) / len(late)
 
 
-def _recall(network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n: int) -> Recalled:
+def _recall(network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n: int) -> Lookback:
     """What is recalled for the next choice, from all events that may be."""
     space = network.space
     rows = torch.zeros(n, len(past) + 1, space.n_categories + 2, dtype=torch.int64)
@@ -133,7 +133,7 @@ def _recall(network: LSTMGenerator, past: list[Tensor], chosen: list[Tensor], n:
         rows[:, t, : space.n_categories] = ids[:, 0]
     for i, ids in enumerate(chosen):
         rows[:, -1, i] = ids
-    return recall(space, rows, rows, span=network.recall_span)
+    return recall(space, rows, rows, span=network.lookback_span)
 
 
 def _best(function: Callable[[], object], repeats: int) -> float:

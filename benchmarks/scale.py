@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.build import build_codec, build_data
-from gan_music.config import compose_run
+from gan_music.config.validate import compose_run
 from gan_music.data.cache import NoteCache
+from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.extract import extract
-from gan_music.data.module import MusicDataModule
 from gan_music.data.pack import write_pack
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
-from gan_music.metrics.originality import longest_matches
-from gan_music.notes import Piece
+from gan_music.metrics.sets.originality import longest_matches
+from gan_music.music.piece import Piece
+from gan_music.training.factory import build_codec, build_data
 
 N_NOTES = 500
 N_FILES = 400

@@ -33,10 +33,10 @@ from numpy.typing import NDArray
 from protocol.samples import read_split
 from sklearn.ensemble import RandomForestClassifier
 
-from gan_music.config import compose_run
-from gan_music.errors import UserError
+from gan_music.config.validate import compose_run
 from gan_music.io.read import ReadError, read
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
+from gan_music.system.errors import UserError
 
 Notes = NDArray[np.int64]  # onset, duration (steps) and pitch, [N, 3]
 Points = NDArray[np.float64]

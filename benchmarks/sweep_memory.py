@@ -11,10 +11,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import gan_music.run
+import gan_music.training.run
 from gan_music.train import main
 
-_train = gan_music.run.train
+_train = gan_music.training.run.train
 
 
 def train(config: Any) -> float:
@@ -26,5 +26,5 @@ def train(config: Any) -> float:
 
 
 if __name__ == "__main__":
-    gan_music.run.train = train
+    gan_music.training.run.train = train
     main()

@@ -20,10 +20,10 @@ import numpy as np
 from protocol import report
 from protocol.samples import read_split
 
-from gan_music.config import compose_run
-from gan_music.errors import UserError
-from gan_music.finish import measure_settings
-from gan_music.metrics.compare import compare
+from gan_music.config.validate import compose_run
+from gan_music.metrics.evaluation import compare
+from gan_music.system.errors import UserError
+from gan_music.training.final_evaluation import measure_settings
 
 # copies of themselves are none
 _FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]

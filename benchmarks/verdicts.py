@@ -18,7 +18,7 @@ from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
 from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, worst
-from gan_music.notes import windows
+from gan_music.music.piece import windows
 
 WINDOW = 64
 # pieces a side, windows of each

@@ -26,10 +26,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
-from gan_music.config import checked, conf_dir, first_line, unknown_key
-from gan_music.errors import UserError
-from gan_music.interrupts import Terminated, sigterm_raises
-from gan_music.jobs import (
+from gan_music.config.invocation import call
+from gan_music.config.schema import TrainConfig
+from gan_music.config.untrusted import check_folder
+from gan_music.config.validate import checked, conf_dir, first_line, unknown_key
+from gan_music.runs.folder import AUTO, run_folder
+from gan_music.runs.status import (
     FAILED,
     INTERRUPTED,
     PRUNED,
@@ -38,11 +40,10 @@ from gan_music.jobs import (
     settings_of,
     unfinished,
 )
-from gan_music.processes import is_main_process
-from gan_music.run_folder import AUTO, run_folder
-from gan_music.schema import TrainConfig
-from gan_music.stdout import lasting_stdout
-from gan_music.strangers import check_folder
+from gan_music.system.broken_pipe import tolerate_broken_pipe
+from gan_music.system.errors import UserError
+from gan_music.system.ranks import is_main_process
+from gan_music.system.signals import Terminated, sigterm_raises
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     job = Job(schema, run)
     try:
         _search_first(_config_dir())
-        with lasting_stdout(), sigterm_raises():
+        with tolerate_broken_pipe(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
         sys.exit(128 + signal.SIGTERM)
@@ -200,7 +201,7 @@ def _run_folder(name: str, resume: str | None, *, _root_: Any) -> str:
 # by name: Hydra resolves a job's folder more than once
 _unfinished: dict[str, Path | None] = {}
 
-OmegaConf.register_new_resolver("gan_music.run_folder", _run_folder, replace=True)
+OmegaConf.register_new_resolver("gan_music.runs.folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("gan_music.experiment", _experiment, replace=True)
 
 
@@ -279,27 +280,3 @@ def _explain_hydra(error: HydraException, chain: list[BaseException], schema: ty
 def _quoted(text: str) -> str:
     parts = text.split("'")
     return parts[1] if len(parts) > 2 else text
-
-
-def user_path(path: str | None) -> Path | None:
-    """A path that a user gave, relative to the folder the command was called from."""
-    if path is None:
-        return None
-    base = cwd() if HydraConfig.initialized() else os.getcwd()
-    return Path(base, os.path.expanduser(path))
-
-
-def cwd() -> str:
-    """The folder that the command of the running job was called from."""
-    return str(HydraConfig.get().runtime.cwd)
-
-
-def call() -> dict[str, Any]:
-    """How the running job was called, for its status."""
-    return {"overrides": overrides(), "cwd": cwd()}
-
-
-def overrides() -> list[str]:
-    """The overrides on the command line of the running job."""
-    values: Any = HydraConfig.get().overrides.task
-    return [str(v) for v in values]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_music.cli import command, user_path
-from gan_music.errors import UserError
-from gan_music.schema import EvaluateConfig
+from gan_music.cli import command
+from gan_music.config.invocation import user_path
+from gan_music.config.schema import EvaluateConfig
+from gan_music.system.errors import UserError
 
 if TYPE_CHECKING:
-    from gan_music.notes import Piece
+    from gan_music.music.piece import Piece
 
 _GRID = 24  # steps a quarter, as training has it by default: the cache is shared
 
@@ -24,9 +25,9 @@ def main() -> None:
 def _evaluate(config: EvaluateConfig) -> None:
     import json
 
-    from gan_music.files import replacing
-    from gan_music.metrics.compare import Settings, compare
+    from gan_music.metrics.evaluation import Settings, compare
     from gan_music.metrics.table import table
+    from gan_music.system.atomic_files import replacing
 
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gan_music.cli import command, user_path
-from gan_music.errors import UserError
-from gan_music.schema import ExportConfig
+from gan_music.cli import command
+from gan_music.config.invocation import user_path
+from gan_music.config.schema import ExportConfig
+from gan_music.system.errors import UserError
 
 
 def main() -> None:
@@ -26,8 +27,8 @@ def _export(config: ExportConfig) -> None:
         raise UserError(
             f"out={config.out} is the checkpoint itself, which would be lost: name another file."
         )
-    from gan_music.build import restore_model
-    from gan_music.checkpoints import load_checkpoint, sampler_part, save_sampler
+    from gan_music.checkpoints.checkpoint import load_checkpoint, sampler_part, save_sampler
+    from gan_music.training.factory import restore_model
 
     checkpoint = load_checkpoint(path)
     model = restore_model(checkpoint, path)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_music.cli import command, user_path
-from gan_music.schema import ExtractConfig
+from gan_music.cli import command
+from gan_music.config.invocation import user_path
+from gan_music.config.schema import ExtractConfig
 
 if TYPE_CHECKING:
     from gan_music.data.extract import Extraction
@@ -18,11 +19,11 @@ def main() -> None:
 
 
 def _extract(config: ExtractConfig) -> None:
-    from gan_music.build import build_data
     from gan_music.data.extract import NothingReadError
-    from gan_music.events import EventCodec
+    from gan_music.representations.note_events import NoteEvents
+    from gan_music.training.factory import build_data
 
-    data = build_data(config.data, EventCodec(config.data.grid), seed=0)
+    data = build_data(config.data, NoteEvents(config.data.grid), seed=0)
     if config.clear:
         n_entries, n_bytes = data.cache.size()
         data.cache.clear()
@@ -44,7 +45,7 @@ def _extract(config: ExtractConfig) -> None:
     if config.pack:
         print(f"pack: {config.pack}; train on it by data=midi data.root={config.pack}")
     if config.picture:
-        from gan_music.io.overview import draw_overview
+        from gan_music.io.rendering.overview import draw_overview
 
         folder = user_path(config.out) or Path()
         folder.mkdir(parents=True, exist_ok=True)

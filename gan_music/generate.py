@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_music.cli import command, user_path
-from gan_music.errors import UserError
-from gan_music.schema import GenerateConfig
+from gan_music.cli import command
+from gan_music.config.invocation import user_path
+from gan_music.config.schema import GenerateConfig
+from gan_music.system.errors import UserError
 
 if TYPE_CHECKING:
+    from gan_music.decoding.primer import Primer
     from gan_music.models.base import MusicModel
-    from gan_music.notes import Piece
-    from gan_music.primer import Primer
+    from gan_music.music.piece import Piece
 
 _N_NOTES = 512  # where neither notes nor bars are asked for
 _TEMPO = 100.0  # where nothing says otherwise
@@ -49,15 +50,15 @@ def _generate(config: GenerateConfig) -> None:
     if not formats:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
-    from gan_music.build import restore_model
-    from gan_music.checkpoints import PRETRAINED, load_checkpoint
+    from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
     from gan_music.io import formats as io_formats
     from gan_music.io.instruments import program
+    from gan_music.training.factory import restore_model
 
     instrument = program(config.instrument)
     soundfont = user_path(config.soundfont)
     if set(formats) & set(io_formats.SOUNDS):
-        from gan_music.io.sound import check_soundfont
+        from gan_music.io.rendering.sound import check_soundfont
 
         check_soundfont(soundfont)
 
@@ -76,22 +77,22 @@ def _generate(config: GenerateConfig) -> None:
 def _pieces(
     config: GenerateConfig, model: MusicModel, meter: tuple[int, int] | None
 ) -> list[Piece]:
-    from gan_music.quotes import original
-    from gan_music.sampling import in_bars
+    from gan_music.decoding.copy_filter import without_copies
+    from gan_music.decoding.sample import in_bars
 
     primer = None
     if config.continue_from is not None:
         primer = _primer(config, config.continue_from, int(model.codec_state["grid"]))
-    longest = config.longest_copy
+    longest = config.max_copied_notes
     if longest is None:
-        longest = model.config.get("samples", {}).get("longest_copy")
+        longest = model.config.get("samples", {}).get("max_copied_notes")
     # of a primer nothing is asked
     n_before = len(primer.piece) if primer is not None and primer.included else 0
 
     def draw(n_notes: int) -> list[Piece]:
-        pieces, _ = original(
+        pieces, _ = without_copies(
             lambda n, seed: written(n, seed, n_notes),
-            model.quotes,
+            model.copy_filter,
             longest=longest,
             n_pieces=config.n_pieces,
             seed=config.seed,
@@ -131,8 +132,8 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
     UserError
         If it cannot be read, holds several pieces or too few notes.
     """
+    from gan_music.decoding.primer import Primer
     from gan_music.io.read import SUFFIXES, ReadError, read
-    from gan_music.primer import Primer
 
     path = user_path(given)
     assert path is not None
@@ -150,7 +151,7 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
             f"continue_from={given} holds {len(pieces[0])} notes, and there must be at least "
             f"{_FEWEST} to go on from."
         )
-    return Primer(pieces[0], n_heard=config.heard_notes, included=config.include_primer)
+    return Primer(pieces[0], n_heard=config.primer_notes, included=config.include_primer)
 
 
 def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]) -> None:
@@ -175,7 +176,7 @@ def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Pa
 
 def _size(piece: Piece) -> str:
     """How long a piece is, for people."""
-    from gan_music.bars import bars_until
+    from gan_music.music.bars import bars_until
 
     steps = int((piece.onset + piece.duration).max(initial=0))
     n_bars = bars_until(piece, steps)[-1].number

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gan_music.cli import explain
-from gan_music.errors import UserError
+from gan_music.system.errors import UserError
 
 _HELP = """\
 Show what a run has done: measures, curves, piano rolls, sound and settings, in one HTML file that
@@ -79,7 +79,7 @@ def _report(arguments: argparse.Namespace) -> Path:
     out: Path = arguments.out or (given[0] if len(given) == 1 else Path()) / "report.html"
     if out.is_dir():
         raise UserError(f"--out={out} is a folder: name a file, {out / 'report.html'}.")
-    from gan_music.page.write import write_report
+    from gan_music.page.html import write_report
 
     unique = list({f.resolve(): f for f in folders}.values())
     runs = [read_run(folder) for folder in unique]

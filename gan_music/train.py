@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gan_music.cli import command
-from gan_music.schema import TrainConfig
+from gan_music.config.schema import TrainConfig
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
 
 def _train(config: TrainConfig) -> float:
     # torch and lightning take seconds to import: only once the config stands
-    from gan_music.run import train
+    from gan_music.training.run import train
 
     return train(config)
 

@@ -62,8 +62,8 @@ class GanMusicSweeper(Sweeper):
         if not self.config.get("report", False):  # other commands have none
             return
         # heavy to import
+        from gan_music.page.html import leave_report
         from gan_music.page.record import jobs
-        from gan_music.page.write import leave_report
 
         if found := jobs(folder):
             leave_report(found, folder / "report.html")
@@ -80,7 +80,8 @@ class GridSweeper(GanMusicSweeper):
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Run them, and rank what there is then."""
-        from gan_music import ranking, sweeps
+        from gan_music.runs import ranking
+        from gan_music.runs import sweep as sweeps
 
         assert self.hydra_context is not None
         assert self.config is not None
@@ -122,7 +123,7 @@ def quoted(value: str) -> str:
 class SearchSweeper(GanMusicSweeper):
     """A search for the settings with the smallest validation distance, asked of Optuna.
 
-    ``params`` are as the grid's, ``settings`` those of :class:`gan_music.schema.SearchConfig`.
+    ``params`` are as the grid's, ``settings`` those of :class:`gan_music.config.schema.SearchConfig`.
     """
 
     def __init__(self, params: dict[str, str] | None = None, **settings: Any) -> None:
@@ -130,9 +131,10 @@ class SearchSweeper(GanMusicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Ask for trials, launch them as jobs, tell how they ended; then rank them."""
-        from gan_music import ranking, search, sweeps
-        from gan_music.config import checked
-        from gan_music.schema import SearchConfig
+        from gan_music.config.schema import SearchConfig
+        from gan_music.config.validate import checked
+        from gan_music.runs import ranking, search
+        from gan_music.runs import sweep as sweeps
 
         assert self.hydra_context is not None
         assert self.config is not None

@@ -13,7 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 
 def make_piece(seed: int, n_notes: int = 96) -> Piece:

@@ -92,7 +92,7 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
     assert set(event_tags(run)["images"]) == {"rolls/real", "rolls/samples"}
     figures = json.loads((run / "metrics.json").read_text())
     assert figures["best_epoch"] == 1
-    assert figures["cost"]["n_weights"] == {"generator": 0, "all_players": 0}
+    assert figures["cost"]["n_weights"] == {"generator": 0, "all_networks": 0}
     fitted = weights(run)
     done = run_command(
         "generate",
@@ -137,7 +137,7 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
                 "hertz": True,
             },
         ),
-        ("markov", {"name": "markov"}),
+        ("markov", {"name": "ngram"}),
     ],
 )
 def test_the_settings_of_a_baseline(tmp_path: Path, experiment: str, model: dict) -> None:

@@ -36,11 +36,11 @@ def renamed(text: str) -> str:
     """What someone writes who calls the model ``mine``."""
     for old, new in (
         (r"\blstm_lm\b", "mine"),
-        (r"\blikelihood:LikelihoodModel\b", "mine:MineModel"),
-        (r"\bLikelihood(Model|Config)\b", r"Mine\1"),
-        (r'"likelihood"', '"mine"'),
-        (r"name: likelihood\b", "name: mine"),
-        (r"\blikelihood\.py\b", "mine.py"),
+        (r"\blanguage_model:LanguageModel\b", "mine:MineModel"),
+        (r"\bLanguageModel(Config)?\b", r"MineModel\1"),
+        (r'"language_model"', '"mine"'),
+        (r"name: language_model\b", "name: mine"),
+        (r"\blanguage_model\.py\b", "mine.py"),
     ):
         text = re.sub(old, new, text)
     return text
@@ -49,18 +49,18 @@ def renamed(text: str) -> str:
 def test_every_block_of_a_file_is_what_the_file_says() -> None:
     of_files = [b for b in blocks() if b.file]
     assert {b.file for b in of_files} == {
-        "gan_music/schema.py",
-        "gan_music/models/likelihood.py",
+        "gan_music/config/schema.py",
+        "gan_music/models/language_model.py",
         "conf/model/lstm_lm.yaml",
         "conf/experiment/lstm_lm.yaml",
-        "tests/models/test_likelihood.py",
+        "tests/models/test_language_model.py",
     }
     for block in of_files:
         assert block.text in (ROOT / block.file).read_text(), block.file
     # new files stand there as a whole
     for file in {b.file for b in of_files} - {
-        "gan_music/schema.py",
-        "tests/models/test_likelihood.py",
+        "gan_music/config/schema.py",
+        "tests/models/test_language_model.py",
     }:
         together = "\n\n".join(b.text for b in of_files if b.file == file)
         assert together + "\n" == (ROOT / file).read_text(), file
@@ -87,7 +87,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if block.place == "MODELS":
             (start,) = re.findall(r"^MODELS.*\n", schema.read_text(), re.MULTILINE)
             schema.write_text(schema.read_text().replace(start, start + text))
-        elif block.file == "gan_music/schema.py":
+        elif block.file == "gan_music/config/schema.py":
             before, after = schema.read_text().split("class ModelEntry", 1)
             schema.write_text(f"{before}{text}\n\nclass ModelEntry{after}")
         elif block.file and not block.file.startswith("tests/"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.conftest import make_piece, run_command
 
 SMALL = ("n_bootstrap=8", "n_workers=1")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.conftest import TINY, make_piece, run_command, run_python
 
 SMALL = (
@@ -38,7 +38,7 @@ def one_pitch(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["model=sequence_gan", *(f"model.{k}=10" for k in ("lr_g", "lr_d", "warm_start_lr"))],
+        ["model=gumbel_gan", *(f"model.{k}=10" for k in ("lr_g", "lr_d", "warm_start_lr"))],
         ["model=attention_lm", "model.lr=10", "model.warmup_batches=0"],
         ["model=crnn_gan", "model.lr=10", "model.clip_norm=null"],
     ],
@@ -71,23 +71,23 @@ def test_one_piece_is_too_few(tmp_path: Path) -> None:
 
 # the command, with a loss that is NaN on two batches
 PATCHED = """
-from gan_music import losses
+from gan_music.losses import adversarial
 from gan_music.train import main
 
-real, calls = losses.generator_bce, [0]
+real, calls = adversarial.generator_bce, [0]
 
 def wrong(fake):
     calls[0] += 1
     return real(fake) * (float("nan") if calls[0] in (4, 7) else 1)
 
-losses.generator_bce = wrong
+adversarial.generator_bce = wrong
 main()
 """
 
 
 def poisoned(folder: Path, music: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return run_python(
-        "-c", PATCHED, "data=midi", f"data.root={music}", "model=paper", *SMALL,
+        "-c", PATCHED, "data=midi", f"data.root={music}", "model=neo_saleem", *SMALL,
         "data.batch_size=32", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent,
     )  # fmt: skip
 
@@ -95,7 +95,7 @@ def poisoned(folder: Path, music: Path, *overrides: str) -> subprocess.Completed
 def test_a_loss_that_goes_wrong_ends_the_command_in_a_sentence(
     tmp_path: Path, one_pitch: Path
 ) -> None:
-    done = poisoned(tmp_path / "r", one_pitch, "trainer.n_steps_back=1", "trainer.max_epochs=20")
+    done = poisoned(tmp_path / "r", one_pitch, "trainer.max_rollbacks=1", "trainer.max_epochs=20")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr + done.stdout
     assert done.stderr.count("\n") == 1
@@ -105,7 +105,7 @@ def test_a_loss_that_goes_wrong_ends_the_command_in_a_sentence(
     # what was good is there to go on from, and may step back once more
     last = tmp_path / "r" / "checkpoints" / "last.ckpt"
     resumed = run_command(
-        "train", f"resume={last}", "trainer.n_steps_back=5", "trainer.max_epochs=9", cwd=tmp_path
+        "train", f"resume={last}", "trainer.max_rollbacks=5", "trainer.max_epochs=9", cwd=tmp_path
     )
     assert resumed.returncode == 0, resumed.stderr
     assert (tmp_path / "r" / "metrics.json").is_file()

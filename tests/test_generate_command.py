@@ -13,13 +13,13 @@ from hydra import compose, initialize_config_dir
 from matplotlib.image import imread
 
 from gan_music import generate
-from gan_music.config import checked, conf_dir
-from gan_music.errors import UserError
-from gan_music.io import sound
+from gan_music.config.schema import GenerateConfig
+from gan_music.config.validate import checked, conf_dir
 from gan_music.io.read import read
+from gan_music.io.rendering import sound
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
-from gan_music.schema import GenerateConfig
+from gan_music.music.piece import Piece
+from gan_music.system.errors import UserError
 from tests.conftest import make_piece, run_command
 
 
@@ -105,7 +105,7 @@ def test_only_what_is_new(folder: Path) -> None:
         assert (b.onset - b.onset[0]).tolist() == (a.onset[n:] - a.onset[n]).tolist()
         assert b.bars()[1].tolist() == a.bars()[1][n:].tolist()
         assert b.meters.tolist() == [[0, 3, 4]]
-    deaf = generated("continue_from=waltz.mid", "n_notes=20", "heard_notes=1", "out=deaf")
+    deaf = generated("continue_from=waltz.mid", "n_notes=20", "primer_notes=1", "out=deaf")
     assert deaf[0].notes() != whole[0].notes()
     assert generated("continue_from=waltz.mid", "n_notes=20", "tempo=99")[0].tempo == pytest.approx(
         99
@@ -137,7 +137,7 @@ def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None
         (["continue_from=short.mid"], "short.mid holds 3 notes, .* at least 4"),
         (["continue_from=tunes.abc"], "tunes.abc holds 2 pieces: give a file of one"),
         (["continue_from=waltz.mid", "meter=3/4"], "leave meter out"),
-        (["longest_copy=9"], "this checkpoint does not know what it was trained on"),
+        (["max_copied_notes=9"], "this checkpoint does not know what it was trained on"),
     ],
 )
 def test_what_is_refused_leaves_nothing(folder: Path, overrides: list[str], words: str) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_music import jobs
 from gan_music.data.cache import NoteCache
-from gan_music.files import replacing
-from gan_music.provenance import environment, say_what_differs, write_environment
-from gan_music.run import _write_config
+from gan_music.runs import status as jobs
+from gan_music.runs.provenance import environment, say_what_differs, write_environment
+from gan_music.system.atomic_files import replacing
+from gan_music.training.run import _write_config
 from tests.conftest import TINY, Command, make_piece, run_command, start_command
 
 
@@ -172,7 +172,7 @@ def test_the_newest_unfinished_run_is_the_one_to_go_on_with(tmp_path: Path) -> N
     assert jobs.unfinished(OURS, ".", tmp_path) == newer
     # while another process is at work there, it is passed over: each gets one of its own
     code = (
-        "import sys, pathlib, gan_music.jobs as jobs\n"
+        "import sys, pathlib, gan_music.runs.status as jobs\n"
         f"print(jobs.unfinished({OURS!r}, '.', pathlib.Path(sys.argv[1])))\n"
     )
     found = subprocess.run(
@@ -211,5 +211,5 @@ def test_four_jobs_that_start_at_once_have_a_folder_each(train: Command, tmp_pat
     assert len(folders) == 4
     for folder in folders:
         assert status(folder) == "done"
-        assert (folder / "train.log").read_text().count("training sequence_gan") == 1
+        assert (folder / "train.log").read_text().count("training gumbel_gan") == 1
     assert not list(tmp_path.rglob("*.tmp"))

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from gan_music.checkpoints import load_checkpoint
-from gan_music.errors import UserError
-from gan_music.io.sound import sound_available
+from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.io.rendering.sound import sound_available
+from gan_music.system.errors import UserError
 from tests.conftest import TINY, make_piece
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "walk.ipynb"

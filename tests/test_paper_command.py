@@ -81,7 +81,7 @@ def test_the_papers_settings(tmp_path: Path, experiment: str, differs: dict) -> 
     done = run_command("train", f"experiment={experiment}", "--cfg", "job", cwd=tmp_path)
     config = yaml.safe_load(done.stdout)
     assert config["model"] == {
-        "name": "paper",
+        "name": "neo_saleem",
         "hidden_size": 256,
         "n_layers": 2,
         "noise_size": 100,
@@ -108,5 +108,5 @@ def test_the_published_loaders_notes_are_enough_to_train_on(
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    n_kept = int(done.stdout.split(" training notes, each alone")[0].rsplit(" ", 1)[1])
-    assert n_kept > 0
+    replay_size = int(done.stdout.split(" training notes, each alone")[0].rsplit(" ", 1)[1])
+    assert replay_size > 0

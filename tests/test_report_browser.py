@@ -14,11 +14,11 @@ import pytest
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_music.config import compose_run
+from gan_music.config.validate import compose_run
 from gan_music.io.formats import write_pieces
-from gan_music.io.sound import sound_available
+from gan_music.io.rendering.sound import sound_available
+from gan_music.page.html import write_report
 from gan_music.page.record import read_run
-from gan_music.page.write import write_report
 from tests.conftest import make_piece
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")

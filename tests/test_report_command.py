@@ -26,12 +26,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from gan_music.build import restore_model
-from gan_music.checkpoints import load_checkpoint
-from gan_music.io import sound
+from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.io.read import read
-from gan_music.page import write
+from gan_music.io.rendering import sound
+from gan_music.page import html as write
 from gan_music.report import main
+from gan_music.training.factory import restore_model
 from tests.conftest import TINY, run_command
 from tests.pages import checked_page
 
@@ -107,7 +107,7 @@ def test_a_terminal_has_one_bar_and_whole_lines(cwd: Path) -> None:
     assert len(lines) == 1
     assert screen.count("Likeness of distributions") == 1
     assert screen.rindex(" left") < screen.index("Likeness of distributions")
-    (start,) = [f for f in frames if f.startswith("training sequence_gan (")]
+    (start,) = [f for f in frames if f.startswith("training gumbel_gan (")]
     assert "13 pieces" in start
     assert "on CPU" in start
 
@@ -121,14 +121,14 @@ def test_scalars_stand_in_groups(events: EventAccumulator) -> None:
         *(f"collapse/entropy_{n}" for n in ("pitch", "duration", "offset")),
         *("collapse/verdict", "val/distance", "val/oa_mean", "val/nll", "val/selection"),
     } <= tags
-    assert {e.value for e in events.Scalars("train/temperature")} == {1.0}
-    assert {round(e.value, 9) for e in events.Scalars("train/lr_d")} == {0.001}
+    assert {e.value for e in events.TensorBoardScalars("train/temperature")} == {1.0}
+    assert {round(e.value, 9) for e in events.TensorBoardScalars("train/lr_d")} == {0.001}
 
 
 def test_rolls_of_the_same_noise_stand_beside_real_ones(events: EventAccumulator) -> None:
     assert set(events.Tags()["images"]) == {"rolls/real", "rolls/samples"}
     assert [e.step for e in events.Images("rolls/real")] == [0]
-    ends = [e.step for e in events.Scalars("val/distance")]
+    ends = [e.step for e in events.TensorBoardScalars("val/distance")]
     pictures = events.Images("rolls/samples")
     assert [e.step for e in pictures] == ends  # the last epoch's once, though it is also the end
     assert len(ends) == 2
@@ -348,7 +348,7 @@ def test_the_hparams_tab_has_settings_and_final_measures(run: Path) -> None:
     assert "final/val_distance" in shown
     assert shown <= set(events.Tags()["scalars"])
     figures = json.loads((run / "metrics.json").read_text())
-    (distance,) = events.Scalars("final/val_distance")
+    (distance,) = events.TensorBoardScalars("final/val_distance")
     assert distance.value == pytest.approx(figures["val_distance"])
 
 

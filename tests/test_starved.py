@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from gan_music.cli import explain
+from gan_music.config.schema import TrainConfig
 from gan_music.io.read import read
-from gan_music.saving import WholeFiles
-from gan_music.schema import TrainConfig
+from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO
 from tests.conftest import TINY, Command, run_command, run_python
 
 Disk = Callable[[int], Path]
@@ -95,7 +95,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(
 ) -> None:
     # as a full disk does, where no disk can be mounted
     path = tmp_path / "last.ckpt"
-    WholeFiles().save_checkpoint({"epoch": 1}, path)
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
     before, write = path.read_bytes(), Path.write_bytes
 
     def full(self: Path, data: Any) -> int:
@@ -104,7 +104,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        WholeFiles().save_checkpoint({"epoch": 2}, path)
+        AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     assert explain(caught.value, TrainConfig).startswith(f"{path}: No space left on device; make")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_music import jobs
-from gan_music.errors import UserError
+from gan_music.runs import status as jobs
+from gan_music.system.errors import UserError
 from tests.conftest import TINY, Command, run_python, start_command
 
 ROOT = Path(__file__).parent.parent
@@ -104,8 +104,8 @@ def test_ctrl_c_ends_the_whole_sweep_and_says_how_to_go_on(
 
 def test_a_job_that_calls_sys_exit_is_a_job_that_failed(midi_folder: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, gan_music.run, gan_music.train\n"
-        "gan_music.run.train = lambda config: sys.exit(7) if config.seed == 1 else 0.5\n"
+        "import sys, gan_music.training.run, gan_music.train\n"
+        "gan_music.training.run.train = lambda config: sys.exit(7) if config.seed == 1 else 0.5\n"
         "gan_music.train.main()\n"
     )
     arguments = ("-m", f"data.root={midi_folder}", "seed=1,2", "hydra.sweep.dir=s")
@@ -159,7 +159,7 @@ def test_a_sweep_does_not_look_for_a_run_to_go_on_with(train: Command) -> None:
 
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     code = (
-        "import sys, time, gan_music.jobs as jobs, pathlib\n"
+        "import sys, time, gan_music.runs.status as jobs, pathlib\n"
         "jobs.begin(pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'})\n"
         "print('there', flush=True)\n"
         "time.sleep(60)\n"
@@ -185,7 +185,7 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
 def test_of_several_processes_the_first_that_fails_is_told_of(tmp_path: Path) -> None:
     call = {"overrides": ["seed=1"], "cwd": "."}
     code = (
-        "import sys, gan_music.jobs as jobs, pathlib\n"
+        "import sys, gan_music.runs.status as jobs, pathlib\n"
         "folder, call = pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'}\n"
         "jobs.begin(folder, call)\n"
         "jobs.end(folder, jobs.FAILED, call, error='the cause.')\n"

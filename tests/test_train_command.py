@@ -15,9 +15,9 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from gan_music.build import restore_model
-from gan_music.checkpoints import PRETRAINED, load_checkpoint
+from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.io.read import read
+from gan_music.training.factory import restore_model
 from tests.conftest import TINY, Command, event_tags, run_command, start_command
 
 
@@ -112,7 +112,7 @@ def test_a_run_records_its_cost(run: Path) -> None:
     )
     assert cost.pop("n_weights") == {
         "generator": generator,
-        "all_players": generator + discriminator,
+        "all_networks": generator + discriminator,
     }
     assert 0 < cost.pop("training_seconds") == content["callbacks"]["EpochLine"]["seconds"]
     assert cost.pop("sampling_notes_per_second") > 0
@@ -147,11 +147,11 @@ def test_tensorboard_has_both_players_against_batches(run: Path) -> None:
     log = (only_run(run) / "train.log").read_text()
     n_windows = int(log.split(" training windows")[0].rsplit(" ", 1)[1])
     # two epochs of batches of 8, a point for every batch
-    steps = [e.step for e in events.Scalars("train/nll")]
+    steps = [e.step for e in events.TensorBoardScalars("train/nll")]
     assert steps == list(range(2 * -(-n_windows // 8)))
     n_batches = -(-n_windows // 8)
     expected = sorted({*range(3, 2 * n_batches, 4), n_batches - 1, 2 * n_batches - 1})
-    assert [e.step for e in events.Scalars("collapse/verdict")] == expected
+    assert [e.step for e in events.TensorBoardScalars("collapse/verdict")] == expected
     hyperparameters = events.summary_metadata
     assert any(m.plugin_data.plugin_name == "hparams" for m in hyperparameters.values())
 
@@ -272,7 +272,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     seconds = json.loads((stopped / "metrics.json").read_text())["cost"]["training_seconds"]
     assert 1000 < seconds < 1300
     # steps go on where they were: no batch is logged twice
-    steps = [e.step for e in scalars(stopped / "tensorboard").Scalars("train/nll")]
+    steps = [e.step for e in scalars(stopped / "tensorboard").TensorBoardScalars("train/nll")]
     assert steps == list(range(len(steps)))
     config = yaml.safe_load((stopped / "config.yaml").read_text())
     assert config["trainer"]["max_epochs"] == 2
@@ -285,13 +285,18 @@ def test_the_gan_of_long_sequences(
     midi_folder: Path, tmp_path: Path, experiment: str, precision: str
 ) -> None:
     tiny = [o for o in TINY if not o.startswith(("model.noise_size", "model.warm_start"))]
-    small = ["d_hidden_size=8", "d_embedding_size=4", "n_fakes=6", "lead_batches=3"]
+    small = [
+        "d_hidden_size=8",
+        "d_embedding_size=4",
+        "rollout_batch=6",
+        "critic_pretrain_batches=3",
+    ]
     result = run_command(
         "train",
         f"experiment={experiment}",
         f"data.root={midi_folder}",
         *tiny,
-        *(f"model.{o}" for o in (*small, "warm_start_epochs=1", "n_outlines=2")),
+        *(f"model.{o}" for o in (*small, "warm_start_epochs=1", "n_style_components=2")),
         f"trainer.precision={precision}",
         "trainer.max_epochs=3",
         "hydra.run.dir=run",
@@ -316,13 +321,19 @@ def test_the_gan_of_long_sequences(
 
 def test_the_pure_gan_learns_from_no_likelihood(midi_folder: Path, tmp_path: Path) -> None:
     dropped = ("model.noise_size", "model.warm_start")
-    small = ("d_hidden_size=8", "d_embedding_size=4", "n_fakes=6", "n_met=4", "lead_batches=1")
+    small = (
+        "d_hidden_size=8",
+        "d_embedding_size=4",
+        "rollout_batch=6",
+        "replay_batch=4",
+        "critic_pretrain_batches=1",
+    )
     result = run_command(
         "train",
         "experiment=pure_gan",
         f"data.root={midi_folder}",
         *(o for o in TINY if not o.startswith(dropped)),
-        *(f"model.{o}" for o in (*small, "n_outlines=2", "entropy_weight=0.01")),
+        *(f"model.{o}" for o in (*small, "n_style_components=2", "entropy_weight=0.01")),
         "trainer.max_epochs=2",
         "hydra.run.dir=run",
         cwd=tmp_path,
@@ -342,11 +353,16 @@ def test_a_warm_start_from_a_checkpoint(midi_folder: Path, tmp_path: Path) -> No
             "train", f"experiment={experiment}", music, *tiny, *overrides, cwd=tmp_path
         )
 
-    small = ("model.n_outlines=2", "hydra.run.dir=lm", "trainer.max_epochs=1")
+    small = ("model.n_style_components=2", "hydra.run.dir=lm", "trainer.max_epochs=1")
     assert call("attention_lm", *small).returncode == 0
-    gan = ("model.n_outlines=2", "model.warm_start_epochs=0", "model.d_hidden_size=8")
+    gan = ("model.n_style_components=2", "model.warm_start_epochs=0", "model.d_hidden_size=8")
     # nobody learns: what is left at the end is what it began with
-    still = ("model.lr_g=0", "model.weight_decay=0", "trainer.max_epochs=1", "model.n_fakes=3")
+    still = (
+        "model.lr_g=0",
+        "model.weight_decay=0",
+        "trainer.max_epochs=1",
+        "model.rollout_batch=3",
+    )
     begun = "model.warm_start_from=lm/checkpoints/last.ckpt"
     result = call("flagship", begun, *gan, *still, "hydra.run.dir=gan")
     assert result.returncode == 0, result.stderr
@@ -362,7 +378,7 @@ def test_a_warm_start_from_a_checkpoint(midi_folder: Path, tmp_path: Path) -> No
         (f"model.warm_start_from={PRETRAINED}", "its generator is another"),
         ("model.warm_start_from=nowhere.ckpt", "is no file"),
     ):
-        result = call("flagship", wrong, *gan, "model.n_outlines=3", "hydra.run.dir=no")
+        result = call("flagship", wrong, *gan, "model.n_style_components=3", "hydra.run.dir=no")
         assert result.returncode == 1
         assert why in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
@@ -413,7 +429,7 @@ def test_a_job_that_fails_does_not_stop_the_others(train: Command, tmp_path: Pat
 def test_runs_that_start_in_one_second_have_their_own_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gan_music import run_folder
+    from gan_music.runs import folder as run_folder
 
     monkeypatch.chdir(tmp_path)
     folders = set()
@@ -442,7 +458,7 @@ def assert_one_sentence(done, *words: str) -> None:
         (["+learning_rate=1"], ["learning_rate does not exist"]),
         (["hidden_size=64"], ["did you mean model.hidden_size"]),
         (["+model.hiden_size=64"], ["did you mean model.hidden_size"]),
-        (["model=nonexistent"], ["model=nonexistent does not exist", "sequence_gan"]),
+        (["model=nonexistent"], ["model=nonexistent does not exist", "gumbel_gan"]),
         (["experiment=nonexistent"], ["experiment=nonexistent", "quick"]),
         (["model.hidden_size=wide"], ["model.hidden_size=wide must be a whole number"]),
         (["model.hidden_size=-1"], ["model.hidden_size=-1 must be"]),
@@ -600,7 +616,7 @@ def test_help_names_every_group_with_an_example(tmp_path: Path) -> None:
     text = run_command("train", "--help", cwd=tmp_path).stdout
     for group in ("experiment", "data", "model", "trainer"):
         assert f"python -m gan_music.train {group}=" in text
-    for option in ("quick", "corpus", "midi", "sequence_gan", "auto", "cpu", "gpu"):
+    for option in ("quick", "corpus", "midi", "gumbel_gan", "auto", "cpu", "gpu"):
         assert option in text
 
 
@@ -635,14 +651,14 @@ def test_mixed_precision(train: Command, tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there(train: Command) -> None:
     assert_one_sentence(train("trainer=gpu"), "there is no GPU here", "trainer=cpu")
-    done = train("trainer.capture_rollout=true")
-    assert_one_sentence(done, "trainer.capture_rollout=true", "no NVIDIA GPU")
+    done = train("trainer.cuda_graph=true")
+    assert_one_sentence(done, "trainer.cuda_graph=true", "no NVIDIA GPU")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("captures", ["false", "null"])
 def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
-    words = ("trainer=gpu", f"trainer.capture_rollout={captures}")
+    words = ("trainer=gpu", f"trainer.cuda_graph={captures}")
     done = train(*words, f"hydra.run.dir={tmp_path / 'r'}")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "r" / "metrics.json").read_text())
@@ -652,8 +668,8 @@ def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_no_rollout_is_captured_where_there_is_none(midi_folder: Path, tmp_path: Path) -> None:
     music = ("experiment=paper", f"data.root={midi_folder}", "trainer=gpu")
-    done = run_command("train", *music, "trainer.capture_rollout=true", cwd=tmp_path)
-    assert_one_sentence(done, "trainer.capture_rollout=true", "writes no events")
+    done = run_command("train", *music, "trainer.cuda_graph=true", cwd=tmp_path)
+    assert_one_sentence(done, "trainer.cuda_graph=true", "writes no events")
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, midi_folder: Path) -> None:

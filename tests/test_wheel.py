@@ -64,7 +64,7 @@ def test_the_wheel_runs_from_any_folder(python: Path, tmp_path: Path, midi_folde
         "seed: 3\n"
     )
     (mine / "model").mkdir()
-    (mine / "model" / "narrow.yaml").write_text("defaults: [sequence_gan]\nlabel_smoothing: 0\n")
+    (mine / "model" / "narrow.yaml").write_text("defaults: [gumbel_gan]\nlabel_smoothing: 0\n")
     choices = ("--config-dir", "my_conf", "experiment=mine", data[1], *TINY)
     run("-m", "gan_music.train", *choices, "trainer.max_epochs=1", "report=true")
     (folder,) = (cwd / "outputs" / "mine").iterdir()

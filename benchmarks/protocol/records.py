@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_music.files import replacing
+from gan_music.system.atomic_files import replacing
 from protocol.report import SHOWN, Report
 from protocol.runs import OUT, Run
 

@@ -236,7 +236,7 @@ def cost_cells(runs: Sequence[Finished]) -> list[str]:
     verdicts = collections.Counter(r.report["verdict"] or "undefined" for r in runs)
     costs = [r.report.get("cost") or {} for r in runs]
     known = [c["n_weights"] for c in costs if c]
-    n_weights = {f"{n['generator']:,} ({n['all_players']:,})" for n in known}
+    n_weights = {f"{n['generator']:,} ({n['all_networks']:,})" for n in known}
     seconds, speed = (
         [number(c.get(key)) for c in costs]
         for key in ("training_seconds", "sampling_notes_per_second")

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from gan_music.config import conf_dir
+from gan_music.config.validate import conf_dir
 
 NEW, CUT_OFF, FINISHED = "new", "cut off", "finished"
 EVERY = "all"  # stands for every experiment where overrides are given

@@ -13,14 +13,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_music.build import build_codec, build_data, restore_model
-from gan_music.checkpoints import load_checkpoint
-from gan_music.config import checked
+from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import checked
 from gan_music.data.split import Split
-from gan_music.errors import UserError
-from gan_music.files import replacing
-from gan_music.finish import draw, measure, measure_settings
-from gan_music.schema import TrainConfig
+from gan_music.system.atomic_files import replacing
+from gan_music.system.errors import UserError
+from gan_music.training.factory import build_codec, build_data, restore_model
+from gan_music.training.final_evaluation import draw, measure, measure_settings
 from protocol.report import Report
 
 _APART = 1000  # from the seed of one sample of a run to that of the next: seeds of runs are lower
@@ -101,7 +101,11 @@ class Samples:
     def _of(self) -> dict[str, Any]:
         """What the figures are of."""
         amounts = self.config.samples
-        rule = {} if amounts.longest_copy is None else {"longest_copy": amounts.longest_copy}
+        rule = (
+            {}
+            if amounts.max_copied_notes is None
+            else {"max_copied_notes": amounts.max_copied_notes}
+        )
         return rule | {
             "checkpoint": hashlib.sha256(self.best.read_bytes()).hexdigest(),
             "n_pieces": amounts.n_pieces,

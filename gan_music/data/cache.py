@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.archive import stored
-from gan_music.errors import UserError
-from gan_music.files import remove_leftovers, replacing
+from gan_music.checkpoints.safe_unpickler import stored
 from gan_music.io.read import resolve
-from gan_music.notes import Piece, Rounding
+from gan_music.music.piece import Piece, Rounding
+from gan_music.system.atomic_files import remove_leftovers, replacing
+from gan_music.system.errors import UserError
 
 # Raise it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 3

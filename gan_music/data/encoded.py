@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 
 from gan_music.data.pack import PackedPieces
-from gan_music.errors import UserError
-from gan_music.events import EventCodec
-from gan_music.files import replacing
-from gan_music.notes import IntArray, Piece, lengths
+from gan_music.music.piece import IntArray, Piece, lengths
+from gan_music.representations.note_events import NoteEvents
+from gan_music.system.atomic_files import replacing
+from gan_music.system.errors import UserError
 
 # the largest id is a position: 8 quarters of at most 960 steps
 _ID = np.dtype("<i2")
 
 
 def encoded(
-    pieces: Sequence[Piece], codec: EventCodec, scale: float, folder: Path
+    pieces: Sequence[Piece], codec: NoteEvents, scale: float, folder: Path
 ) -> tuple[Tensor, IntArray]:
     """Ids of all notes with times multiplied by ``scale``, int16 ``[N, C + 2]``, and the row where
     each piece begins, ``[P]``.
@@ -68,12 +68,12 @@ def _mapped(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     return ids if isinstance(ids, np.ndarray) and (ids.shape, ids.dtype) == (shape, _ID) else None
 
 
-def _ids(pieces: Sequence[Piece], codec: EventCodec, scale: float) -> Iterator[np.ndarray]:
+def _ids(pieces: Sequence[Piece], codec: NoteEvents, scale: float) -> Iterator[np.ndarray]:
     for piece in pieces:
         yield codec.encode(piece.scaled(scale)).astype(_ID)
 
 
-def _key(pieces: PackedPieces, codec: EventCodec, scale: float) -> str:
+def _key(pieces: PackedPieces, codec: NoteEvents, scale: float) -> str:
     """Of the notes, and of the table that makes ids of them."""
     table = {name: value for name, value in codec.state().items() if name != "starts"}
     text = json.dumps([pieces.digest, table, scale], sort_keys=True)
@@ -81,7 +81,7 @@ def _key(pieces: PackedPieces, codec: EventCodec, scale: float) -> str:
 
 
 def _write(
-    pieces: PackedPieces, codec: EventCodec, scale: float, path: Path, shape: tuple[int, int]
+    pieces: PackedPieces, codec: NoteEvents, scale: float, path: Path, shape: tuple[int, int]
 ) -> None:
     header = {"descr": _ID.str, "fortran_order": False, "shape": shape}
     with replacing(path) as temporary, temporary.open("wb") as file:

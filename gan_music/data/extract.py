@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.data import report
+from gan_music.data import read_report as report
 from gan_music.data.cache import NoteCache
 from gan_music.data.pack import is_pack, open_pack, write_pack
 from gan_music.data.pool import Failure, Pool
 from gan_music.data.sources import Source, find_sources
-from gan_music.errors import UserError
 from gan_music.io.limits import check_file
 from gan_music.io.read import ReadError, read
-from gan_music.notes import Piece, lengths
+from gan_music.music.piece import Piece, lengths
+from gan_music.system.errors import UserError
 
 # what fills the cache: of a source and its key, why it is not in it, or None
 Reading = Pool[tuple[Source, str], str | None]

@@ -20,10 +20,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from gan_music.errors import UserError
-from gan_music.events import EventCodec
-from gan_music.files import is_taken, replacing
-from gan_music.notes import IntArray, Piece, Rounding
+from gan_music.music.piece import IntArray, Piece, Rounding
+from gan_music.representations.note_events import NoteEvents
+from gan_music.system.atomic_files import is_taken, replacing
+from gan_music.system.errors import UserError
 
 _VERSION = 1
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
@@ -200,7 +200,7 @@ def _building(folder: Path) -> Iterator[Path]:
 
 def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
     """The files of a pack, into an empty folder."""
-    codec, digest, ends = EventCodec(grid), hashlib.sha256(), np.zeros(3, np.int64)
+    codec, digest, ends = NoteEvents(grid), hashlib.sha256(), np.zeros(3, np.int64)
     with (
         (folder / "notes").open("wb") as notes,
         (folder / "meters").open("wb") as meters,

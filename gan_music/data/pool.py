@@ -26,7 +26,7 @@ from multiprocessing.connection import Pipe, wait
 from typing import Any, Generic, TypeVar
 
 from gan_music.data import worker as protocol
-from gan_music.errors import UserError
+from gan_music.system.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from gan_music.errors import UserError
 from gan_music.io.read import SUFFIXES
+from gan_music.system.errors import UserError
 
 log = logging.getLogger(__name__)
 

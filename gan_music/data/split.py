@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_music.data.pack import names, take
-from gan_music.errors import UserError
 from gan_music.io.read import SUFFIXES
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
+from gan_music.system.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 SOUNDS = ("wav", "flac")
 
@@ -25,7 +25,7 @@ def write_pieces(
 
     Parameters
     ----------
-    formats : of :data:`gan_music.schema.FORMATS`.
+    formats : of :data:`gan_music.config.schema.FORMATS`.
     program : the instrument, 0 to 127 by General MIDI; of sound and MIDI files and of scores.
     soundfont : that sound is made with; the one of the extra ``audio`` by default.
     """
@@ -54,15 +54,15 @@ def write_piece(
     if suffix == "mid":
         write_midi(piece, path, program=program)
     elif suffix == "png":
-        from gan_music.io.picture import draw_piece
+        from gan_music.io.rendering.picture import draw_piece
 
         draw_piece(piece, path)
     elif suffix in SOUNDS:
-        from gan_music.io.sound import write_sound
+        from gan_music.io.rendering.sound import write_sound
 
         write_sound(piece, path, soundfont=soundfont, program=program)
     elif suffix == "musicxml":
-        from gan_music.io.engrave import write_musicxml
+        from gan_music.io.engraving.engrave import write_musicxml
 
         write_musicxml(piece, path, program=program)
     else:

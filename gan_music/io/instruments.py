@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from gan_music.errors import UserError
+from gan_music.system.errors import UserError
 
 # in groups of eight: pianos, chromatic percussion, organs, guitars, basses, strings, ensemble,
 # brass, reeds, pipes, leads, pads, effects, of the world, percussion, sound effects

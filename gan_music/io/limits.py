@@ -15,7 +15,7 @@ from typing import IO
 from xml.parsers import expat
 
 from gan_music.io.errors import ReadError
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 # The largest MIDI files and scores have a few MB; a whole opera in MusicXML has 50.
 MAX_MB = 64

@@ -31,7 +31,7 @@ import symusic
 
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import MAX_QUARTERS
-from gan_music.notes import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece, rounding
+from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece, rounding
 
 # Channel 10, as music21 counts from 1, is percussion by General MIDI.
 _PERCUSSION_CHANNEL = 10

@@ -14,7 +14,7 @@ from pathlib import Path
 from gan_music.io import midi, published, score
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import check_content, check_pieces
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 __all__ = ["READERS", "SUFFIXES", "ReadError", "read", "resolve"]
 

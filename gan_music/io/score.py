@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.notes import COMMON_TIME, DEFAULT_TEMPO, DEFAULT_VELOCITY, Piece, rounding
+from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, DEFAULT_VELOCITY, Piece, rounding
 
 Note = tuple[Any, Any, int, int]  # onset, length, pitch, velocity; times in quarters
 

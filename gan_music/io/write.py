@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import symusic
 
-from gan_music.files import replacing
 from gan_music.io.instruments import GENERAL_MIDI
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
+from gan_music.system.atomic_files import replacing
 
 _TICKS_PER_STEP = 20  # 24 steps a quarter give the usual 480 ticks
 

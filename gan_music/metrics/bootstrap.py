@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_music.notes import IntArray
+from gan_music.music.piece import IntArray
 
 # (numbers of pieces of the candidate, of the reference) -> figures by name
 Measure = Callable[[IntArray, IntArray], dict[str, float]]

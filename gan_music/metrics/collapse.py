@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_music.metrics.ngrams import INTERVAL_OFFSET_DURATION, PITCH, renumber, runs, symbols
-from gan_music.notes import IntArray, Piece
+from gan_music.metrics.piece.ngrams import INTERVAL_OFFSET_DURATION, PITCH, renumber, runs, symbols
+from gan_music.music.piece import IntArray, Piece
 
 HEALTHY, NARROW, COLLAPSED = "healthy", "narrow", "collapsed"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_music.notes import IntArray, Piece
+from gan_music.music.piece import IntArray, Piece
 
 
 @dataclass(frozen=True)

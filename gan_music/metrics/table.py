@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from gan_music.metrics.bootstrap import Estimate
-from gan_music.metrics.compare import Report
-from gan_music.metrics.sides import Figure
+from gan_music.metrics.evaluation import Report
+from gan_music.metrics.reference_sets import Figure
 
 WIDTH = 100
 
@@ -30,7 +30,7 @@ def table(report: Report) -> str:
         _line("figure", "best", "generated [95 %]", "reference [95 %]", "shuffled", "one note"),
         "-" * WIDTH,
     ]
-    for family, figures in report.families.items():
+    for family, figures in report.figure_groups.items():
         lines += [TITLES[family]]
         lines += [_row(name, figure) for name, figure in figures.items()]
         lines += [""]

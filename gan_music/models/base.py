@@ -17,19 +17,16 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gan_music.data.module import Codec
-from gan_music.errors import UserError
-from gan_music.events import EventCodec
-from gan_music.models.finite import Guard, NonFiniteError, describe, not_finite
-from gan_music.notes import DEFAULT_TEMPO, Piece
-from gan_music.primer import Primer
-from gan_music.provenance import full_version
-from gan_music.quotes import Quotes
-from gan_music.schema import DataConfig
-
-# Raise it whenever an older checkpoint would no longer load, or mean the same: those of another
-# schema are refused.
-SCHEMA_VERSION = 5
+from gan_music.checkpoints.migrations import SCHEMA_VERSION
+from gan_music.config.schema import DataConfig
+from gan_music.data.datamodule import Codec
+from gan_music.decoding.copy_filter import CopyFilter
+from gan_music.decoding.primer import Primer
+from gan_music.models.nan_guard import NaNGuard, NonFiniteError, describe, not_finite
+from gan_music.music.piece import DEFAULT_TEMPO, Piece
+from gan_music.representations.note_events import NoteEvents
+from gan_music.system.errors import UserError
+from gan_music.system.version import full_version
 
 
 def random_state() -> dict[str, Any]:
@@ -84,16 +81,16 @@ class MusicModel(LightningModule):
         self.config = config or {}
         self.codec_state = codec_state
         self.clip_norm = clip_norm
-        self.guard = Guard()
+        self.guard = NaNGuard()
         self._terms: dict[str, dict[str, Tensor]] = {}  # of each player's loss, on this batch
-        self.quotes: Quotes | None = None  # what must not be copied, if a run says so
+        self.copy_filter: CopyFilter | None = None  # what must not be copied, if a run says so
         self.n_clipped = 0  # values of the last sample that had to be clipped to be music
         self._restored_rng: dict[str, Any] | None = None
 
     @classmethod
     def make_codec(cls, settings: Any, data: DataConfig) -> Codec:
         """What notes become for a model of these settings: events, unless it says otherwise."""
-        return EventCodec(data.grid, velocity=data.velocity)
+        return NoteEvents(data.grid, velocity=data.velocity)
 
     @abstractmethod
     def sample(
@@ -145,13 +142,13 @@ class MusicModel(LightningModule):
 
     @property
     def n_weights(self) -> dict[str, int]:
-        """Trainable weights: of the ``generator``, which alone writes music; of ``all_players``.
+        """Trainable weights: of the ``generator``, which alone writes music; of ``all_networks``.
 
         Averages of weights are not trained, and counts of a model without a network are no weights.
         """
         trained = {name: p.numel() for name, p in self.named_parameters() if p.requires_grad}
         ours = [n for name, n in trained.items() if name.startswith("generator.")]
-        return {"generator": sum(ours), "all_players": sum(trained.values())}
+        return {"generator": sum(ours), "all_networks": sum(trained.values())}
 
     @property
     def best_at_last(self) -> bool:
@@ -200,7 +197,7 @@ class MusicModel(LightningModule):
         if scaler is None or scaler.get_scale() < 1 or not_finite(terms):
             self.guard.refuse(self, describe(player, terms))
 
-    def take_gradients(self, optimizer: LightningOptimizer, **terms: Tensor) -> None:
+    def backward_loss(self, optimizer: LightningOptimizer, **terms: Tensor) -> None:
         """Take the gradients of a player's loss, the sum of these terms, for its optimizer's step.
 
         What a term is called here is what it is called if it goes wrong.
@@ -210,7 +207,7 @@ class MusicModel(LightningModule):
         optimizer.zero_grad()
         self.manual_backward(sum(terms.values(), torch.zeros((), device=self.device)))
 
-    def set_rate(self, optimizer: LightningOptimizer, rate: float) -> None:
+    def set_lr(self, optimizer: LightningOptimizer, rate: float) -> None:
         """Set the learning rate that a schedule has come to; steps back have made it smaller."""
         for group in optimizer.param_groups:
             group["lr"] = rate * self.guard.rate
@@ -225,17 +222,17 @@ class MusicModel(LightningModule):
         checkpoint["gan_music"] = {
             "schema": SCHEMA_VERSION,
             "version": full_version(),
-            "n_steps_back": self.guard.n_taken,
+            "max_rollbacks": self.guard.n_taken,
             "config": self.config,
             "codec": self.codec_state,
             "rng": random_state(),
         }
-        if self.quotes is not None:
-            checkpoint["gan_music"]["quotes"] = self.quotes.as_tensor()
+        if self.copy_filter is not None:
+            checkpoint["gan_music"]["quotes"] = self.copy_filter.as_tensor()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._restored_rng = checkpoint["gan_music"]["rng"]
-        self.guard.n_taken = checkpoint["gan_music"].get("n_steps_back", 0)
+        self.guard.n_taken = checkpoint["gan_music"].get("max_rollbacks", 0)
 
     def on_train_epoch_start(self) -> None:
         if self.global_rank:

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music import losses
-from gan_music.errors import UserError
+from gan_music.config.schema import CRNNGANConfig, DataConfig
+from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN
-from gan_music.networks.crnn import CRNNDiscriminator, CRNNGenerator
-from gan_music.notes import DEFAULT_TEMPO, Piece
-from gan_music.quadruples import QuadrupleCodec
-from gan_music.schema import CRNNGANConfig, DataConfig
+from gan_music.music.piece import DEFAULT_TEMPO, Piece
+from gan_music.networks.baselines.crnn import CRNNDiscriminator, CRNNGenerator
+from gan_music.representations.note_quadruples import NoteQuadruples
+from gan_music.system.errors import UserError
 
 _BATCH = 64  # pieces sampled side by side
 
@@ -40,7 +40,7 @@ def frozen(loss_g: float, loss_d: float, below: float) -> Frozen:
 class CRNNGAN(MusicGAN):
     """An LSTM that is fed noise and its own last tone, against a bidirectional LSTM.
 
-    A batch is a tensor of tones, float ``[B, T, 4]`` (:class:`QuadrupleCodec`). In the first
+    A batch is a tensor of tones, float ``[B, T, 4]`` (:class:`NoteQuadruples`). In the first
     ``warm_start_epochs`` the generator alone learns, by squared error, to predict each next tone of
     real sequences, whose length grows epoch by epoch to the whole window. Then, on each batch, both
     players' losses decide who is updated (:func:`frozen`), and those who are take one step of plain
@@ -60,7 +60,7 @@ class CRNNGAN(MusicGAN):
         super().__init__(
             settings, codec_state=codec_state, config=config, clip_norm=settings.clip_norm
         )
-        self.codec = QuadrupleCodec.from_state(codec_state)
+        self.codec = NoteQuadruples.from_state(codec_state)
         size, n_layers = settings.hidden_size, settings.n_layers
         self.generator = CRNNGenerator(
             noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
@@ -68,8 +68,8 @@ class CRNNGAN(MusicGAN):
         self.discriminator = CRNNDiscriminator(hidden_size=size, n_layers=n_layers)
 
     @classmethod
-    def make_codec(cls, settings: CRNNGANConfig, data: DataConfig) -> QuadrupleCodec:
-        return QuadrupleCodec(data.grid, hertz=settings.hertz)
+    def make_codec(cls, settings: CRNNGANConfig, data: DataConfig) -> NoteQuadruples:
+        return NoteQuadruples(data.grid, hertz=settings.hertz)
 
     @property
     def has_temperature(self) -> bool:
@@ -100,7 +100,7 @@ class CRNNGAN(MusicGAN):
         with self.toggled_optimizer(opt_g):
             noise = self.generator.noise(len(real), real.shape[1])
             loss = F.mse_loss(self.generator.predict(real, noise), real)
-            self.take_gradients(opt_g, squared_error=loss)
+            self.backward_loss(opt_g, squared_error=loss)
             opt_g.step()
         if self.log_due:
             self.log_train(squared_error=loss, length=torch.tensor(real.shape[1]))
@@ -113,11 +113,11 @@ class CRNNGAN(MusicGAN):
         with self.toggled_optimizer(opt_d):
             score_real, features_real = self.discriminator(batch)
             score_fake, _ = self.discriminator(fake.detach())
-            loss_d = losses.averaged_discriminator_bce(score_real, score_fake)
+            loss_d = adversarial.averaged_discriminator_bce(score_real, score_fake)
             # What is compared is -log D(G(z)). The paper prints the generator's loss as
             # log(1 - D(G(z))), which is never positive, so that no loss of D could lie below 70 %
             # of it; its released code has -log D(G(z)), too.
-            adversarial = losses.averaged_generator_bce(score_fake.detach())
+            adversarial = adversarial.averaged_generator_bce(score_fake.detach())
             rest = frozen(
                 # the same in each process, since a step is all processes'
                 self.over_processes(adversarial).item(),
@@ -125,17 +125,17 @@ class CRNNGAN(MusicGAN):
                 self.settings.freeze_below,
             )
             if not rest.d:
-                self.take_gradients(opt_d, loss_d=loss_d)
+                self.backward_loss(opt_d, loss_d=loss_d)
 
         if not rest.g:
             # against the discriminator that gave the losses: it moves last
             with self.toggled_optimizer(opt_g):
                 scores, features = self.discriminator(fake)
                 if self.settings.feature_matching:
-                    loss_g = losses.feature_matching(features_real.detach(), features)
+                    loss_g = adversarial.feature_matching(features_real.detach(), features)
                 else:
-                    loss_g = losses.averaged_generator_bce(scores)
-                self.take_gradients(opt_g, loss_g=loss_g)
+                    loss_g = adversarial.averaged_generator_bce(scores)
+                self.backward_loss(opt_g, loss_g=loss_g)
                 opt_g.step()
             if self.log_due and self.settings.feature_matching:
                 self.log_train(feature_distance=loss_g)
@@ -143,7 +143,7 @@ class CRNNGAN(MusicGAN):
             opt_d.step()
 
         if self.log_due:
-            (log_real, _), (log_fake, _) = map(losses.decision, (score_real, score_fake))
+            (log_real, _), (log_fake, _) = map(adversarial.decision, (score_real, score_fake))
             self.log_train(
                 loss_d=loss_d,
                 loss_g=adversarial,
@@ -162,7 +162,7 @@ class CRNNGAN(MusicGAN):
         predicted = self.generator.predict(
             batch, self.generator.noise(len(batch), batch.shape[1], rng)
         )
-        score = losses.decision(self.discriminator(batch)[0])[0].exp().mean()
+        score = adversarial.decision(self.discriminator(batch)[0])[0].exp().mean()
         self.log("val/squared_error", F.mse_loss(predicted, batch), batch_size=len(batch))
         self.log("val/score_real", score, batch_size=len(batch))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.notes import IntArray, Piece
+from gan_music.music.piece import IntArray, Piece
 from gan_music.page import charts
 from gan_music.page.charts import Chart, Line
 from gan_music.page.content import Numbered

@@ -18,10 +18,10 @@ import yaml
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_music.errors import UserError
 from gan_music.io.read import ReadError, read
-from gan_music.jobs import DONE, FAILED, is_cut_off, read_status
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
+from gan_music.runs.status import DONE, FAILED, is_cut_off, read_status
+from gan_music.system.errors import UserError
 
 FINISHED, UNFINISHED, CUT_OFF = "finished", "unfinished", "cut off"
 
@@ -173,7 +173,7 @@ def _state(folder: Path) -> tuple[str, str]:
         for line in log.splitlines():
             if _FAILED in line:
                 failure = line.partition(_FAILED)[2]
-            elif " gan_music.run: training " in line:  # it was resumed since
+            elif " gan_music.training.run: training " in line:  # it was resumed since
                 failure = ""
     return (FAILED if failure else UNFINISHED), failure
 
@@ -188,7 +188,10 @@ def _events(folder: Path) -> tuple[dict[str, Curve], bytes | None, list[bytes]]:
     events.Reload()
     curves = {}
     for tag in events.Tags()["scalars"]:
-        points = {e.step: e.value for e in sorted(events.Scalars(tag), key=lambda e: e.wall_time)}
+        points = {
+            e.step: e.value
+            for e in sorted(events.TensorBoardScalars(tag), key=lambda e: e.wall_time)
+        }
         steps = sorted(s for s, v in points.items() if np.isfinite(v))
         if steps:
             curves[tag] = Curve(np.array(steps), np.array([points[s] for s in steps], dtype=float))

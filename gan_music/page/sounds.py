@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.io.picture import draw_piano_rolls
-from gan_music.notes import Piece
+from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.music.piece import Piece
 
 INSTALL = (
     "To hear the pieces here, install the sound (pip install 'gan_music[audio]') and write this "
@@ -23,7 +23,7 @@ _WIDTH = 7.0  # inches: what stands in the picture can be read on half a page
 def sound_of(piece: Piece) -> str | None:
     """The piece's first seconds as a data URI; None where sound is not installed."""
     try:
-        from gan_music.io.sound import sound_available, synthesize
+        from gan_music.io.rendering.sound import sound_available, synthesize
     except ImportError:
         return None
     if not sound_available():

@@ -148,7 +148,7 @@ def finished(
         "notes": ["8 of 8 pieces.", f"of seed {seed}"],
         "settings": {"window": more.get("window", 64)},
         "cost": {
-            "n_weights": {"generator": 1200, "all_players": 3400},
+            "n_weights": {"generator": 1200, "all_networks": 3400},
             "training_seconds": more.get("seconds", 90.0),
             "sampling_notes_per_second": 12345.6,
             "n_threads": 2,

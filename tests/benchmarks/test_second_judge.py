@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.conftest import make_piece, run_python
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "second_judge.py"

@@ -20,7 +20,7 @@ TINY = ("data.window=8", "data.batch_size=2", "model.hidden_size=8", "model.atte
         (
             (
                 *("gan_step.py", "2", "experiment=flagship", *TINY),
-                *("model.n_fakes=2", "model.d_hidden_size=8", "model.recall_span=4"),
+                *("model.rollout_batch=2", "model.d_hidden_size=8", "model.lookback_span=4"),
             ),
             ["cpu, ", "windows a second", "step / floor"],
         ),

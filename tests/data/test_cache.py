@@ -15,7 +15,7 @@ import pytest
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
-from gan_music.notes import Piece, Rounding
+from gan_music.music.piece import Piece, Rounding
 from tests.conftest import make_piece
 
 KEY = "ab" * 32

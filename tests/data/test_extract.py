@@ -17,8 +17,8 @@ import pytest
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import Extraction, NothingReadError, extract
 from gan_music.data.sources import find_sources
-from gan_music.errors import UserError
 from gan_music.io.write import write_midi
+from gan_music.system.errors import UserError
 from tests.conftest import make_piece, run_command
 from tests.io import scores
 
@@ -145,7 +145,7 @@ def without_privileges(folder: Path, code: str) -> str:
         "from gan_music.data.cache import NoteCache\n"
         "from gan_music.data.extract import extract\n"
         "from gan_music.data.sources import find_sources\n"
-        "from gan_music.errors import UserError\n"
+        "from gan_music.system.errors import UserError\n"
     )
     first = prelude if os.geteuid() == 0 else imports + code
     done = subprocess.run(

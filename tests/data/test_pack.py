@@ -12,19 +12,19 @@ import pytest
 import torch
 
 from gan_music.data.cache import NoteCache
+from gan_music.data.datamodule import MusicDataModule
+from gan_music.data.datasets import Batches
 from gan_music.data.encoded import encoded
 from gan_music.data.extract import extract, extract_root
-from gan_music.data.module import MusicDataModule
 from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
-from gan_music.data.windows import Batches
-from gan_music.errors import UserError
-from gan_music.events import EventCodec
 from gan_music.io.write import write_midi
-from gan_music.metrics.originality import longest_matches
-from gan_music.notes import Piece, windows
+from gan_music.metrics.sets.originality import longest_matches
+from gan_music.music.piece import Piece, windows
+from gan_music.representations.note_events import NoteEvents
+from gan_music.system.errors import UserError
 from tests.conftest import make_piece
-from tests.data.test_data import make_module
+from tests.data.test_datamodule import make_module
 
 CUT = {"window": 40, "stride": 9, "short": "pad", "time_scales": [0.5, 1.0, 2.0], "jitter": True}
 
@@ -92,7 +92,7 @@ def test_what_a_pack_refuses(tmp_path: Path) -> None:
 
 def test_events_of_a_pack_that_are_damaged_are_written_anew(tmp_path: Path) -> None:
     pack = write_pack([make_piece(0), make_piece(1)], tmp_path / "pack", grid=24)
-    codec, folder = EventCodec(24), tmp_path / "events"
+    codec, folder = NoteEvents(24), tmp_path / "events"
     ids = encoded(pack, codec, 1.0, folder)[0].tolist()
     (path,) = folder.iterdir()
     whole = path.read_bytes()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gan_music.data.pool import Failure, Pool
-from gan_music.errors import UserError
+from gan_music.system.errors import UserError
 from tests.data import jobs
 
 

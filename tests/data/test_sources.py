@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from gan_music.config import checked, conf_dir
+from gan_music.config.schema import DataConfig
+from gan_music.config.validate import checked, conf_dir
 from gan_music.data.sources import find_sources, printable
-from gan_music.errors import UserError
 from gan_music.io.read import SUFFIXES
-from gan_music.schema import DataConfig
+from gan_music.system.errors import UserError
 from tests.conftest import run_command
 
 

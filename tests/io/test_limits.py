@@ -10,7 +10,7 @@ import pytest
 
 from gan_music.io import limits
 from gan_music.io.read import ReadError, read
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.io import scores
 
 LAUGHS = (

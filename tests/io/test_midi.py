@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gan_music.io import midi
 from gan_music.io.read import ReadError, read
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.io import scores
 from tests.io.scores import END, midi_bytes
 

@@ -7,7 +7,7 @@ import pytest
 from gan_music.data.cache import NoteCache
 from gan_music.io.read import ReadError, read
 from gan_music.io.write import write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.io import scores
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gan_music.io.read import read
 from gan_music.io.write import layer, write_midi
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 from tests.conftest import make_piece
 from tests.io import scores
 

@@ -7,7 +7,7 @@ import pytest
 from gan_music.data.cache import NoteCache
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_music.notes import Piece
+from gan_music.music.piece import Piece
 
 
 def piece(*notes: tuple[int, int, int], grid: int = 24, meters: object = ((0, 4, 4),)) -> Piece:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, verdict, worst
-from gan_music.notes import Piece, windows
+from gan_music.music.piece import Piece, windows
 from tests.metrics.music import piece
 
 

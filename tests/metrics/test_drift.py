@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from gan_music.metrics import families
+from gan_music.metrics import figure_groups
 from gan_music.metrics.excerpts import Sampled, opening_and_ending, stack_windows
-from gan_music.metrics.mgeval import distances, mgeval, mgeval_features, overlap_and_divergence
-from gan_music.metrics.sides import prepare
-from gan_music.notes import Piece
+from gan_music.metrics.reference_sets import prepare
+from gan_music.metrics.sets.mgeval import distances, mgeval, mgeval_features, overlap_and_divergence
+from gan_music.music.piece import Piece
 from tests.conftest import make_piece
 from tests.metrics.music import noise, piece
 
@@ -27,9 +27,9 @@ def with_second_half_shuffled(p: Piece, seed: int) -> Piece:
     return Piece.from_arrays(p.onset, p.duration, pitch, grid=p.grid)
 
 
-def likeness(generated: list[Piece], reference: list[Piece]) -> families.Family:
+def likeness(generated: list[Piece], reference: list[Piece]) -> figure_groups.FigureGroup:
     sampled = Sampled(generated, reference, 400)
-    return families.likeness(prepare(sampled, window=64, long_window=256, n_draws=24, seed=0))
+    return figure_groups.likeness(prepare(sampled, window=64, long_window=256, n_draws=24, seed=0))
 
 
 def test_openings_and_endings_by_hand() -> None:

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.events import METERS
-from gan_music.models.events import EventModel
+from gan_music.models.event_model import EventModel
+from gan_music.representations.note_events import METERS
 
 
 class Watch(Callback):

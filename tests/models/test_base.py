@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
+from gan_music.config.schema import NeoSaleemConfig
 from gan_music.models.base import MusicModel
-from gan_music.models.paper import PaperGAN
-from gan_music.schema import PaperConfig
-from gan_music.triples import TripleCodec
-from tests.models import test_crnn_gan, test_likelihood, test_markov, test_sequence_gan
+from gan_music.models.neo_saleem_gan import NeoSaleemGAN
+from gan_music.representations.note_triples import NoteTriples
+from tests.models import test_crnn_gan, test_gumbel_gan, test_likelihood, test_markov
 
 
-def paper() -> PaperGAN:
-    settings = PaperConfig(
-        name="paper",
+def paper() -> NeoSaleemGAN:
+    settings = NeoSaleemConfig(
+        name="neo_saleem",
         use_offsets=False,
         hidden_size=8,
         n_layers=1,
@@ -24,7 +24,7 @@ def paper() -> PaperGAN:
         lr_d=0.001,
         betas=[0.9, 0.999],
     )
-    return PaperGAN(settings, codec_state=TripleCodec(24).state())
+    return NeoSaleemGAN(settings, codec_state=NoteTriples(24).state())
 
 
 def markov() -> MusicModel:
@@ -36,7 +36,7 @@ def markov() -> MusicModel:
     [
         (markov, True),
         (test_likelihood.make_model, True),
-        (test_sequence_gan.make_model, True),
+        (test_gumbel_gan.make_model, True),
         (test_crnn_gan.make_model, False),
         (paper, False),
     ],
@@ -60,9 +60,9 @@ def test_weights_are_counted_by_player() -> None:
     discriminator = hidden + 4 * 8 * 3 + 1 * 8 + 1
     assert paper().n_weights == {
         "generator": generator,
-        "all_players": generator + discriminator,
+        "all_networks": generator + discriminator,
     }
     # averaged weights are not trained: a model of one player has those of its generator
     likelihood = test_likelihood.make_model().n_weights
-    assert likelihood["generator"] == likelihood["all_players"] > 0
-    assert markov().n_weights == {"generator": 0, "all_players": 0}
+    assert likelihood["generator"] == likelihood["all_networks"] > 0
+    assert markov().n_weights == {"generator": 0, "all_networks": 0}

@@ -11,10 +11,10 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gan_music.errors import UserError
+from gan_music.config.schema import CRNNGANConfig
 from gan_music.models.crnn_gan import CRNNGAN, Frozen, frozen, length_in_epoch
-from gan_music.quadruples import QuadrupleCodec
-from gan_music.schema import CRNNGANConfig
+from gan_music.representations.note_quadruples import NoteQuadruples
+from gan_music.system.errors import UserError
 
 HIDDEN, LR, L2 = 10, 0.1, 0.01
 
@@ -33,7 +33,7 @@ def make_model(codec_state: dict[str, Any] | None = None, **changes: Any) -> CRN
         "feature_matching": True,
         "warm_start_epochs": 0,
     } | changes
-    state = codec_state or QuadrupleCodec(24).state()
+    state = codec_state or NoteQuadruples(24).state()
     return CRNNGAN(CRNNGANConfig(name="crnn_gan", **settings), codec_state=state)
 
 
@@ -244,7 +244,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
 
 def test_samples_are_pieces_of_their_seed() -> None:
     spread = {"mean": [1, 440, 64, 1], "deviation": [1, 100, 99, 1]}
-    model = make_model(codec_state=QuadrupleCodec(24).state() | spread)
+    model = make_model(codec_state=NoteQuadruples(24).state() | spread)
     state = torch.get_rng_state()
     pieces = model.sample(n_pieces=3, n_notes=9, seed=5)
     assert torch.equal(torch.get_rng_state(), state)

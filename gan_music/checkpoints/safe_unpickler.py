@@ -1,0 +1,131 @@
+"""What a file of torch's holds, told from its table alone: no code runs, no weight is read.
+
+torch saves a zip: ``data.pkl``, a pickle that says which tensors there are and what stands beside
+them, and a member of numbers for each. ``torch.load(weights_only=True)`` runs no code of it, but
+believes its sizes: a few bytes can ask for terabytes, or for more numbers than a member has. Here
+the pickle may name nothing but tensors, their kinds of numbers and an ordered dictionary, and
+tensors are known by their shapes, each held against the bytes that are there. What passes takes no
+more memory than the file has bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_BYTES = {
+    "FloatStorage": 4,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "DoubleStorage": 8,
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
+    "BoolStorage": 1,
+}
+_REFERENCES = {"PUT", "BINPUT", "LONG_BINPUT"}
+
+
+class ArchiveError(ValueError):
+    """A file is not one of torch's, or not what torch writes of plain values and tensors."""
+
+
+class Shape(NamedTuple):
+    """What is known of a tensor before it is read."""
+
+    size: tuple[int, ...]
+    storage: str
+
+
+class _Numbers(NamedTuple):
+    storage: str
+    n: int
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, data: bytes, members: dict[str, int]) -> None:
+        super().__init__(io.BytesIO(data))
+        self.members = members
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _shape
+        if module == "torch" and name in _BYTES:
+            return name
+        raise ArchiveError(f"it names {module}.{name}")
+
+    def persistent_load(self, pid: Any) -> _Numbers:
+        kind, storage, key, _, count = pid
+        if kind != "storage" or storage not in _BYTES or type(count) is not int:
+            raise ArchiveError("a tensor is of no kind that is known")
+        if count < 0 or count * _BYTES[storage] != self.members[f"data/{key}"]:
+            raise ArchiveError(f"tensor {key} has not the bytes that it says")
+        return _Numbers(storage, count)
+
+
+def stored(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, int]:
+    """The bytes of each member of a zip of ``n_bytes``.
+
+    Raises
+    ------
+    ArchiveError
+        If one is compressed or is there twice, or they are more than the file has.
+    """
+    infos = archive.infolist()
+    sizes = {i.filename: i.file_size for i in infos}
+    if any(i.compress_type != zipfile.ZIP_STORED for i in infos):
+        raise ArchiveError("a member is compressed")
+    if len(sizes) < len(infos) or sum(sizes.values()) > n_bytes:
+        raise ArchiveError("its members have more bytes than the file")
+    return sizes
+
+
+def read_shapes(path: Path) -> Any:
+    """What ``torch.load`` would give, with a :class:`Shape` for each tensor.
+
+    Raises
+    ------
+    ArchiveError
+        If it is nothing that ``torch.load`` should be given.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = stored(archive, path.stat().st_size)
+            (folder,) = {name.split("/")[0] for name in sizes}
+            data = archive.read(f"{folder}/data.pkl")
+        members = {name.removeprefix(f"{folder}/"): size for name, size in sizes.items()}
+        _check_references(data)
+        return _Reader(data, members).load()
+    except ArchiveError:
+        raise
+    except Exception as error:  # whatever zipfile and pickle meet in a stranger's bytes
+        raise ArchiveError(f"{type(error).__name__}: {error}") from error
+
+
+def _shape(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Shape:
+    numbers = (offset, *size, *stride)
+    if not isinstance(storage, _Numbers) or not all(type(n) is int and n >= 0 for n in numbers):
+        raise ArchiveError("a tensor has no shape")
+    if len(size) != len(stride) or math.prod(size) > storage.n:
+        raise ArchiveError("a tensor has more numbers than its storage")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if math.prod(size) and last >= storage.n:
+        raise ArchiveError("a tensor lies outside its storage")
+    return Shape(tuple(size), storage.storage)
+
+
+def _check_references(data: bytes) -> None:
+    """Python's unpickler makes room for as many references as the highest number says."""
+    for count, (op, argument, _) in enumerate(pickletools.genops(data)):
+        if op.name in _REFERENCES and (argument or 0) > count:
+            raise ArchiveError("a reference has a number that is too high")

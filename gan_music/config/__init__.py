@@ -1,0 +1,1 @@
+"""Settings: their schema, their validation, and config files that are not trusted."""

@@ -1,0 +1,97 @@
+"""What a data set's files gave, in words: a table of what was read and of what was refused."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gan_music.music.piece import Piece
+from gan_music.system.atomic_files import cell, replacing
+
+# What differs between two refusals for one reason: quoted text, bytes, numbers.
+_PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
+_N_REASONS = 12
+
+
+def refusals(rejects: Mapping[str, str]) -> list[tuple[str, int, str]]:
+    """(reason, number of files, one of them), the most frequent first.
+
+    Reasons that differ only in numbers and quoted text are one; a reason that all of its files
+    share stays as it is, otherwise an ellipsis stands for what differs.
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, reason in rejects.items():
+        groups.setdefault(_PARTICULARS.sub("…", reason), []).append((name, reason))
+    rows = []
+    for pattern, members in groups.items():
+        same = len({reason for _, reason in members}) == 1
+        rows.append((members[0][1] if same else pattern, len(members), members[0][0]))
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def refusal_lines(rejects: Mapping[str, str]) -> list[str]:
+    """A line for each reason with its count and an example, and one for those left out."""
+    rows = refusals(rejects)
+    lines = [f"  refused {n}: {reason} ({name})" for reason, n, name in rows[:_N_REASONS]]
+    if len(rows) > _N_REASONS:
+        rest = sum(n for _, n, _ in rows[_N_REASONS:])
+        lines.append(f"  refused {rest}: for {len(rows) - _N_REASONS} further reasons")
+    return lines
+
+
+def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) -> str:
+    """What was read: a line for each quantity, then one for each reason of refusal.
+
+    Tempos are in quarter notes a minute; the hours are counted at the tempo that each piece begins
+    with.
+    """
+    rows = [("files", f"{n_files:,}"), ("pieces", f"{len(pieces):,}")]
+    if pieces:
+        folders = {piece.name.rpartition("/")[0] for piece in pieces}
+        tempos = np.array([piece.tempo for piece in pieces])
+        rows += [
+            ("notes", f"{sum(map(len, pieces)):,}"),
+            ("folders", f"{len(folders):,}"),
+            ("hours of music", f"{sum(map(minutes, pieces)) / 60:.1f}"),
+            ("median tempo", f"{np.median(tempos):.0f}"),
+        ]
+    rows.append(("refused", f"{len(rejects):,}"))
+    lines = [f"{what:16}{value:>10}" for what, value in rows] + refusal_lines(rejects)
+    return "\n".join(lines + ([_rounding(pieces)] if pieces else []))
+
+
+def minutes(piece: Piece) -> float:
+    """How long a piece lasts at its tempo, to the end of its last note."""
+    return float((piece.onset + piece.duration).max()) / piece.grid / piece.tempo
+
+
+def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
+    """A table of (file, reason), one line a refused file."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "reason"))
+        writer.writerows((cell(name), cell(reason)) for name, reason in rejects.items())
+
+
+def one_line(reason: str) -> str:
+    """A reason on one line, without characters that cannot be printed or written as UTF-8."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in " ".join(reason.split())
+    )
+
+
+def _rounding(pieces: Sequence[Piece]) -> str:
+    """What the grid cost, over all notes."""
+    n_notes = np.array([len(p) for p in pieces])
+    cost = np.array([p.rounding for p in pieces])
+    onset, _, duration, off = (cost * n_notes[:, None]).sum(0) / n_notes.sum()
+    return (
+        f"the grid of {pieces[0].grid} steps a quarter moved onsets by {onset:.4f} quarters in the "
+        f"mean, {cost[:, 1].max():.4f} at most,\n  {off:.1%} of them by more than 1/192; durations "
+        f"by {duration:.4f} in the mean"
+    )

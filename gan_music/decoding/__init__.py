@@ -1,0 +1,1 @@
+"""A generator of events and a representation -> pieces."""

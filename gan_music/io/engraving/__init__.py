@@ -1,0 +1,1 @@
+"""Notes -> notation: MusicXML that a musician can read."""

@@ -1,0 +1,1 @@
+"""Notes -> pictures and sound."""

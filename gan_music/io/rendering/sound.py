@@ -1,0 +1,152 @@
+"""Notes -> sound, by a General MIDI SoundFont; nothing is fetched from anywhere.
+
+The synthesizer is RustySynth, as ``midirenderer`` packages it: it follows the SoundFont standard
+(filters, envelopes, loops), needs no library of the system, and hands over bytes, so that no
+version of NumPy can break it. The SoundFont is ``TimGM6mb.sf2``, which comes with ``pretty_midi``.
+All of it is the extra ``audio``; without it, :func:`sound_available` is False and the rest of the
+package works.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import symusic
+from numpy.typing import NDArray
+
+from gan_music.io.write import midi_score
+from gan_music.music.piece import COMMON_TIME, Piece
+from gan_music.system.atomic_files import replacing
+from gan_music.system.errors import UserError
+
+SUFFIXES = (".wav", ".flac")
+
+_INSTALL = "sound needs the extra audio: pip install 'gan_music[audio]' (make train installs it)."
+_PEAK = 10 ** (-1 / 20)  # one decibel below clipping
+_TAIL = 1.5  # seconds after the last note's end, for it to fade away
+_LONGEST = 3600.0  # seconds; an hour takes 1.4 GB on its way
+_VOLUME, _EXPRESSION = 7, 11
+
+
+def sound_available() -> bool:
+    """Whether the extra ``audio`` is installed; imports none of it."""
+    return all(importlib.util.find_spec(m) for m in ("midirenderer", "soundfile", "pretty_midi"))
+
+
+def check_soundfont(path: Path | None = None) -> None:
+    """Check what can be checked before there is music.
+
+    Raises
+    ------
+    UserError
+        If the extra ``audio`` is not installed, or ``path`` is no SoundFont.
+    """
+    if not sound_available():
+        raise UserError(_INSTALL)
+    if path is not None:
+        try:
+            with path.open("rb") as file:
+                head = file.read(12)
+        except OSError as error:
+            raise UserError(
+                f"soundfont={path} cannot be read ({error.strerror}): name an .sf2 file."
+            ) from error
+        if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+            raise UserError(f"soundfont={path} is no SoundFont: name an .sf2 file.")
+
+
+def synthesize(
+    piece: Piece, *, soundfont: Path | None = None, program: int = 0
+) -> tuple[NDArray[np.float32], int]:
+    """The sound of a piece: mono float32 ``[n]`` and its sample rate in hertz.
+
+    It begins with the first note, lasts 1.5 seconds longer than the last, and is scaled so that its
+    peak lies a decibel below 1. A piece without notes is silence.
+
+    Parameters
+    ----------
+    soundfont : an ``.sf2`` file; the one that comes with the extra ``audio`` by default.
+    program : the instrument, 0 to 127 by General MIDI.
+
+    Raises
+    ------
+    UserError
+        If the extra ``audio`` is not installed, the SoundFont is none, or the piece lasts longer
+        than an hour.
+    """
+    check_soundfont(soundfont)
+    import midirenderer
+
+    font = soundfont or _default_soundfont()
+    try:
+        data = midirenderer.render_wave_from(font.read_bytes(), _midi(piece, program))
+    except RuntimeError as error:
+        raise UserError(
+            f"soundfont={font} cannot be played ({error}): name an .sf2 file that is whole."
+        ) from error
+    with wave.open(io.BytesIO(data)) as file:
+        rate, n_channels = file.getframerate(), file.getnchannels()
+        frames = np.frombuffer(file.readframes(file.getnframes()), np.dtype("<i2"))
+    channels = frames.reshape(-1, n_channels)
+    sound = channels[:, 0].astype(np.float32)
+    for other in channels.T[1:]:
+        sound += other
+    fade = sound[-int(_TAIL / 3 * rate) :]
+    fade *= np.linspace(1, 0, len(fade), dtype=np.float32)  # a long release is not cut off
+    peak = float(np.abs(sound).max(initial=0))
+    if peak > 0:
+        sound *= np.float32(_PEAK / peak)
+    return sound, rate
+
+
+def write_sound(
+    piece: Piece, path: Path, *, soundfont: Path | None = None, program: int = 0
+) -> None:
+    """Write a piece's sound as WAV or FLAC, by the path's suffix; whole or not at all.
+
+    Raises
+    ------
+    UserError
+        As :func:`synthesize` does.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: sound is written as one of {', '.join(SUFFIXES)}")
+    sound, rate = synthesize(piece, soundfont=soundfont, program=program)
+    import soundfile
+
+    with replacing(path) as temporary:
+        soundfile.write(temporary, sound, rate, format=path.suffix[1:].upper(), subtype="PCM_16")
+
+
+def _midi(piece: Piece, program: int) -> bytes:
+    """The piece from its first note on, as loud as a channel goes, and a while of silence."""
+    first = int(piece.onset[0]) if len(piece) else 0
+    length = int((piece.onset + piece.duration).max(initial=first)) - first
+    seconds = length / piece.grid * 60 / piece.tempo
+    if seconds + _TAIL > _LONGEST:
+        raise UserError(
+            f"{piece.name or 'the piece'} lasts {seconds / 60:.0f} minutes, and sound is made of "
+            "up to 60: ask for fewer notes or a faster tempo."
+        )
+    moved = replace(piece, onset=piece.onset - first, meters=np.array([COMMON_TIME]))
+    score = midi_score(moved, program=program)
+    for track in score.tracks:
+        for control in (_VOLUME, _EXPRESSION):
+            track.controls.append(symusic.ControlChange(0, control, 127))
+    ticks = score.tpq * (length / piece.grid + _TAIL * piece.tempo / 60)
+    score.markers.append(symusic.TextMeta(round(ticks), "end"))
+    data: bytes = score.dumps_midi()
+    return data
+
+
+def _default_soundfont() -> Path:
+    """The SoundFont in pretty_midi's folder, which is found without importing it."""
+    spec = importlib.util.find_spec("pretty_midi")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).with_name("TimGM6mb.sf2")

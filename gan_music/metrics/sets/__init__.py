@@ -1,0 +1,1 @@
+"""Metrics of a set of pieces, or of two."""

@@ -1,0 +1,65 @@
+"""The bars and beats of a piece as people count them, in pictures, scores and settings."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+from gan_music.music.piece import Piece
+
+
+class Bar(NamedTuple):
+    """A bar from ``start`` to ``stop`` (exclusive), in steps.
+
+    It begins before 0 where the piece begins within a bar, and stops early where the meter changes
+    within it. ``number`` counts from 1; an upbeat is 0.
+    """
+
+    number: int
+    start: Fraction
+    stop: Fraction
+    numerator: int
+    denominator: int
+
+    def beat(self, grid: int) -> Fraction:
+        """Steps of a beat: a dotted one in 6/8, 9/8, 12/16 and so on."""
+        compound = self.numerator > 3 and self.numerator % 3 == 0 and self.denominator >= 8
+        return Fraction(4 * grid, self.denominator) * (3 if compound else 1)
+
+    def beats(self, grid: int) -> list[Fraction]:
+        """Where its beats begin, in steps."""
+        beat = self.beat(grid)
+        return [self.start + k * beat for k in range(math.ceil((self.stop - self.start) / beat))]
+
+
+def begins_with_upbeat(piece: Piece) -> bool:
+    """Whether the first bar is not counted: it is incomplete, or its notes begin after a beat.
+
+    A first bar that no note begins in is a bar of rest.
+    """
+    if piece.meters[0, 0] < 0:
+        return True
+    if not len(piece):
+        return False
+    bars, positions = piece.bars()
+    meter = Bar(0, Fraction(0), Fraction(1), *piece.meters[0, 1:].tolist())
+    return bool(bars[0] == 0 and positions[0] >= meter.beat(piece.grid))
+
+
+def bars_until(piece: Piece, stop: int) -> list[Bar]:
+    """The bars of a piece that begin before a step, in order; at least one."""
+    meters = piece.meters.tolist()
+    number = 0 if begins_with_upbeat(piece) else 1
+    bars: list[Bar] = []
+    for i, (start, numerator, denominator) in enumerate(meters):
+        length = Fraction(4 * piece.grid * numerator, denominator)
+        last = meters[i + 1][0] if i + 1 < len(meters) else math.inf
+        at = Fraction(start)
+        while at < last and (at < stop or not bars):
+            end = at + length
+            bars.append(
+                Bar(number, at, end if end < last else Fraction(last), numerator, denominator)
+            )
+            number, at = number + 1, end
+    return bars

@@ -1,0 +1,1 @@
+"""Networks and n-gram counts of the baselines."""

@@ -1,0 +1,102 @@
+"""What of a run's settings differs from the defaults, and the commands that repeat the run."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from gan_music.config.validate import conf_dir, flat
+
+# no part of what is trained
+_OF_THE_CALL = ("name", "resume", "debug")
+
+Settings = dict[str, Any]
+
+
+def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any, Any]]]:
+    """How to come from the defaults to a run's settings.
+
+    Returns the groups to choose (``model=neo_saleem``), and by key, (the run's value, the default under
+    these choices) where both differ. The groups are those that leave least to be said.
+    """
+    settings = flat(config)
+    best: tuple[list[str], dict[str, tuple[Any, Any]]] | None = None
+    model = settings.get("model.name")
+    for data in ("corpus", "midi") if settings.get("data.root") else ("corpus",):
+        for option in _options("model"):
+            defaults = _defaults(data, option)
+            if option != "gumbel_gan" and defaults.get("model.name") != model:
+                continue
+            choices = [f"data={data}"] * (data != "corpus")
+            choices += [f"model={option}"] * (option != "gumbel_gan")
+            changed = {
+                key: (value, defaults.get(key))
+                for key, value in settings.items()
+                if key not in _OF_THE_CALL and (key not in defaults or defaults[key] != value)
+            }
+            if best is None or len(changed) < len(best[1]):
+                best = choices, changed
+    assert best is not None  # there is a corpus, and a gumbel_gan
+    return best
+
+
+def command(config: dict[str, Any]) -> str:
+    """The line for a shell that repeats a run of these settings; paths are as the run had them."""
+    choices, changed = differences(config)
+    words = choices + [f"{key}={_hydra(value)}" for key, (value, _) in changed.items()]
+    return shlex.join(["python", "-m", "gan_music.train", *words])
+
+
+def command_from_folder(folder: Path) -> str:
+    """The command that repeats the run of a folder that is still there."""
+    words = ["--config-dir", str(folder), "--config-name", "config"]
+    return shlex.join(["python", "-m", "gan_music.train", *words])
+
+
+def varying(configs: Iterable[dict[str, Any]]) -> list[str]:
+    """The keys on which runs differ, the call's own aside."""
+    sets = [flat(c) for c in configs]
+    keys = dict.fromkeys(key for s in sets for key in s if key not in _OF_THE_CALL)
+    return [k for k in keys if len({repr(s.get(k)) for s in sets}) > 1]
+
+
+@functools.cache
+def _defaults(data: str, model: str) -> Settings:
+    # within a run Hydra is set up already, with the folder of --config-dir if there is one
+    running = GlobalHydra.instance().is_initialized()
+    setup = nullcontext() if running else initialize_config_dir(str(conf_dir()), version_base="1.3")
+    with setup:
+        config = compose("train", ["name=report", f"data={data}", f"model={model}"])
+    values = OmegaConf.to_container(config, throw_on_missing=False)
+    assert isinstance(values, dict)
+    return flat({str(k): v for k, v in values.items()})
+
+
+def _options(group: str) -> list[str]:
+    return sorted(p.stem for p in (conf_dir() / group).glob("*.yaml"))
+
+
+def _hydra(value: Any) -> str:
+    """A value in the grammar of Hydra's overrides."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ",".join(map(_hydra, value)) + "]"
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z/_][\w./-]*", value):
+        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # backslashes count before quotes alone
+        escaped = re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${")  # no interpolation
+        return f"'{escaped}'"
+    if isinstance(value, str) and value.lower() in ("null", "true", "false", "nan", "inf"):
+        return f"'{value}'"
+    return str(value)

@@ -1,0 +1,1 @@
+"""Pieces <-> arrays that networks read."""

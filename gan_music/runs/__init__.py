@@ -1,0 +1,1 @@
+"""A run's folder, its status, and sweeps of runs."""

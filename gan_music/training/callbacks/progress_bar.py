@@ -1,0 +1,98 @@
+"""On a terminal: one bar for the whole of a training run, with what matters of it beside it.
+
+Plain tqdm, which Lightning's own bar is made of, too: that one starts anew each epoch and knows
+nothing of the verdict, and rich would be one more dependency for a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from gan_music.models.base import MusicModel
+from gan_music.training.callbacks.measuring import CollapseAlarm
+
+_EVERY = 0.5  # seconds: figures are fetched from the device no more often
+_FIGURES = (
+    ("loss_d", "train/loss_d"),
+    ("loss_g", "train/loss_g"),
+    ("nll", "train/nll"),
+    ("squared error", "train/squared_error"),
+)
+
+
+class RunProgressBar(Callback):
+    """Epoch, share of all batches, time left, losses, verdict, and items (``unit``) a second.
+
+    Lines of the log go above it, and nothing of it stays once training has ended. The speed is that
+    of this epoch's batches, what is measured between them left out; the time left counts all.
+    """
+
+    def __init__(self, alarm: CollapseAlarm, *, unit: str) -> None:
+        self.alarm, self.unit = alarm, unit
+        self._bar: tqdm[Any] | None = None
+        self._open = ExitStack()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open.enter_context(logging_redirect_tqdm([logging.root]))
+        self._bar = self._open.enter_context(
+            tqdm(
+                total=int(trainer.num_training_batches) * (trainer.max_epochs or 1),
+                initial=trainer.fit_loop.total_batch_idx + 1,
+                bar_format="{desc} {percentage:3.0f} %|{bar:12}| {remaining} left{postfix}",
+                dynamic_ncols=True,
+                leave=False,
+                disable=not trainer.is_global_zero,
+                smoothing=0.02,  # epochs end with a while of measuring
+                mininterval=_EVERY,
+            )
+        )
+        self._start_epoch(trainer, pl_module)  # one that goes on in its middle is not started again
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start_epoch(trainer, pl_module)
+
+    def _start_epoch(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, MusicModel)
+        assert self._bar is not None
+        phase = f" ({pl_module.phase})" if pl_module.phase else ""
+        text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}{phase}"
+        self._bar.set_description_str(text, refresh=False)
+        self._n_items, self._seconds, self._told = 0, 0.0, 0.0
+
+    def on_train_batch_start(self, *arguments: Any) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        assert self._bar is not None
+        now = time.monotonic()
+        self._n_items += len(batch)
+        self._seconds += now - self._started
+        if now - self._told >= _EVERY:
+            self._told = now
+            self._bar.set_postfix_str(self._figures(trainer))
+        self._bar.update()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open.close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._open.close()
+
+    def _figures(self, trainer: Trainer) -> str:
+        known = trainer.callback_metrics
+        words = [f"{name} {float(known[key]):.2f}" for name, key in _FIGURES if key in known]
+        if self.alarm.verdict is not None:
+            words.append(self.alarm.verdict)
+        words.append(f"{self._n_items / max(self._seconds, 1e-9):,.0f} {self.unit}/s")
+        return ", ".join(words)

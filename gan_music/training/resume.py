@@ -1,0 +1,112 @@
+"""Whether a run is new or goes on, and from where: ``resume``, ``skip_done`` and the folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.config.invocation import cwd, overrides
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import checked
+from gan_music.runs.folder import AUTO, folder_of_checkpoint
+from gan_music.runs.status import DONE, read_status, same_settings, settings_of
+from gan_music.system.errors import UserError
+from gan_music.system.ranks import is_main_process
+
+log = logging.getLogger(__name__)
+
+
+def is_done(config: TrainConfig, folder: Path) -> bool:
+    """Whether the run is done in this folder, and this call is content with that."""
+    done = read_status(folder).get("status") == DONE
+    return _goes_on(config) and done and _is_ours(config, folder)
+
+
+def keeps_end(config: TrainConfig) -> bool:
+    """Whether a run that had ended its training early, by patience say, has ended it still."""
+    return config.resume in (None, AUTO) or not any(map(_is_trainers, overrides()))
+
+
+def where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path | None]:
+    """The settings to train with, and the checkpoint to go on from, if any."""
+    if config.resume not in (None, AUTO):
+        resume = Path(config.resume).absolute()
+        return _resumed_config(config, resume, folder), resume
+    once = dataclasses.replace(config, skip_done=False, resume=None)  # they are this call's alone
+    if not (folder / "config.yaml").exists():
+        if config.resume == AUTO:
+            log.info("no unfinished run has these settings: a fresh start, in %s", folder)
+        return once, None
+    if _goes_on(config) and _is_ours(config, folder):
+        return once, _last_checkpoint(folder)
+    if is_main_process():  # to the others, it is that of the run they are part of
+        other = ", of other settings" if _goes_on(config) else ""
+        raise UserError(
+            f"{folder} holds a run already{other}: name another hydra.run.dir, or go on with that "
+            f"run by resume={folder}/checkpoints/last.ckpt."
+        )
+    return once, None
+
+
+def _is_ours(config: TrainConfig, folder: Path) -> bool:
+    return same_settings(settings_of(config), cwd(), folder)
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Where a run that was cut off can go on from; without that, it starts again."""
+    for name in ("last", "best"):
+        path = folder / "checkpoints" / f"{name}.ckpt"
+        try:
+            load_checkpoint(path, to_train=True)
+        except UserError as error:
+            if path.exists():
+                log.warning("%s", error)
+            continue
+        return path
+    if is_main_process():
+        log.info("starting again, since there is no whole checkpoint: %s", folder)
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    return None
+
+
+def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
+    """The settings in the checkpoint, with this call's ``trainer`` settings where it gives any."""
+    if folder.absolute() != folder_of_checkpoint(str(path)):
+        raise UserError(
+            f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
+        )
+    checkpoint = load_checkpoint(path, to_train=True)
+    resumed = OmegaConf.create(checkpoint.config)
+    given = OmegaConf.create(dataclasses.asdict(config))
+    for override in overrides():
+        key = override.partition("=")[0]
+        if key in ("trainer", "checkpoint", "report"):
+            resumed[key] = given[key]
+        elif _is_trainers(key) or key.startswith("checkpoint."):
+            OmegaConf.update(resumed, key, OmegaConf.select(given, key))
+        elif key not in ("resume", "debug"):
+            raise UserError(
+                f"{override} cannot change on resume, where only trainer settings can: leave it "
+                "out, or start a new run."
+            )
+    resumed.resume, resumed.debug = None, config.debug
+    epochs = resumed.trainer.max_epochs
+    if (folder / "metrics.json").exists() and checkpoint.epoch + 1 >= epochs:
+        raise UserError(
+            f"resume={path}: that run has finished its {epochs} epochs; give more, "
+            f"trainer.max_epochs={2 * epochs}."
+        )
+    return checked(TrainConfig, resumed)
+
+
+def _is_trainers(override: str) -> bool:
+    return override.startswith(("trainer.", "trainer="))
+
+
+def _goes_on(config: TrainConfig) -> bool:
+    return config.skip_done or config.resume == AUTO

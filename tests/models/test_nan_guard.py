@@ -1,0 +1,255 @@
+"""Numbers that go wrong, in every model that is trained: who is named, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.plugins import MixedPrecision
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gan_music.losses import 
+from gan_music.models import crnn_gan
+from gan_music.models.base import MusicModel
+from gan_music.models.nan_guard import NaNGuard, NonFiniteError
+from tests.models import (
+    test_crnn_gan,
+    test_gumbel_gan,
+    test_likelihood,
+    test_markov,
+    test_paper,
+    test_reinforce_gan,
+)
+from tests.models.players import make_trainer
+
+NAN, INF = float("nan"), float("inf")
+Make = Callable[[], MusicModel]
+
+
+def gumbel_gan(**changes: Any) -> MusicModel:
+    return test_gumbel_gan.make_model(**changes)
+
+
+def warm(**changes: Any) -> MusicModel:
+    return gumbel_gan(warm_start_epochs=1, warm_start_d_every=2, **changes)
+
+
+def paper() -> MusicModel:
+    return test_paper.make_model(hidden_size=8, noise_size=4)
+
+
+def crnn() -> MusicModel:
+    return test_crnn_gan.make_model(freeze_below=0.0)
+
+
+def warm_crnn() -> MusicModel:
+    return test_crnn_gan.make_model(warm_start_epochs=2)
+
+
+def batches(model: MusicModel, n: int) -> DataLoader[Tensor]:
+    """``n`` batches of four."""
+    if isinstance(model, crnn_gan.CRNNGAN):
+        data = test_crnn_gan.real_windows(n)
+    elif isinstance(model, test_paper.NeoSaleemGAN):
+        data = torch.arange(12.0 * n).reshape(4 * n, 3) % 7
+    else:
+        data = test_likelihood.windows(model, 4 * n)  # type: ignore[arg-type]
+    generator = torch.Generator()  # the data's own: it leaves the global random state alone
+    return DataLoader(data, batch_size=4, generator=generator)  # type: ignore[arg-type]
+
+
+def fit(model: MusicModel, folder: Path, n: int, *, epochs: int = 1, **settings: Any) -> Trainer:
+    trainer = make_trainer(folder, epochs, **settings)
+    torch.manual_seed(4)
+    trainer.fit(model, batches(model, n))
+    return trainer
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, name: str, *calls: int, by: float = NAN) -> None:
+    """Have a loss be ``by`` at these of its calls, from 1."""
+    place: Any = crnn_gan.F if name == "mse_loss" else losses
+    real, count = getattr(place, name), iter(range(1, 1000))
+
+    def wrong(*arguments: Any, **more: Any) -> Tensor:
+        loss: Tensor = real(*arguments, **more)
+        return loss * by if next(count) in calls else loss
+
+    monkeypatch.setattr(place, name, wrong)
+
+
+TERMS = {
+    "discriminator_bce": "loss_d",
+    "averaged_discriminator_bce": "loss_d",
+    "generator_bce": "loss_g",
+    "feature_matching": "loss_g",
+    "policy_gradient": "loss_g",
+    "negative_log_likelihood": "nll",
+    "mse_loss": "squared_error",
+}
+WRONG = [
+    (gumbel_gan, "discriminator_bce", "discriminator", NAN),
+    (gumbel_gan, "generator_bce", "generator", INF),
+    (warm, "negative_log_likelihood", "generator", NAN),
+    (test_likelihood.make_model, "negative_log_likelihood", "generator", INF),
+    (test_reinforce_gan.make_model, "discriminator_bce", "discriminator", NAN),
+    (test_reinforce_gan.make_model, "policy_gradient", "generator", INF),
+    (paper, "discriminator_bce", "discriminator", INF),
+    (paper, "generator_bce", "generator", NAN),
+    (crnn, "averaged_discriminator_bce", "discriminator", NAN),
+    (crnn, "feature_matching", "generator", INF),
+    (warm_crnn, "mse_loss", "generator", NAN),
+]
+
+
+class Watch(Callback):
+    """Weights and learning rates at the start, and after each batch."""
+
+    def __init__(self) -> None:
+        self.weights: list[dict[str, Tensor]] = []
+        self.rates: list[list[float]] = []
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        self.weights.append({n: p.detach().clone() for n, p in module.named_parameters()})
+        self.rates.append([o.param_groups[0]["lr"] for o in trainer.optimizers])
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
+        self.on_train_start(trainer, module)
+
+
+@pytest.mark.parametrize(("make", "loss", "player", "value"), WRONG)
+def test_a_run_steps_back_then_stops_and_says_what_went_wrong_where(
+    make: Make,
+    loss: str,
+    player: str,
+    value: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, watch = make(), Watch()
+    model.guard = NaNGuard(max_rollbacks=1)
+    poison(monkeypatch, loss, 2, 5, by=value)
+    words = f"epoch 2, batch 5: {TERMS[loss]} in the loss of the {player} is not finite .*; so it"
+    with pytest.raises(NonFiniteError, match=words):
+        fit(model, tmp_path, 3, epochs=2, callbacks=[watch])
+    assert all(p.isfinite().all() for p in model.parameters())
+    # the other player may have had its step, here and there
+    start, *steps, end = (
+        torch.cat([p.detach().flatten() for n, p in weights.items() if n.startswith(player)])
+        for weights in (*watch.weights, dict(model.named_parameters()))
+    )
+    moved = [not torch.equal(a, b) for a, b in pairwise([start, *steps, end])]
+    assert moved == [True, True, True, True, False]
+    assert torch.equal(steps[1], start)  # the second batch brought it back
+
+
+def test_a_run_that_may_not_step_back_stops_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    for words in ("; start anew with", f"; .* go on with resume={last} trainer.max_rollbacks=5"):
+        poison(monkeypatch, "generator_bce", 1)
+        with pytest.raises(NonFiniteError, match="^epoch 1, batch 1: loss_g in .*" + words):
+            fit(paper(), tmp_path, 1)
+        last.touch()
+
+
+@pytest.mark.parametrize("make", [warm, test_likelihood.make_model, paper])
+def test_rates_are_halved_by_a_step_back_whatever_the_schedule(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, watch = Watch(), Watch()
+    fit(make(), tmp_path, 3, callbacks=[usual])
+    model = make()
+    model.guard = NaNGuard(max_rollbacks=1)
+    loss = "generator_bce" if make is paper else "negative_log_likelihood"
+    poison(monkeypatch, loss, 1)
+    fit(model, tmp_path, 3, callbacks=[watch])
+    assert watch.rates[2:] == [[rate / 2 for rate in rates] for rates in usual.rates[2:]]
+
+
+def test_a_gradient_that_goes_wrong_alone_is_named(tmp_path: Path) -> None:
+    model = test_likelihood.make_model()
+    model.generator.start.weight.register_hook(lambda gradient: gradient * NAN)
+    with pytest.raises(NonFiniteError, match=r"batch 1: the gradient of the generator is not fini"):
+        fit(model, tmp_path, 1)
+
+
+def test_counts_that_go_wrong_are_named(tmp_path: Path) -> None:
+    model = test_markov.fitted(test_markov.make_pieces(3))
+    model.on_fit_start = lambda: None  # type: ignore[method-assign]  # it has counted
+    model.chain.ladders[0].strengths *= NAN
+    windows = model._windows(test_markov.make_pieces(3), 16)
+    trainer = Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False)
+    with pytest.raises(NonFiniteError, match="nll of the chain is not finite"):
+        trainer.fit(model, DataLoader(windows, batch_size=len(windows)))  # type: ignore[arg-type]
+
+
+def test_steps_back_are_counted_over_a_resume_and_come_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = paper()
+    model.guard = NaNGuard(max_rollbacks=2)
+    poison(monkeypatch, "discriminator_bce", 2, 7)
+    trainer = fit(model, tmp_path, 2, epochs=2)
+    assert model.guard.rate == 0.5
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    resumed = paper()
+    resumed.guard = NaNGuard(max_rollbacks=2)
+    poison(monkeypatch, "discriminator_bce", 1, 3)
+    trainer = Trainer(accelerator="cpu", max_epochs=4, logger=False, enable_checkpointing=False)
+    with pytest.raises(
+        NonFiniteError, match=r"epoch 4, batch 7: .*; so it is at 0.25 times the learning rates"
+    ):
+        trainer.fit(resumed, batches(resumed, 2), ckpt_path=tmp_path / "last.ckpt")
+    assert [o.param_groups[0]["lr"] for o in trainer.optimizers] == [0.001 / 4] * 2
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+def test_the_scaler_of_half_precision_is_left_to_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(scale: float) -> MixedPrecision:
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        return MixedPrecision("16-mixed", "cpu", scaler)
+
+    with torch.backends.mkldnn.flags(enabled=False):  # it has no LSTM in half precision
+        # so large a scale makes every gradient infinite: it must fall for a few steps
+        model, plugin = paper(), half(2.0**120)
+        before = [p.detach().clone() for p in model.parameters()]
+        fit(model, tmp_path, 20, epochs=4, plugins=[plugin])
+        assert plugin.scaler is not None
+        assert plugin.scaler.get_scale() < 2.0**120
+        assert all(p.isfinite().all() for p in model.parameters())
+        assert not all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+        # what the scale is not to blame for is caught
+        with monkeypatch.context() as patched:
+            poison(patched, "generator_bce", 3)
+            with pytest.raises(
+                NonFiniteError, match="batch 3: loss_g in the loss of the generator"
+            ):
+                fit(paper(), tmp_path, 4, plugins=[half(1024.0)])
+        model = paper()
+        model.generator.fc.weight.register_hook(lambda gradient: gradient * INF)
+        with pytest.raises(NonFiniteError, match="the gradient of the generator is not finite"):
+            fit(model, tmp_path, 8, plugins=[half(8.0)])
+
+
+def test_weights_that_went_wrong_are_never_saved(tmp_path: Path) -> None:
+    model = paper()
+    trainer = fit(model, tmp_path, 1)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    kept = (tmp_path / "last.ckpt").read_bytes()
+    with torch.no_grad():
+        model.generator.fc.bias[0] = INF
+    with pytest.raises(
+        NonFiniteError, match=r"generator\.fc\.bias is not finite, so no checkpoint"
+    ):
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+    assert (tmp_path / "last.ckpt").read_bytes() == kept

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from gan_music.config.schema import NGramConfig
+from gan_music.models.ngram import NGramModel
+from gan_music.music.piece import Piece
+from gan_music.representations.note_events import NoteEvents
+from tests.conftest import make_piece
+
+MOVEMENT = r"_\d$"
+
+
+def make_pieces(n: int, n_movements: int = 1) -> list[Piece]:
+    """Works ``a`` and on, each of so many movements."""
+    return [
+        replace(make_piece(i), name=f"{chr(97 + i // n_movements)}_{i % n_movements}")
+        for i in range(n)
+    ]
+
+
+def fitted(pieces: list[Piece]) -> NGramModel:
+    codec = NoteEvents(24)
+    codec.fit_starts(pieces)
+    model = NGramModel(NGramConfig("ngram"), codec_state=codec.state())
+    model.fit_pieces(pieces, window=16, movement=MOVEMENT)
+    return model
+
+
+def strengths(model: NGramModel) -> torch.Tensor:
+    return torch.cat([ladder.strengths for ladder in model.chain.ladders])
+
+
+def test_strengths_are_chosen_on_the_tenth_work() -> None:
+    pieces = make_pieces(12)
+    chosen = strengths(fitted(pieces))
+    assert not torch.equal(chosen, torch.ones_like(chosen))
+    # what else the tenth work might say changes them
+    pieces[9] = replace(make_piece(50), name=pieces[9].name)
+    assert not torch.equal(strengths(fitted(pieces)), chosen)
+
+
+def test_movements_of_one_work_are_held_out_together() -> None:
+    # twelve pieces, but only four works: none is held out
+    assert strengths(fitted(make_pieces(12, n_movements=3))).unique().tolist() == [1]
+
+
+def test_all_pieces_are_counted_in_the_end() -> None:
+    pieces = make_pieces(12)
+    model = fitted(pieces)
+    n_events = sum(16 * (-(-len(p) // 16)) for p in pieces)
+    for ladder in model.chain.ladders:
+        assert int(ladder.rungs[0].counts.sum()) == n_events
+
+
+def test_samples_are_pieces_of_their_seed() -> None:
+    model = fitted(make_pieces(3))
+    state = torch.get_rng_state()
+    pieces = model.sample(n_pieces=3, n_notes=20, seed=5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [len(p) for p in pieces] == [20, 20, 20]
+    again = model.sample(n_pieces=3, n_notes=20, seed=5)
+    assert [p.notes() for p in again] == [p.notes() for p in pieces]
+    other = model.sample(n_pieces=3, n_notes=20, seed=6)
+    assert [p.notes() for p in other] != [p.notes() for p in pieces]
+    for piece in model.sample(n_pieces=3, n_notes=20, seed=0, meter=(3, 4)):
+        assert piece.meters.tolist() == [[0, 3, 4]]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gan_music.networks.baselines.backoff import NEVER, Backoff, Counts, Query
+
+
+def query(histories: list[int], origins: list[int] | None = None) -> Query:
+    origin = origins if origins is not None else [0] * len(histories)
+    return Query(torch.tensor(histories), torch.tensor(origin))
+
+
+def test_witten_bell_by_hand() -> None:
+    # after 0: a a b; after 1: c. Of four symbols, d is never seen.
+    ladder = Backoff(4, [4, 4])
+    histories, symbols = [0, 0, 0, 1], torch.tensor([0, 0, 1, 2])
+    ladder.count([query([0] * 4), query(histories)], symbols)
+    p = ladder.probabilities([query([0, 0, 0]), query([0, 1, 7])])
+    # below: counts 2 1 1 of 4, three types, uniform below them: (c + 3/4) / 7
+    below = torch.tensor([2.75, 1.75, 1.75, 0.75]) / 7
+    assert p[0] == pytest.approx((torch.tensor([2.0, 1, 0, 0]) + 2 * below) / 5)
+    assert p[1] == pytest.approx((torch.tensor([0.0, 0, 1, 0]) + below) / 2)
+    # a context that was never seen says nothing
+    assert p[2] == pytest.approx(below)
+
+
+def test_symbols_counted_from_an_origin() -> None:
+    # symbols 0 to 3, counted from the last one: moves -3 to 3 have numbers 1 to 7
+    table = Counts(4, 8)
+    last, symbol = torch.tensor([1, 2, 0]), torch.tensor([2, 3, 2])  # moves +1, +1, +2
+    table.count(Query(torch.zeros(3, dtype=torch.int64), 4 - last), symbol)
+    at_1 = Query(torch.tensor([0]), torch.tensor([4 - 1]))
+    assert table.rows(at_1).tolist() == [[0, 0, 2, 1]]
+    # from 2, the move +2 would leave the range: it is not counted
+    at_2 = Query(torch.tensor([0]), torch.tensor([4 - 2]))
+    assert table.rows(at_2).tolist() == [[0, 0, 0, 2]]
+    assert [x.item() for x in table.of(at_2, torch.tensor([3]))] == [2, 2, 1]
+
+
+def test_what_has_no_context_is_not_counted() -> None:
+    table = Counts(3, 3)
+    table.count(query([NEVER, 0]), torch.tensor([1, 1]))
+    assert table.rows(query([NEVER, 0])).tolist() == [[0, 0, 0], [0, 1, 0]]
+
+
+def oracle(rungs: list[list[int]], symbols: list[int], at: list[int], n: int) -> list[Fraction]:
+    """The formula, in fractions: contexts of all notes a rung; those asked about."""
+    p = [Fraction(1, n)] * n
+    for histories, here in zip(rungs, at, strict=True):
+        seen = Counter(s for c, s in zip(histories, symbols, strict=True) if c == here)
+        if seen:
+            total, kinds = sum(seen.values()), len(seen)
+            p = [(seen[w] + kinds * p[w]) / Fraction(total + kinds) for w in range(n)]
+    return p
+
+
+notes = st.lists(st.tuples(*[st.integers(0, 3)] * 3, st.integers(0, 4)), min_size=1, max_size=40)
+
+
+@seed(0)
+@settings(max_examples=100, deadline=None)
+@given(notes, st.tuples(*[st.integers(0, 4)] * 3))
+def test_against_the_formula(rows: list[tuple[int, ...]], at: tuple[int, ...]) -> None:
+    *rungs, symbols = (list(column) for column in zip(*rows, strict=True))
+    ladder = Backoff(5, [5] * 3)
+    ladder.count([query(c) for c in rungs], torch.tensor(symbols))
+    p = ladder.probabilities([query([a]) for a in at])[0]
+    assert p.sum().item() == pytest.approx(1)
+    expected = [float(x) for x in oracle(rungs, symbols, list(at), 5)]
+    assert p.tolist() == pytest.approx(expected, rel=1e-5)
+    # asked for one by one, they are the same
+    each = ladder.log_probability([query([a] * 5) for a in at], torch.arange(5)).exp()
+    assert each.tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_strengths_follow_what_held_out_music_says() -> None:
+    """A context that tells everything is trusted, one that only seems to is not."""
+    rng = torch.Generator().manual_seed(0)
+
+    def draw(n: int) -> tuple[list[Query], Tensor]:
+        symbols = torch.randint(0, 8, (n,), generator=rng)
+        chance = torch.randint(0, n // 4, (n,), generator=rng)
+        zeros = torch.zeros_like(symbols)
+        return [Query(c, zeros) for c in (zeros, symbols, chance)], symbols
+
+    ladder = Backoff(8, [8] * 3)
+    ladder.count(*draw(400))
+    held, symbols = draw(400)
+    before = ladder.log_probability(held, symbols).mean()
+    ladder.fit_strengths(held, symbols)
+    after = ladder.log_probability(held, symbols).mean()
+    assert after > before + 0.3
+    _, everything, chance = ladder.strengths.tolist()
+    assert everything < 0.1
+    assert chance > 10
+
+
+def test_a_state_brings_tables_of_any_size_back() -> None:
+    ladder, other = Backoff(4, [4]), Backoff(4, [4])
+    ladder.count([query([0, 5, 5])], torch.tensor([1, 2, 3]))
+    other.load_state_dict(ladder.state_dict())
+    asked = [query([0, 5, 9])]
+    assert torch.equal(other.probabilities(asked), ladder.probabilities(asked))
+    # and into one that holds counts of its own
+    ladder.load_state_dict(Backoff(4, [4]).state_dict())
+    assert ladder.probabilities(asked).unique().tolist() == [0.25]

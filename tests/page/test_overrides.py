@@ -1,0 +1,75 @@
+"""What differs from the defaults, and the command that repeats a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+
+import pytest
+
+from gan_music.config.validate import compose_run
+from gan_music.page import overrides as settings
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("seed=3", "model.hidden_size=64"),
+        ("model=neo_saleem", "data=midi", "data.root=music"),
+        ("model=attention_lm",),
+        ("model=lstm_lm", "model.attention_span=7"),
+        ("experiment=crnn_gan", "data.root=a"),
+        ("model=ngram", "data.query=[bach,palestrina]", "trainer.patience=2"),
+        ("data.time_scales=[0.5,1.0]", "data.movement=null", "report=false"),
+    ],
+)
+def test_the_command_gives_the_same_settings(overrides: tuple[str, ...]) -> None:
+    config = dataclasses.asdict(compose_run(*overrides))
+    words = shlex.split(settings.command(config))
+    assert words[:3] == ["python", "-m", "gan_music.train"]
+    assert dataclasses.asdict(compose_run(*words[3:])) == config
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "a b",
+        "it's",
+        "back\\slash",
+        "end\\",
+        "\\'",
+        "a,b=c",
+        "${x}",
+        "[1]",
+        "true",
+        "12",
+        "1e3",
+        "é",
+    ],
+)
+def test_any_text_survives_the_command(root: str) -> None:
+    config = dataclasses.asdict(compose_run("data=midi", "data.root=x"))
+    config["data"]["root"] = root
+    words = shlex.split(settings.command(config))
+    assert compose_run(*words[3:]).data.root == root
+
+
+def test_only_what_differs_is_told() -> None:
+    config = dataclasses.asdict(compose_run("model=lstm_lm", "seed=5", "name=mine"))
+    assert settings.differences(config) == (["model=lstm_lm"], {"seed": (5, 0)})
+
+
+def test_settings_of_another_version() -> None:
+    config = dataclasses.asdict(compose_run())
+    config["model"]["gone"] = 1
+    config["collapse"].pop("patience")
+    assert settings.differences(config) == ([], {"model.gone": (1, None)})
+
+
+def test_what_varies_over_runs() -> None:
+    configs = [
+        {"name": "a", "seed": 1, "model": {"size": 2}},
+        {"name": "b", "seed": 1, "model": {"size": 3, "rate": 0.1}},
+    ]
+    assert settings.varying(configs) == ["model.size", "model.rate"]
