@@ -117,10 +117,10 @@ class CRNNGAN(MusicGAN):
             # What is compared is -log D(G(z)). The paper prints the generator's loss as
             # log(1 - D(G(z))), which is never positive, so that no loss of D could lie below 70 %
             # of it; its released code has -log D(G(z)), too.
-            adversarial = adversarial.averaged_generator_bce(score_fake.detach())
+            loss_g_bce = adversarial.averaged_generator_bce(score_fake.detach())
             rest = frozen(
                 # the same in each process, since a step is all processes'
-                self.over_processes(adversarial).item(),
+                self.over_processes(loss_g_bce).item(),
                 self.over_processes(loss_d.detach()).item(),
                 self.settings.freeze_below,
             )
@@ -146,7 +146,7 @@ class CRNNGAN(MusicGAN):
             (log_real, _), (log_fake, _) = map(adversarial.decision, (score_real, score_fake))
             self.log_train(
                 loss_d=loss_d,
-                loss_g=adversarial,
+                loss_g=loss_g_bce,
                 score_real=log_real.exp().mean(),
                 score_fake=log_fake.exp().mean(),
                 # the decision is right where it lies on the right side of a half

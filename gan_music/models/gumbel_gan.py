@@ -86,13 +86,13 @@ class GumbelGAN(EventModel, MusicGAN):
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         s = self.settings
         opt_g, opt_d = self.both_optimizers()
-        space, adversarial = self.generator.space, not self.warm
+        space, is_adversarial = self.generator.space, not self.warm
         number = self.number
         self._schedule(opt_g, number)
 
         z = self.generator.noise(len(batch))
         # one rollout serves both players
-        if adversarial or number % s.warm_start_d_every == 0:
+        if is_adversarial or number % s.warm_start_d_every == 0:
             gumbel = self.generator.gumbel(len(batch), batch.shape[1])
             fake = self.generator.rollout(z, gumbel, space.starts(batch))
             fake = fake.where(space.present(batch)[..., None], PADDING)
@@ -110,17 +110,17 @@ class GumbelGAN(EventModel, MusicGAN):
                 score_fake=score_fake.sigmoid().mean(),
                 accuracy_d=adversarial.accuracy(score_real, score_fake),
             )
-            if not adversarial:
+            if not is_adversarial:
                 self.log_train(loss_g=adversarial.generator_bce(score_fake))
 
-        if not adversarial or number % s.n_critic == 0:
+        if not is_adversarial or number % s.n_critic == 0:
             with self.toggled_optimizer(opt_g):
                 terms = {}
-                if adversarial:
+                if is_adversarial:
                     relaxed = self.generator.relaxed(fake, z, gumbel, temperature=s.temperature)
                     terms["loss_g"] = adversarial.generator_bce(self.discriminator(fake, relaxed))
                     self.log_train(loss_g=terms["loss_g"])
-                weight = s.likelihood_weight if adversarial else 1.0
+                weight = s.likelihood_weight if is_adversarial else 1.0
                 if weight > 0:
                     heard = add_input_noise(space, batch, s.input_noise)
                     known = self.generator.noise_of(batch, z)
