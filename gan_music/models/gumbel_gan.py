@@ -9,7 +9,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from gan_music.config.schema import GumbelGANConfig
-from gan_music.losses import likelihood
+from gan_music.losses import adversarial, likelihood
 from gan_music.models.base import MusicGAN, adam
 from gan_music.models.event_model import EventModel, averaged, cosine_decay, note_space
 from gan_music.networks.features.history import add_input_noise

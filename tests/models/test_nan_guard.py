@@ -14,7 +14,7 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.losses import adversarial, likelihood
+from gan_music.losses import adversarial, likelihood, policy_gradient
 from gan_music.models import crnn_gan
 from gan_music.models.base import MusicModel
 from gan_music.models.nan_guard import NaNGuard, NonFiniteError
@@ -73,7 +73,9 @@ def fit(model: MusicModel, folder: Path, n: int, *, epochs: int = 1, **settings:
 
 def poison(monkeypatch: pytest.MonkeyPatch, name: str, *calls: int, by: float = NAN) -> None:
     """Have a loss be ``by`` at these of its calls, from 1."""
-    place: Any = next(m for m in (adversarial, likelihood, crnn_gan.F) if hasattr(m, name))
+    place: Any = next(
+        m for m in (adversarial, likelihood, policy_gradient, crnn_gan.F) if hasattr(m, name)
+    )
     real, count = getattr(place, name), iter(range(1, 1000))
 
     def wrong(*arguments: Any, **more: Any) -> Tensor:
