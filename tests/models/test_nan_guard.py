@@ -21,8 +21,8 @@ from gan_music.models.nan_guard import NaNGuard, NonFiniteError
 from tests.models import (
     test_crnn_gan,
     test_gumbel_gan,
-    test_likelihood,
-    test_markov,
+    test_language_model,
+    test_ngram,
     test_paper,
     test_reinforce_gan,
 )
@@ -59,7 +59,7 @@ def batches(model: MusicModel, n: int) -> DataLoader[Tensor]:
     elif isinstance(model, test_paper.NeoSaleemGAN):
         data = torch.arange(12.0 * n).reshape(4 * n, 3) % 7
     else:
-        data = test_likelihood.windows(model, 4 * n)  # type: ignore[arg-type]
+        data = test_language_model.windows(model, 4 * n)  # type: ignore[arg-type]
     generator = torch.Generator()  # the data's own: it leaves the global random state alone
     return DataLoader(data, batch_size=4, generator=generator)  # type: ignore[arg-type]
 
@@ -98,7 +98,7 @@ WRONG = [
     (gumbel_gan, "discriminator_bce", "discriminator", NAN),
     (gumbel_gan, "generator_bce", "generator", INF),
     (warm, "negative_log_likelihood", "generator", NAN),
-    (test_likelihood.make_model, "negative_log_likelihood", "generator", INF),
+    (test_language_model.make_model, "negative_log_likelihood", "generator", INF),
     (test_reinforce_gan.make_model, "discriminator_bce", "discriminator", NAN),
     (test_reinforce_gan.make_model, "policy_gradient", "generator", INF),
     (paper, "discriminator_bce", "discriminator", INF),
@@ -162,7 +162,7 @@ def test_a_run_that_may_not_step_back_stops_at_once(
         last.touch()
 
 
-@pytest.mark.parametrize("make", [warm, test_likelihood.make_model, paper])
+@pytest.mark.parametrize("make", [warm, test_language_model.make_model, paper])
 def test_rates_are_halved_by_a_step_back_whatever_the_schedule(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,17 +177,17 @@ def test_rates_are_halved_by_a_step_back_whatever_the_schedule(
 
 
 def test_a_gradient_that_goes_wrong_alone_is_named(tmp_path: Path) -> None:
-    model = test_likelihood.make_model()
+    model = test_language_model.make_model()
     model.generator.start.weight.register_hook(lambda gradient: gradient * NAN)
     with pytest.raises(NonFiniteError, match=r"batch 1: the gradient of the generator is not fini"):
         fit(model, tmp_path, 1)
 
 
 def test_counts_that_go_wrong_are_named(tmp_path: Path) -> None:
-    model = test_markov.fitted(test_markov.make_pieces(3))
+    model = test_ngram.fitted(test_ngram.make_pieces(3))
     model.on_fit_start = lambda: None  # type: ignore[method-assign]  # it has counted
     model.chain.ladders[0].strengths *= NAN
-    windows = model._windows(test_markov.make_pieces(3), 16)
+    windows = model._windows(test_ngram.make_pieces(3), 16)
     trainer = Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False)
     with pytest.raises(NonFiniteError, match="nll of the chain is not finite"):
         trainer.fit(model, DataLoader(windows, batch_size=len(windows)))  # type: ignore[arg-type]
