@@ -47,7 +47,6 @@ class DataConfig:
     root: str | None
     query: str | list[str]
     cache_dir: str | None
-    velocity: bool
     jitter: bool
     movement: str | None
     reader: str = chosen("auto", "fast", "music21", "published")
@@ -66,6 +65,49 @@ class DataConfig:
     memory_mb: int = bounded(128, 2**30)
     max_held_out: int = bounded(1, default=2048)
     on_device: bool | None = None
+
+
+@dataclass
+class RepresentationConfig:
+    """What music becomes for the networks; explained in conf/representation."""
+
+    name: str
+
+
+@dataclass
+class NoteEventsConfig(RepresentationConfig):
+    """Notes as categories; explained in conf/representation/note_events.yaml."""
+
+    velocity: bool
+
+
+@dataclass
+class NoteTriplesConfig(RepresentationConfig):
+    """Neo & Saleem's real numbers; explained in conf/representation/note_triples.yaml."""
+
+    use_offsets: bool
+
+
+@dataclass
+class NoteQuadruplesConfig(RepresentationConfig):
+    """C-RNN-GAN's real numbers; explained in conf/representation/note_quadruples.yaml."""
+
+    hertz: bool
+
+
+class RepresentationEntry(NamedTuple):
+    """What a ``representation.name`` stands for: its settings and its class."""
+
+    settings: type[RepresentationConfig]
+    # module:class below gan_music.representations; imported when it is built
+    made: str
+
+
+REPRESENTATIONS: dict[str, RepresentationEntry] = {
+    "note_events": RepresentationEntry(NoteEventsConfig, "note_events:NoteEvents"),
+    "note_triples": RepresentationEntry(NoteTriplesConfig, "note_triples:NoteTriples"),
+    "note_quadruples": RepresentationEntry(NoteQuadruplesConfig, "note_quadruples:NoteQuadruples"),
+}
 
 
 @dataclass
@@ -105,7 +147,6 @@ class NeoSaleemConfig:
     """Networks and training of the paper's GAN; explained in conf/model/paper.yaml."""
 
     name: str
-    use_offsets: bool
     hidden_size: int = bounded(1, 16384)
     n_layers: int = bounded(1, 16)
     noise_size: int = bounded(1, 65536)
@@ -172,7 +213,6 @@ class CRNNGANConfig:
     """Networks and training of C-RNN-GAN; explained in conf/model/crnn_gan.yaml."""
 
     name: str
-    hertz: bool
     feature_matching: bool
     hidden_size: int = bounded(1, 16384)
     n_layers: int = bounded(1, 16)
@@ -265,6 +305,7 @@ class TrainConfig:
     stop_on_collapse: bool
     collapse: CollapseConfig
     data: DataConfig
+    representation: RepresentationConfig
     model: Any
     trainer: TrainerConfig
     samples: SamplesConfig

@@ -22,7 +22,7 @@ from omegaconf.errors import (
     MissingMandatoryValue,
 )
 
-from gan_music.config.schema import MODELS, TrainConfig
+from gan_music.config.schema import MODELS, REPRESENTATIONS, TrainConfig
 from gan_music.system.errors import UserError
 
 
@@ -34,6 +34,11 @@ def conf_dir() -> Path:
 
 
 T = TypeVar("T")
+# groups whose settings depend on their ``name``
+_BY_NAME: dict[str, typing.Mapping[str, Any]] = {
+    "model": MODELS,
+    "representation": REPRESENTATIONS,
+}
 
 
 def compose_run(*overrides: str) -> TrainConfig:
@@ -87,15 +92,15 @@ def plain(values: Any) -> bool:
 
 
 def known_keys(schema: type, prefix: str = "") -> list[str]:
-    """All keys of a schema, dotted; a model's are those of every model."""
+    """All dotted keys of a schema; a model's and a representation's are those of all of them."""
     keys = []
     for f in dataclasses.fields(schema):
         name = prefix + f.name
         keys.append(name)
         nested = _types(schema)[f.name]
-        if name == "model":
-            for model in MODELS.values():
-                keys += known_keys(model.settings, "model.")
+        if name in _BY_NAME:
+            for entry in _BY_NAME[name].values():
+                keys += known_keys(entry.settings, f"{name}.")
         elif dataclasses.is_dataclass(nested):
             keys += known_keys(typing.cast(type, nested), name + ".")
     return keys
@@ -105,7 +110,8 @@ def unknown_key(schema: type, key: str) -> UserError:
     """The sentence for a key that does not exist, with the nearest that does."""
     keys = known_keys(schema)
     if key in keys:
-        return UserError(f"the key {key} is another model's: --cfg job shows all of this one's.")
+        group = key.partition(".")[0]
+        return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
     if key == "experiment":
         return UserError("the experiment's file must begin with the line '# @package _global_'.")
     last = key.rsplit(".", 1)[-1]
@@ -146,8 +152,8 @@ def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
                 raise UserError(f"{key} has no value: give one, {key}=...")
             continue
         value = values[name]
-        if name == "model":
-            arguments[name] = _model(value)
+        if name in _BY_NAME:
+            arguments[name] = _by_name(name, value)
         elif dataclasses.is_dataclass(hints[name]):
             if not isinstance(value, dict):
                 raise UserError(f"{key}={value} is a single value, but {key} is a group of keys.")
@@ -157,11 +163,12 @@ def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
     return schema(**arguments)
 
 
-def _model(value: Any) -> Any:
+def _by_name(key: str, value: Any) -> Any:
+    entries = _BY_NAME[key]
     name = value.get("name") if isinstance(value, dict) else value
-    if not isinstance(value, dict) or not isinstance(name, str) or name not in MODELS:
-        raise UserError(f"model.name={name} is no model: choose one of {', '.join(MODELS)}.")
-    return _instance(MODELS[name].settings, value, "model.")
+    if not isinstance(value, dict) or not isinstance(name, str) or name not in entries:
+        raise UserError(f"{key}.name={name} is no {key}: choose one of {', '.join(entries)}.")
+    return _instance(entries[name].settings, value, f"{key}.")
 
 
 def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) -> Any:

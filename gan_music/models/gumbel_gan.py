@@ -15,7 +15,7 @@ from gan_music.models.event_model import EventModel, averaged, cosine_decay, not
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.networks.lstm_generator import LSTMGenerator
-from gan_music.networks.note_space import PADDING
+from gan_music.representations.base import PADDING
 from gan_music.representations.note_events import NoteEvents
 
 

@@ -75,7 +75,7 @@ def finish(
         "val_distance": val_distance,
         "n_clipped": n_clipped,
         "n_copies_rejected": n_thrown,
-        "n_values": sum(map(len, pieces)) * len(data.codec.names),
+        "n_values": sum(map(len, pieces)) * len(data.representation.names),
         "while_training": alarm.summary(),
         "cost": {
             "n_weights": model.n_weights,

@@ -49,9 +49,9 @@ from gan_music.training.devices import (
     strategy,
 )
 from gan_music.training.factory import (
-    build_codec,
     build_data,
     build_model,
+    check_readable,
     warm_start,
     write_as_trained,
 )
@@ -95,6 +95,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     keep_end = keeps_end(config)
     config, resume = where_to_start(config, folder)
     check_devices(config)
+    check_readable(config.model, config.representation)
     begun = None if resume else warm_start(config)
     begin(folder, call())
     _quiet()
@@ -102,7 +103,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
 
     seed_everything(config.seed, verbose=False)
     data = _read(config, folder)
-    model = build_model(config.model, data.codec.state(), plain)
+    model = build_model(config.model, data.representation.state(), plain)
     if begun is not None:
         assert isinstance(model, EventModel)
         model.init_from(begun)
@@ -169,7 +170,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
 
 def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
     """The data, read; from here on, the folder is a run's."""
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
     assert data.extraction is not None

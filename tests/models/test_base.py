@@ -16,7 +16,6 @@ from tests.models import test_crnn_gan, test_gumbel_gan, test_likelihood, test_m
 def paper() -> NeoSaleemGAN:
     settings = NeoSaleemConfig(
         name="neo_saleem",
-        use_offsets=False,
         hidden_size=8,
         n_layers=1,
         noise_size=4,
