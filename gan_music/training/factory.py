@@ -12,15 +12,12 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint, what_it_may_be
+from gan_music.config.data_settings import DataConfig
+from gan_music.config.fields import Entry
 from gan_music.config.invocation import user_path
-from gan_music.config.schema import (
-    MODELS,
-    REPRESENTATIONS,
-    DataConfig,
-    RepresentationConfig,
-    TrainConfig,
-    TrainerConfig,
-)
+from gan_music.config.model_settings import MODELS
+from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
+from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
@@ -37,21 +34,21 @@ _OF_ANY_LENGTH = (".pairs", ".counts")
 
 def model_class(settings: Any) -> type[MusicModel]:
     """The class that a model's settings are for; only its own module is imported."""
-    made = _imported("models", MODELS[settings.name].made)
+    made = _imported(MODELS[settings.name])
     assert issubclass(made, MusicModel)
     return made
 
 
 def representation_class(settings: RepresentationConfig) -> type[Representation]:
     """The class of a representation's settings; only its own module is imported."""
-    made = _imported("representations", REPRESENTATIONS[settings.name].made)
+    made = _imported(REPRESENTATIONS[settings.name])
     assert issubclass(made, Representation)
     return made
 
 
-def _imported(room: str, made: str) -> Any:
-    module, _, name = made.partition(":")
-    return getattr(importlib.import_module(f"gan_music.{room}.{module}"), name)
+def _imported(entry: Entry) -> Any:
+    module, _, name = entry.made.partition(":")
+    return getattr(importlib.import_module(f"gan_music.{module}"), name)
 
 
 def build_representation(settings: RepresentationConfig, grid: int) -> Representation:
