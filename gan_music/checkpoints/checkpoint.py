@@ -17,12 +17,13 @@ from omegaconf import OmegaConf
 
 from gan_music import __version__
 from gan_music.checkpoints.migrations import SCHEMA_VERSION
-from gan_music.checkpoints.safe_unpickler import ArchiveError, Shape, read_shapes
+from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked, is_plain
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
+from gan_music.system.zip_sizes import ArchiveError
 
 # Bach's chorales: the checkpoint that comes with the package
 PRETRAINED = Path(__file__).parent.parent / "pretrained" / "chorales.ckpt"

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.checkpoints.safe_unpickler import stored
 from gan_music.io.read import resolve
 from gan_music.music.piece import Piece, Rounding
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
+from gan_music.system.zip_sizes import member_sizes
 
 # Raise it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 3
@@ -63,7 +63,7 @@ class NoteCache:
         try:
             path = self._path(key)
             with zipfile.ZipFile(path) as archive:
-                stored(archive, path.stat().st_size)  # so that it takes no more than it has
+                member_sizes(archive, path.stat().st_size)  # so that it takes no more than it has
             # opened here: numpy leaves a damaged archive open
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:

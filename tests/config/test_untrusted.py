@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, save_sampler
-from gan_music.checkpoints.safe_unpickler import ArchiveError, Shape, read_shapes
+from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
 from gan_music.config.untrusted import check_folder
 from gan_music.system.errors import UserError
+from gan_music.system.zip_sizes import ArchiveError
 from gan_music.training.factory import restore_model
 from tests.conftest import run_command
 
