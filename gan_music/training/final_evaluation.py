@@ -27,7 +27,7 @@ from gan_music.metrics.evaluation import Evaluation, EvaluationSettings, evaluat
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
-from gan_music.page.html import leave_report
+from gan_music.page.html import write_report_or_warn
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.training.callbacks.measuring import CollapseAlarm, EpochLine, SampleQuality
@@ -89,7 +89,7 @@ def finish(
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     _log_hyperparameters(trainer, config, figures)
     if config.report:
-        leave_report([folder], folder / "report.html")
+        write_report_or_warn([folder], folder / "report.html")
     log.info("%s", _closing_lines(folder, figures))
     return figures
 
