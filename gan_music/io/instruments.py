@@ -1,4 +1,7 @@
-"""The instruments of General MIDI (level 1): a program's number, 0 to 127, and its name."""
+"""General MIDI (level 1) instruments: the name of each program, 0 to 127.
+
+The table is kept here because symusic has none and pretty_midi is only in the extra ``audio``.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import difflib
 
 from gan_music.system.errors import UserError
 
-# in groups of eight: pianos, chromatic percussion, organs, guitars, basses, strings, ensemble,
-# brass, reeds, pipes, leads, pads, effects, of the world, percussion, sound effects
+# In groups of eight: pianos, chromatic percussion, organs, guitars, basses, strings, ensembles,
+# brass, reeds, pipes, synth leads, synth pads, synth effects, ethnic, percussion, sound effects.
 _NAMES = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano,
     Electric Piano 1, Electric Piano 2, Harpsichord, Clavinet,
@@ -39,27 +42,27 @@ _NAMES = """
     """
 GENERAL_MIDI = tuple(" ".join(name.split()) for name in _NAMES.split(","))
 
-# what people say, and the one of several that they mean
+# Common short names that several instruments contain.
 _SHORT = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65}
 
 
 def program(instrument: str) -> int:
-    """The program, 0 to 127, of a name or a number; case and punctuation do not matter.
+    """The program, 0 to 127, of an instrument's name or number.
 
-    A part of a name will do where only one instrument has it.
+    Case and punctuation are ignored. Part of a name is enough if only one instrument contains it.
 
     Raises
     ------
     UserError
-        If it is none, or could be several; lists those that are near.
+        If no instrument or several match. It lists similar names.
     """
     if instrument.strip().isdecimal():
         number = int(instrument)
         if number < len(GENERAL_MIDI):
             return number
         raise UserError(
-            f"instrument={instrument} is no program of General MIDI: give 0 (piano) to 127, or a "
-            "name such as instrument=harpsichord."
+            f"instrument={instrument} is no program of General MIDI: give 0 (piano) to 127, or a name "
+            "such as instrument=harpsichord."
         )
     wanted = _plain(instrument)
     names = [_plain(name) for name in GENERAL_MIDI]
@@ -67,17 +70,19 @@ def program(instrument: str) -> int:
         return names.index(wanted)
     if wanted in _SHORT:
         return _SHORT[wanted]
-    within = [i for i, name in enumerate(names) if wanted and wanted in name]
-    if len(within) == 1:
-        return within[0]
-    near = within or [names.index(n) for n in difflib.get_close_matches(wanted, names, 4, 0.5)]
-    if not near:
+    containing = [i for i, name in enumerate(names) if wanted and wanted in name]
+    if len(containing) == 1:
+        return containing[0]
+    similar = containing or [
+        names.index(name) for name in difflib.get_close_matches(wanted, names, 4, 0.5)
+    ]
+    if not similar:
         words = {word: i for i, name in reversed([*enumerate(names)]) for word in name.split()}
-        near = [words[w] for w in difflib.get_close_matches(wanted, words, 4, 0.6)]
-    listed = ", ".join(f"{GENERAL_MIDI[i]} ({i})" for i in near[:8])
-    if within:
-        raise UserError(f"instrument={instrument} could be {listed}: give one of them.")
-    hint = f"near are {listed}" if near else "give a name or a number, such as instrument=violin"
+        similar = [words[w] for w in difflib.get_close_matches(wanted, words, 4, 0.6)]
+    listed = ", ".join(f"{GENERAL_MIDI[i]} ({i})" for i in similar[:8])
+    if containing:
+        raise UserError(f"instrument={instrument} could be {listed}: choose one of them.")
+    hint = f"similar names are {listed}" if similar else "give a name or a number"
     raise UserError(f"instrument={instrument} is no instrument of General MIDI: {hint}.")
 
 

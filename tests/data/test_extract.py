@@ -82,7 +82,7 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
         r"caf\udce9.mid",
     }
     assert result.rejects["empty.mid"] == "is empty"
-    assert result.rejects["pipe.mid"] == "is no file but a pipe, a socket or a device"
+    assert result.rejects["pipe.mid"] == "is a pipe, a socket or a device, not a file"
     assert result.rejects["here.mid"] == "cannot be opened: Too many levels of symbolic links"
     assert result.rejects["gone.mid"] == "cannot be opened: No such file or directory"
     assert "no MIDI file" in result.rejects[r"caf\udce92.mid"]
