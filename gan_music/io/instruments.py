@@ -61,8 +61,8 @@ def program(instrument: str) -> int:
         if number < len(GENERAL_MIDI):
             return number
         raise UserError(
-            f"instrument={instrument} is no program of General MIDI: give 0 (piano) to 127, or a name "
-            "such as instrument=harpsichord."
+            f"instrument={instrument} is no program of General MIDI: give 0 (piano) to 127, or a "
+            "name such as instrument=harpsichord."
         )
     wanted = _plain(instrument)
     names = [_plain(name) for name in GENERAL_MIDI]

@@ -30,7 +30,7 @@ _MAX_ROWS = 40
 
 
 class _Scale(NamedTuple):
-    """The pitch range of all rolls in a picture, and their velocity colours if velocities differ."""
+    """The pitch range of all rolls in a picture, and their colours if velocities differ."""
 
     low: int
     high: int
@@ -152,7 +152,7 @@ def _draw(
     scale: _Scale,
     before: Bar | None = None,
 ) -> None:
-    """Draw one roll from ``start`` to ``stop`` in steps. Its axis counts quarter notes from ``start``.
+    """Draw one roll from ``start`` to ``stop`` in steps. Its axis is in quarter notes.
 
     The first meter is labelled if it differs from that of the bar ``before``.
     """
