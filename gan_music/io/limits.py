@@ -1,7 +1,8 @@
 """Limits on files and pieces.
 
-A file is checked before it is read, its pieces afterwards. The time and the memory that reading may
-take are limited by ``data.timeout_s`` and ``data.memory_mb``.
+A file is checked before it is read, its pieces afterwards. Each check raises a
+:class:`~gan_music.io.errors.ReadError` with the reason. The time and the memory of reading are
+limited by ``data.timeout_s`` and ``data.memory_mb``.
 """
 
 from __future__ import annotations
@@ -26,13 +27,7 @@ _XML_SUFFIXES = (".xml", ".musicxml")
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that is no regular file, is empty or is too large, without opening it.
-
-    Raises
-    ------
-    ReadError
-        With the reason.
-    """
+    """Refuse a path that is no regular file, is empty or is too large, without opening it."""
     try:
         status = path.stat()
     except OSError as error:
@@ -52,11 +47,6 @@ def check_content(path: Path) -> None:
 
     A few lines of entities can expand to gigabytes, and no notation program writes them. XML allows
     declarations only before the root element, so the check ends there.
-
-    Raises
-    ------
-    ReadError
-        With the reason.
     """
     check_file(path)
     suffix = path.suffix.lower()
@@ -70,13 +60,7 @@ def check_content(path: Path) -> None:
 
 
 def check_pieces(pieces: Sequence[Piece]) -> None:
-    """Refuse pieces longer than ``MAX_QUARTERS``: a damaged time would make millions of measures.
-
-    Raises
-    ------
-    ReadError
-        With the reason.
-    """
+    """Refuse pieces longer than ``MAX_QUARTERS``, which damaged times would make."""
     for piece in pieces:
         if len(piece) and (piece.onset + piece.duration).max() > MAX_QUARTERS * piece.grid:
             raise ReadError(f"is longer than {MAX_QUARTERS:,} quarter notes")

@@ -1,12 +1,8 @@
 """Reads and writes MIDI files.
 
-Two readers share the checks of the file and the rounding to the grid. They differ only in how they
-pair note-on and note-off events:
-
-- :func:`read_fast` uses symusic (C++);
-- :func:`read_music21` uses music21 (Python), which is hundreds of times slower.
-
-Their pairings differ in two cases, both within one track and channel:
+:func:`read_fast` uses symusic (C++), :func:`read_music21` uses music21 (Python), which is hundreds
+of times slower. They share the checks of the file and the rounding to the grid. They pair note-on
+and note-off events differently in two cases, both within one track and channel:
 
 - *Two note-ons of a pitch, then two note-offs.* In symusic the first note-off ends the first note
   and the second ends the second, as is usual. In music21 both notes end at the first note-off, and

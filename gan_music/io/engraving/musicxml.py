@@ -32,22 +32,8 @@ from music21 import (
 )
 from music21.musicxml.m21ToXml import GeneralObjectExporter
 
-from gan_music.io.engraving.notation import (
-    Staff,
-    key_signature,
-    measures,
-    separate_voices,
-    spell,
-    split_hands,
-)
-from gan_music.io.engraving.note_values import (
-    TICKS,
-    Measure,
-    Note,
-    NoteValue,
-    note_values,
-    quantize,
-)
+from gan_music.io.engraving import notation
+from gan_music.io.engraving.note_values import TICKS, Measure, Note, NoteValue, notate, quantize
 from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import Piece
 from gan_music.system.atomic_files import replacing
@@ -64,9 +50,9 @@ def write_musicxml(piece: Piece, path: Path, *, program: int = 0) -> None:
 
 
 def _score(piece: Piece, program: int) -> stream.Score:
-    bars = measures(piece)
-    sharps = key_signature(piece)
-    left, is_one_hand = split_hands(piece)
+    bars = notation.measures(piece)
+    sharps = notation.key_signature(piece)
+    left, is_one_hand = notation.split_hands(piece)
     scale = TICKS / piece.grid
     score = stream.Score()
     # Without a composer, music21 writes its own name.
@@ -79,7 +65,7 @@ def _score(piece: Piece, program: int) -> stream.Score:
             for start, end, number in zip(*times, piece.pitch[mine].tolist(), strict=True)
         ]
         placed, triplets = quantize(notes, bars)
-        staves.append((Staff(separate_voices(placed), triplets), placed))
+        staves.append((notation.Staff(notation.separate_voices(placed), triplets), placed))
     end = max((n.end for _, placed in staves for n in placed), default=0)
     bars = [b for b in bars if b.start < end] or bars[:1]
     for number, (staff, placed) in enumerate(staves):
@@ -114,7 +100,11 @@ def _clef(notes: Sequence[Note], default: clef.Clef) -> clef.Clef:
 
 
 def _fill(
-    part: stream.Part, staff: Staff, bars: Sequence[Measure], sharps: int, first_clef: clef.Clef
+    part: stream.Part,
+    staff: notation.Staff,
+    bars: Sequence[Measure],
+    sharps: int,
+    first_clef: clef.Clef,
 ) -> None:
     """Append the measures of a staff to its part."""
     before: Measure | None = None
@@ -140,7 +130,7 @@ def _fill(
             here = voice[at[number] :]
             stop = next((i for i, c in enumerate(here) if c.start >= bar.end), len(here))
             if stop:
-                sounding.append((number, note_values(here[:stop], bar, staff.triplets)))
+                sounding.append((number, notate(here[:stop], bar, staff.triplets)))
         if not sounding or sounding[0][0] > 0:  # the first voice fills every measure
             sounding.insert(0, (0, []))
         for number, written in sounding:
@@ -169,7 +159,7 @@ def _rests(bar: Measure, is_short: bool) -> list[note.Rest]:
         whole.fullMeasure = True
         return [whole]
     rests = []
-    for value in note_values([], bar, {}):
+    for value in notate([], bar, {}):
         rests.append(note.Rest(quarterLength=_quarters(value.end - value.start)))
         rests[-1].offset = _quarters(value.start - bar.start)
     return rests
@@ -187,7 +177,7 @@ def _element(value: NoteValue, sharps: int, triplets: dict[int, int]) -> note.Ge
         return note.Rest(duration=length)
     pitches = []
     for number in value.pitches:
-        step, alter, octave = spell(number, sharps)
+        step, alter, octave = notation.spell(number, sharps)
         # music21 always prints an explicit natural.
         pitches.append(pitch.Pitch(step=step, accidental=alter or None, octave=octave))
     made = (

@@ -141,9 +141,7 @@ def _best_part(ticks: int, times: Sequence[int]) -> tuple[int, float]:
     return part, costs[part]
 
 
-def note_values(
-    voice: Sequence[Chord], measure: Measure, triplets: dict[int, int]
-) -> list[NoteValue]:
+def notate(voice: Sequence[Chord], measure: Measure, triplets: dict[int, int]) -> list[NoteValue]:
     """The notes and rests of a voice in a measure, which they fill without gaps."""
     spans: list[tuple[int, int, Chord | None]] = []
     at = measure.start

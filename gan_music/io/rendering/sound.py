@@ -23,8 +23,6 @@ from gan_music.music.piece import COMMON_TIME, Piece
 from gan_music.system.atomic_files import replacing
 from gan_music.system.errors import UserError
 
-SUFFIXES = (".wav", ".flac")
-
 _INSTALL = "sound needs the extra audio: pip install 'gan_music[audio]' (make train installs it)."
 _PEAK = 10 ** (-1 / 20)  # one decibel below clipping
 _TAIL = 1.5  # seconds after the end of the last note, for its release
@@ -110,13 +108,9 @@ def write_sound(
 
     Raises
     ------
-    ValueError
-        If the suffix is another.
     UserError
         As in :func:`synthesize`.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path}: the suffix of a sound file is {' or '.join(SUFFIXES)}")
     sound, rate = synthesize(piece, soundfont=soundfont, program=program)
     import soundfile
 

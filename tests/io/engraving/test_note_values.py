@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.io.engraving.note_values import Chord, Measure, Note, note_values, quantize
+from gan_music.io.engraving.note_values import Chord, Measure, Note, notate, quantize
 
 COMMON = Measure(1, 0, 96, 4, 4)
 
@@ -16,7 +16,7 @@ def written(
 ) -> list[tuple[int, int]]:
     """Starts and ends of the note values for these spans of one voice."""
     cells = {int(k[1:]): v for k, v in triplets.items()}
-    return [v[:2] for v in note_values([Chord(a, b, (60,)) for a, b in chords], bar, cells)]
+    return [v[:2] for v in notate([Chord(a, b, (60,)) for a, b in chords], bar, cells)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_beats_of_compound_meters_are_dotted() -> None:
 
 def test_a_triplet_is_not_merged_with_other_beats() -> None:
     # two thirds of a beat and the next half of a beat are tied
-    found = note_values([Chord(8, 36, (60,))], COMMON, {0: 24})
+    found = notate([Chord(8, 36, (60,))], COMMON, {0: 24})
     assert [v[:2] for v in found[:3]] == [(0, 8), (8, 24), (24, 36)]
     assert [(v.tie_stop, v.tie_start) for v in found[1:3]] == [(False, True), (True, False)]
     # a note from beat to beat needs no tie
@@ -53,8 +53,8 @@ def test_a_triplet_is_not_merged_with_other_beats() -> None:
 
 def test_a_note_over_a_barline_is_tied() -> None:
     chord = Chord(72, 120, (60, 64))
-    (_, before) = note_values([chord], COMMON, {})[-2:]
-    after = note_values([chord], COMMON._replace(start=96, end=192), {})[0]
+    (_, before) = notate([chord], COMMON, {})[-2:]
+    after = notate([chord], COMMON._replace(start=96, end=192), {})[0]
     assert before == (72, 96, (60, 64), False, True)
     assert after == (96, 120, (60, 64), True, False)
 
@@ -94,7 +94,7 @@ def test_times_move_to_the_best_division(
     edges=st.lists(st.integers(0, 400), min_size=2, max_size=24, unique=True),
 )
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_every_voice_is_written_in_note_values(meter: tuple[int, int], edges: list[int]) -> None:
+def test_every_voice_is_written_in_notate(meter: tuple[int, int], edges: list[int]) -> None:
     length = 96 * meter[0] // meter[1]
     bars = [Measure(i, i * length, (i + 1) * length, *meter) for i in range(500 // length + 1)]
     edges = sorted(edges)
@@ -105,7 +105,7 @@ def test_every_voice_is_written_in_note_values(meter: tuple[int, int], edges: li
             voice.append(Chord(note.start, note.end, (60,)))
     plain = {3, 6, 12, 24, 48, 96, 192, 9, 18, 36, 72, 144}
     for bar in bars:
-        found = note_values(voice, bar, triplets)
+        found = notate(voice, bar, triplets)
         # they fill the bar without gaps
         assert [s.start for s in found] == [
             bar.start,
