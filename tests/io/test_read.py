@@ -152,16 +152,12 @@ def _sounding(notes: list[tuple[int, int, int]]) -> Counter[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        ("page.mid", b"<html><body>not found</body></html>"),
-        ("empty.mid", b""),
-        ("header.mid", b"MThd\x00\x00\x00\x06\x00\x01\x00\x00\x01\xe0"),
-        ("silent.mid", scores.midi_bytes(scores.END)),
         ("broken.musicxml", scores.MUSICXML[:300].encode()),
         ("empty.abc", b""),
         ("not.mxl", b"PK\x03\x04 and no more"),
     ],
 )
-def test_a_broken_file_raises_with_a_reason(tmp_path: Path, file: str, content: bytes) -> None:
+def test_a_broken_score_raises_with_a_reason(tmp_path: Path, file: str, content: bytes) -> None:
     path = tmp_path / file
     path.write_bytes(content)
     with pytest.raises(ReadError, match=r"\w"):
