@@ -15,8 +15,8 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_music.config.validate import compose_run
-from gan_music.io.formats import write_pieces
 from gan_music.io.rendering.sound import sound_available
+from gan_music.io.write import write_pieces
 from gan_music.page.html import write_report
 from gan_music.page.record import read_run
 from tests.conftest import make_piece

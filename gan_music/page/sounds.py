@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.music.piece import Piece
 
 INSTALL = (
