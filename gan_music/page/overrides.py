@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from gan_music.config.validate import conf_dir
+from gan_music.config.validate import conf_dir, flatten
 
 _IGNORED = ("name", "resume", "debug")  # without effect on training
 
