@@ -1,4 +1,4 @@
-"""``python -m gan_music.extract``: fill the cache, and say what was read."""
+"""``python -m gan_music.extract``: fills the cache and reports what was read."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def _extract(config: ExtractConfig) -> None:
         raise
     print(result.table())
     size = _size(*cache.size())
-    print(f"cache: {cache.root} ({result.n_cached:,} of these files were in it; {size} in all)")
+    print(f"cache: {cache.root} ({result.n_cached:,} of these files were in it; {size} in total)")
     _write_rejects(result, rejects)
     if config.pack:
-        print(f"pack: {config.pack}; train on it by data=midi data.root={config.pack}")
+        print(f"pack: {config.pack}; train on it with data=midi data.root={config.pack}")
     if config.picture:
         from gan_music.io.rendering.overview import draw_overview
 
@@ -70,7 +70,7 @@ def _size(n_entries: int, n_bytes: int) -> str:
 def _write_rejects(extraction: Extraction, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     extraction.write_rejects(path)
-    print(f"refused files, one a line: {path}")
+    print(f"refused files, one per line: {path}")
 
 
 if __name__ == "__main__":

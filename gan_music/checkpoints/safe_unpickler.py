@@ -19,7 +19,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_music.system.zip_members import member_sizes
+from gan_music.system.zip_sizes import ArchiveError, member_sizes
 
 _BYTES = {
     "FloatStorage": 4,
@@ -34,10 +34,6 @@ _BYTES = {
     "BoolStorage": 1,
 }
 _REFERENCES = {"PUT", "BINPUT", "LONG_BINPUT"}
-
-
-class ArchiveError(ValueError):
-    """A file is not one of torch's, or not what torch writes of plain values and tensors."""
 
 
 class Shape(NamedTuple):
