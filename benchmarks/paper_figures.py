@@ -23,7 +23,7 @@ from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.metrics.piece.histograms import attribute
 from gan_music.music.piece import Piece
-from gan_music.training.factory import build_codec, build_data, restore_model
+from gan_music.training.factory import build_data, restore_model
 
 N_NOTES = 10_000
 LOGGED = (1, 2, 5, 8, 10, 12)  # epochs in the log that the paper's author published
@@ -33,14 +33,11 @@ def losses(run: Path) -> dict[str, dict[float, float]]:
     """The logged losses by player and by the time in epochs."""
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
-    last = max(e.step for e in events.TensorBoardScalars("epoch"))
-    n_epochs = max(int(e.value) for e in events.TensorBoardScalars("epoch")) + 1
+    last = max(e.step for e in events.Scalars("epoch"))
+    n_epochs = max(int(e.value) for e in events.Scalars("epoch")) + 1
     batches = (last + 1) / n_epochs  # an epoch's
     return {
-        player: {
-            (e.step + 1) / batches: e.value
-            for e in events.TensorBoardScalars(f"train/loss_{player}")
-        }
+        player: {(e.step + 1) / batches: e.value for e in events.Scalars(f"train/loss_{player}")}
         for player in "dg"
     }
 
@@ -87,7 +84,7 @@ def main() -> None:
     config = checked(
         TrainConfig, OmegaConf.create(load_checkpoint(run / "checkpoints" / "last.ckpt").config)
     )
-    data = build_data(config.data, build_codec(config), seed=0)
+    data = build_data(config.data, config.representation, seed=0)
     pieces = data.extract().pieces
     path = run / "checkpoints" / "last.ckpt"
     model = restore_model(load_checkpoint(path), path)

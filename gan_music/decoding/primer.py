@@ -50,7 +50,7 @@ class Primer:
 
         Events without velocity get the median velocity of the piece.
         """
-        piece, sampled = self.piece, representation.decode(ids)
+        piece, sampled = self.piece, representation.decode(ids).piece
         first = int(piece.onset[-1]) + int(representation.offset_bins[ids[0, 0]])
         velocity = sampled.velocity
         if not representation.velocity:

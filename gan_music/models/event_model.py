@@ -135,9 +135,9 @@ class EventModel(MusicModel):
                 "model.n_style_components above 0 needs a data module, to fit outlines to"
             )
         space, n = self.generator.space, len(self.generator.style_prior.weights)
-        windows, pieces = zip(*data.plain_training_batches(), strict=True)
-        found = torch.cat([style_vector(space, w.to(self.device)) for w in windows])
-        mixture = fit_style_prior(found, torch.cat(pieces), n_components=n)
+        batches = list(data.unaugmented_batches())
+        found = torch.cat([style_vector(space, b.x.to(self.device)) for b in batches])
+        mixture = fit_style_prior(found, torch.cat([b.piece for b in batches]), n_components=n)
         for generator in (self.generator, self.sampler):
             assert generator.style_prior is not None
             generator.style_prior.set_mixture(mixture)
@@ -146,7 +146,7 @@ class EventModel(MusicModel):
         """What the steps would have to ask the device for, asked once."""
         self.number = int(self.n_batches)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.padded = getattr(getattr(data, "train_items", None), "has_padding", True)
+        self.padded = getattr(data, "has_padding", True)
 
     def count_batch(self) -> None:
         """One more is done."""

@@ -8,14 +8,14 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from gan_music.config.schema import GumbelGANConfig
+from gan_music.config.model_settings import GumbelGANConfig
 from gan_music.losses import adversarial, likelihood
 from gan_music.models.base import MusicGAN, adam
 from gan_music.models.event_model import EventModel, averaged, cosine_decay, note_space
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.networks.lstm_generator import LSTMGenerator
-from gan_music.networks.note_space import PADDING
+from gan_music.representations.base import PADDING
 from gan_music.representations.note_events import NoteEvents
 
 

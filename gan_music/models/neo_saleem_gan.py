@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import DataConfig, NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN, adam
 from gan_music.music.piece import DEFAULT_TEMPO, Piece
@@ -27,6 +27,7 @@ class NeoSaleemGAN(MusicGAN):
     """
 
     settings: NeoSaleemConfig
+    reads = ("note_triples",)
 
     def __init__(
         self,
@@ -42,10 +43,6 @@ class NeoSaleemGAN(MusicGAN):
             noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
         )
         self.discriminator = NeoSaleemDiscriminator(hidden_size=size, n_layers=n_layers)
-
-    @classmethod
-    def make_codec(cls, settings: NeoSaleemConfig, data: DataConfig) -> NoteTriples:
-        return NoteTriples(data.grid, use_offsets=settings.use_offsets)
 
     @property
     def has_temperature(self) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.datasets import Item, WindowDataset
+from gan_music.data.datasets import MusicDataset
 from gan_music.data.split import work_of
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.sample import draw_starts
@@ -20,6 +20,7 @@ from gan_music.models.event_model import note_space
 from gan_music.music.piece import DEFAULT_TEMPO, Piece
 from gan_music.networks.baselines.ngram_counts import NGramCounts
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.windows import WindowSpec
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class NGramModel(MusicModel):
             starts = draw_starts(self.codec, min(_BATCH, n_pieces - first), meter, rng)
             events = self.chain.rollout(starts, n_notes, rng, temperature=temperature)
             pieces += [
-                self.codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
+                self.codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}").piece
                 for i, ids in enumerate(events.cpu().numpy())
             ]
         return pieces
@@ -136,5 +137,5 @@ class NGramModel(MusicModel):
         return pieces
 
     def _windows(self, pieces: Sequence[Piece], length: int) -> Tensor:
-        windows = WindowDataset(pieces, self.codec, length=length, stride=length, pad_short=True)
-        return windows.__getitems__([Item(i) for i in range(len(windows))]).to(self.device)
+        dataset = MusicDataset(pieces, self.codec, WindowSpec(length, length, pad_short=True))
+        return dataset.unaugmented(range(len(dataset))).x.to(self.device)

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.config.validate import compose_run
 from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.primer import Primer
@@ -22,7 +22,7 @@ from gan_music.models.ngram import NGramModel
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import METERS, NoteEvents, meter_id
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_model
+from gan_music.training.factory import build_model, build_representation
 from tests.conftest import make_piece
 from tests.networks.test_lstm_generator import make_generator, starts
 
@@ -53,7 +53,7 @@ def test_an_n_gram_model_continues_the_last_two_events() -> None:
     # every note is followed by the next in the scale, the time by the last two of three
     onset = np.cumsum([0, 24, 12, 12] * 30)[:-1]
     tune = Piece.from_arrays(onset, [12] * 119, [60 + i % 12 for i in range(119)], grid=24)
-    model = NGramModel(NGramConfig("ngram"), codec_state=codec.state())
+    model = NGramModel(NGramConfig(name="ngram"), codec_state=codec.state())
     model.fit_pieces([tune], window=119, movement=None)
     primer = Primer(tune.cut(0, 30))
     (piece,) = model.go_on(primer, n_pieces=1, n_notes=20, seed=0, temperature=0.05)
@@ -154,6 +154,8 @@ def test_gumbel_noise_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_model_of_noise_alone_says_so() -> None:
     for name in ("neo_saleem", "crnn_gan"):
         run = compose_run(f"model={name}", "model.hidden_size=8")
-        model = build_model(run.model, build_codec(run).state())
+        model = build_model(
+            run.model, build_representation(run.representation, run.data.grid).state()
+        )
         with pytest.raises(UserError, match=f"model.name={name} writes from noise alone"):
             model.go_on(Primer(make_piece(0)), n_pieces=1, n_notes=8, seed=0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gan_music.config.schema import NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.models.base import MusicModel
 from gan_music.models.neo_saleem_gan import NeoSaleemGAN
 from gan_music.representations.note_triples import NoteTriples
@@ -16,7 +16,6 @@ from tests.models import test_crnn_gan, test_gumbel_gan, test_language_model, te
 def paper() -> NeoSaleemGAN:
     settings = NeoSaleemConfig(
         name="neo_saleem",
-        use_offsets=False,
         hidden_size=8,
         n_layers=1,
         noise_size=4,

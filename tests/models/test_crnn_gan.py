@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gan_music.config.schema import CRNNGANConfig
+from gan_music.config.model_settings import CRNNGANConfig
 from gan_music.models.crnn_gan import CRNNGAN, Frozen, frozen, length_in_epoch
 from gan_music.representations.note_quadruples import NoteQuadruples
 from gan_music.system.errors import UserError
@@ -22,7 +22,6 @@ HIDDEN, LR, L2 = 10, 0.1, 0.01
 def make_model(codec_state: dict[str, Any] | None = None, **changes: Any) -> CRNNGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        "hertz": True,
         "hidden_size": HIDDEN,
         "n_layers": 2,
         "noise_size": 4,

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gan_music.config.schema import NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.models.neo_saleem_gan import NeoSaleemGAN
 from gan_music.representations.note_triples import NoteTriples
 
@@ -79,7 +79,6 @@ def plain_loop(
 def make_model(**changes: Any) -> NeoSaleemGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        "use_offsets": False,
         "hidden_size": 256,
         "n_layers": 2,
         "noise_size": 100,
