@@ -23,7 +23,7 @@ from tests.models import (
     test_gumbel_gan,
     test_language_model,
     test_ngram,
-    test_paper,
+    test_neo_saleem_gan,
     test_reinforce_gan,
 )
 from tests.models.players import make_trainer
@@ -41,7 +41,7 @@ def warm(**changes: Any) -> MusicModel:
 
 
 def paper() -> MusicModel:
-    return test_paper.make_model(hidden_size=8, noise_size=4)
+    return test_neo_saleem_gan.make_model(hidden_size=8, noise_size=4)
 
 
 def crnn() -> MusicModel:
@@ -56,7 +56,7 @@ def batches(model: MusicModel, n: int) -> DataLoader[Tensor]:
     """``n`` batches of four."""
     if isinstance(model, crnn_gan.CRNNGAN):
         data = test_crnn_gan.real_windows(n)
-    elif isinstance(model, test_paper.NeoSaleemGAN):
+    elif isinstance(model, test_neo_saleem_gan.NeoSaleemGAN):
         data = torch.arange(12.0 * n).reshape(4 * n, 3) % 7
     else:
         data = test_language_model.windows(model, 4 * n)  # type: ignore[arg-type]
