@@ -79,7 +79,10 @@ def test_three_notes_are_no_error(folders: Path) -> None:
         (("reference=nowhere", "generated=other"), "error: reference="),
         (("reference=reference", "generated=damaged"), "error: generated=damaged: none of 1 files"),
         (("reference=reference", "generated=other", "train=empty"), "error: train="),
-        (("reference=reference", "generated=other", "window=2"), "error: window=2 must be from 8"),
+        (
+            ("reference=reference", "generated=other", "window=2"),
+            "error: window=2 must be at least 8",
+        ),
         (("refrence=reference",), "error: the key refrence does not exist: did you mean reference"),
     ],
 )

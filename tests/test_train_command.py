@@ -421,7 +421,7 @@ def test_a_job_that_fails_does_not_stop_the_others(train: Command, tmp_path: Pat
     assert "Traceback" in (sweep / "0" / "train.log").read_text()
     status = json.loads((sweep / "0" / "status.json").read_text())
     assert status["status"] == "failed"
-    assert status["error"] == "model.hidden_size=-1 must be from 1 to 16384."
+    assert status["error"] == "model.hidden_size=-1 must be at least 1."
     assert (sweep / "1" / "metrics.json").is_file()
     assert not (sweep / "report.html").exists()  # report=false
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music.config.schema import CRNNGANConfig
+from gan_music.config.model_settings import CRNNGANConfig
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
 from gan_music.losses import adversarial

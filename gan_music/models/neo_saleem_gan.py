@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
 from gan_music.losses import adversarial

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
 from gan_music.decoding.sample import draw_starts
