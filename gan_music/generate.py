@@ -146,7 +146,9 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
     return Primer(pieces[0], n_heard=config.primer_notes, included=config.include_primer)
 
 
-def _print_files(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]) -> None:
+def _print_files(
+    config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]
+) -> None:
     """Print the files, and what they hold."""
     for piece, (first, *more) in list(zip(pieces, written, strict=True))[:_MAX_LISTED]:
         print(

@@ -130,9 +130,7 @@ class CRNNGAN(MusicGAN):
             opt_d.step()
 
         if self.log_due:
-            p_real, p_fake = (
-                adversarial.decision(s)[0].exp() for s in (score_real, score_fake)
-            )
+            p_real, p_fake = (adversarial.decision(s)[0].exp() for s in (score_real, score_fake))
             self.log_train(
                 loss_d=loss_d,
                 loss_g=loss_g_bce,

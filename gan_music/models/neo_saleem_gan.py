@@ -86,9 +86,7 @@ class NeoSaleemGAN(MusicGAN):
     def _sample(self, request: SampleRequest) -> list[Piece]:
         """Each note has its own noise."""
         rng = torch.Generator(self.device).manual_seed(request.seed)
-        notes = (
-            self.generator(self._noise(request.length, rng)) for _ in range(request.n_pieces)
-        )
+        notes = (self.generator(self._noise(request.length, rng)) for _ in range(request.n_pieces))
         return self.decode((x.float().cpu().numpy() for x in notes), request)
 
     def _noise(self, n: int, rng: torch.Generator | None = None) -> Tensor:

@@ -89,9 +89,7 @@ def checkpoints(folder: Path, last: LastCheckpoint, *, patience: int | None) -> 
     return [best, last, *stopping]  # last.ckpt holds the state of best, which so comes first
 
 
-def build_trainer(
-    settings: TrainerConfig, callbacks: Sequence[Callback], folder: Path
-) -> Trainer:
+def build_trainer(settings: TrainerConfig, callbacks: Sequence[Callback], folder: Path) -> Trainer:
     """The trainer of a run in this folder."""
     scalars = TensorBoardScalars(
         folder,
