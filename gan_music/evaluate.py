@@ -27,7 +27,7 @@ def _evaluate(config: EvaluateConfig) -> None:
 
     from gan_music.metrics.evaluation import Settings, compare
     from gan_music.metrics.table import table
-    from gan_music.system.atomic_files import replacing
+    from gan_music.system.atomic_files import atomic_write
 
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)
@@ -45,7 +45,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)
     path = out / "metrics.json"
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     report.notes.append(f"All figures: {path}")
     print(table(report))

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.system.errors import UserError
 
 _HELP = """\

@@ -16,8 +16,8 @@ import torch
 
 from gan_music.data.cache import NoteCache
 from gan_music.runs import status as jobs
-from gan_music.runs.provenance import environment, say_what_differs, write_environment
-from gan_music.system.atomic_files import replacing
+from gan_music.runs.provenance import environment, warn_of_differences, write_environment
+from gan_music.system.atomic_files import atomic_write
 from gan_music.training.run import _write_config
 from tests.conftest import TINY, Command, make_piece, run_command, start_command
 
@@ -130,29 +130,29 @@ def test_other_data_or_versions_are_told_of(
     pieces = [make_piece(seed) for seed in range(3)]
     made = environment(pieces)
     write_environment(made, tmp_path)
-    say_what_differs(environment([make_piece(seed) for seed in range(3)]), tmp_path)
+    warn_of_differences(environment([make_piece(seed) for seed in range(3)]), tmp_path)
     assert not caplog.messages
-    say_what_differs(environment(pieces[1:]), tmp_path)
+    warn_of_differences(environment(pieces[1:]), tmp_path)
     assert f"the data are not those of {tmp_path}: it had 3 pieces with 360 notes" in caplog.text
     caplog.clear()
     # a note that is another, with as many of them
-    say_what_differs(environment([make_piece(7), *pieces[1:]]), tmp_path)
+    warn_of_differences(environment([make_piece(7), *pieces[1:]]), tmp_path)
     assert "and these are 3 with 360" in caplog.text
     caplog.clear()
-    here = made["processor"]
+    here = made["cpu"]
     assert here
-    made["versions"]["torch"], made["processor"] = "1.0", "abacus"
+    made["versions"]["torch"], made["cpu"] = "1.0", "abacus"
     write_environment(made, tmp_path)
-    say_what_differs(environment(pieces), tmp_path)
+    warn_of_differences(environment(pieces), tmp_path)
     (message,) = caplog.messages
     assert f"torch 1.0 (here {torch.__version__})" in message
-    assert f"processor abacus (here {here})" in message
+    assert f"cpu abacus (here {here})" in message
 
 
 def leave_a_run(folder: Path, state: str, settings: str) -> Path:
     folder.mkdir(parents=True)
-    jobs.begin(folder, {"overrides": [], "cwd": "."})
-    jobs.end(folder, state, {"overrides": [], "cwd": "."})
+    jobs.begin_run(folder, {"overrides": [], "cwd": "."})
+    jobs.end_run(folder, state, {"overrides": [], "cwd": "."})
     (folder / "config.yaml").write_text(settings)
     return folder
 
@@ -162,41 +162,41 @@ THE_SAME = "seed: 1\ndata: {root: null}\n"
 
 
 def test_the_newest_unfinished_run_is_the_one_to_go_on_with(tmp_path: Path) -> None:
-    assert jobs.unfinished(OURS, ".", tmp_path) is None
+    assert jobs.find_unfinished(OURS, ".", tmp_path) is None
     older = leave_a_run(tmp_path / "quick" / "1", jobs.INTERRUPTED, THE_SAME)
     newer = leave_a_run(tmp_path / "mine", jobs.FAILED, THE_SAME + "checkpoint: {every: 7}\n")
     for name, state in (("2", jobs.DONE), ("3", jobs.PRUNED)):
         leave_a_run(tmp_path / "quick" / name, state, THE_SAME)
     leave_a_run(tmp_path / "quick" / "4", jobs.INTERRUPTED, "seed: 2\ndata: {root: null}\n")
     os.utime(older / "status.json", (1, 1))
-    assert jobs.unfinished(OURS, ".", tmp_path) == newer
+    assert jobs.find_unfinished(OURS, ".", tmp_path) == newer
     # while another process is at work there, it is passed over: each gets one of its own
     code = (
         "import sys, pathlib, gan_music.runs.status as jobs\n"
-        f"print(jobs.unfinished({OURS!r}, '.', pathlib.Path(sys.argv[1])))\n"
+        f"print(jobs.find_unfinished({OURS!r}, '.', pathlib.Path(sys.argv[1])))\n"
     )
     found = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == str(older)
-    jobs.end(newer, jobs.DONE, {"overrides": [], "cwd": "."})
+    jobs.end_run(newer, jobs.DONE, {"overrides": [], "cwd": "."})
 
 
 def test_what_a_killed_writer_left_goes_at_the_next_start(tmp_path: Path) -> None:
     left = tmp_path / "checkpoints" / f".last.ckpt.{'0' * 32}.tmp"
     left.parent.mkdir()
     left.write_bytes(b"half")
-    with replacing(tmp_path / "checkpoints" / "best.ckpt") as temporary:
+    with atomic_write(tmp_path / "checkpoints" / "best.ckpt") as temporary:
         temporary.write_bytes(b"whole")
-        jobs.begin(tmp_path, {"overrides": [], "cwd": "."})
+        jobs.begin_run(tmp_path, {"overrides": [], "cwd": "."})
         assert not left.exists()
         assert temporary.exists()  # its writer lives
-    jobs.end(tmp_path, jobs.DONE, {"overrides": [], "cwd": "."})
+    jobs.end_run(tmp_path, jobs.DONE, {"overrides": [], "cwd": "."})
     assert (tmp_path / "checkpoints" / "best.ckpt").read_bytes() == b"whole"
     entry = tmp_path / "ab" / f".{'ab' * 32}.npz.{'0' * 32}.tmp"
     entry.parent.mkdir()
     entry.write_bytes(b"half")
-    NoteCache(tmp_path, 24).remove_leftovers()
+    NoteCache(tmp_path, 24).remove_temporaries()
     assert not list(tmp_path.rglob("*.tmp"))
 
 

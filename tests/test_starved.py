@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.io.read import read
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO

@@ -160,7 +160,7 @@ def test_a_sweep_does_not_look_for_a_run_to_go_on_with(train: Command) -> None:
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     code = (
         "import sys, time, gan_music.runs.status as jobs, pathlib\n"
-        "jobs.begin(pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'})\n"
+        "jobs.begin_run(pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'})\n"
         "print('there', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -171,13 +171,13 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(UserError, match="another process is at work"):
-            jobs.begin(tmp_path, call)
-        jobs.end(tmp_path, jobs.FAILED, call, error="it could not begin.")
+            jobs.begin_run(tmp_path, call)
+        jobs.end_run(tmp_path, jobs.FAILED, call, error="it could not begin.")
         assert jobs.read_status(tmp_path)["pid"] == other.pid
         assert jobs.read_status(tmp_path)["status"] == jobs.RUNNING
         other.kill()
-    jobs.begin(tmp_path, call)  # what has died is in nobody's way
-    jobs.end(tmp_path, jobs.DONE, call, val_distance=0.25)
+    jobs.begin_run(tmp_path, call)  # what has died is in nobody's way
+    jobs.end_run(tmp_path, jobs.DONE, call, val_distance=0.25)
     assert jobs.read_status(tmp_path)["val_distance"] == 0.25
     assert jobs.read_status(tmp_path)["overrides"] == ["seed=1"]
 
@@ -187,16 +187,16 @@ def test_of_several_processes_the_first_that_fails_is_told_of(tmp_path: Path) ->
     code = (
         "import sys, gan_music.runs.status as jobs, pathlib\n"
         "folder, call = pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'}\n"
-        "jobs.begin(folder, call)\n"
-        "jobs.end(folder, jobs.FAILED, call, error='the cause.')\n"
+        "jobs.begin_run(folder, call)\n"
+        "jobs.end_run(folder, jobs.FAILED, call, error='the cause.')\n"
     )
-    jobs.begin(tmp_path, call)
+    jobs.begin_run(tmp_path, call)
     done = run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1")
     assert done.returncode == 0, done.stderr
     assert jobs.read_status(tmp_path)["error"] == "the cause."
-    jobs.end(tmp_path, jobs.FAILED, call, error="the other one is gone.")
+    jobs.end_run(tmp_path, jobs.FAILED, call, error="the other one is gone.")
     assert jobs.read_status(tmp_path)["error"] == "the cause."
-    jobs.begin(tmp_path, call)  # another try
+    jobs.begin_run(tmp_path, call)  # another try
     assert jobs.read_status(tmp_path)["error"] is None
-    jobs.end(tmp_path, jobs.FAILED, call, error="it fell.")
+    jobs.end_run(tmp_path, jobs.FAILED, call, error="it fell.")
     assert jobs.read_status(tmp_path)["error"] == "it fell."

@@ -22,7 +22,7 @@ import numpy as np
 from gan_music.checkpoints.safe_unpickler import stored
 from gan_music.io.read import resolve
 from gan_music.music.piece import Piece, Rounding
-from gan_music.system.atomic_files import remove_leftovers, replacing
+from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
 
 # Raise it whenever the same bytes would be read as other notes.
@@ -93,10 +93,10 @@ class NoteCache:
             meters=np.concatenate([p.meters for p in content]),
         )
 
-    def remove_leftovers(self) -> None:
+    def remove_temporaries(self) -> None:
         """Remove what writers that were killed had not finished; those that live go on."""
         for folder in self.root.glob("[0-9a-f][0-9a-f]"):
-            remove_leftovers(folder, "*.npz")
+            remove_temporaries(folder, "*.npz")
 
     def size(self) -> tuple[int, int]:
         """How many entries there are, of all settings and versions, and their bytes."""
@@ -151,7 +151,7 @@ class NoteCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub has a keyword there
         except OSError as error:
             raise UserError(

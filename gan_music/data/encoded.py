@@ -15,7 +15,7 @@ from torch import Tensor
 from gan_music.data.pack import PackedPieces
 from gan_music.music.piece import IntArray, Piece, lengths
 from gan_music.representations.note_events import NoteEvents
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 
 # the largest id is a position: 8 quarters of at most 960 steps
@@ -84,7 +84,7 @@ def _write(
     pieces: PackedPieces, codec: NoteEvents, scale: float, path: Path, shape: tuple[int, int]
 ) -> None:
     header = {"descr": _ID.str, "fortran_order": False, "shape": shape}
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for ids in _ids(pieces, codec, scale):
             file.write(ids.tobytes())

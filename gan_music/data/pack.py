@@ -22,8 +22,9 @@ import numpy as np
 
 from gan_music.music.piece import IntArray, Piece, Rounding
 from gan_music.representations.note_events import NoteEvents
-from gan_music.system.atomic_files import is_taken, replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 _VERSION = 1
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
@@ -183,7 +184,7 @@ def _building(folder: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True, exist_ok=True)
     mark = os.open(temporary, os.O_RDONLY)
     try:
-        if is_taken(mark):
+        if lock(mark) is False:
             raise UserError(
                 f"pack={folder} is being written by another command: wait for it, or name another "
                 "folder."
@@ -222,7 +223,7 @@ def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
                 digest.update(part)
     sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
     about = {"version": _VERSION, "grid": grid, "digest": digest.hexdigest(), "bytes": sizes}
-    with replacing(folder / "pack.json") as path:
+    with atomic_write(folder / "pack.json") as path:
         path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import symusic
 
 from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 _TICKS_PER_STEP = 20  # 24 steps a quarter give the usual 480 ticks
 
@@ -23,7 +23,7 @@ def write_midi(piece: Piece, path: Path, *, program: int = 0) -> None:
     ``program`` is the instrument, 0 to 127 by General MIDI.
     """
     data = midi_score(piece, program=program).dumps_midi()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 

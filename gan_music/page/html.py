@@ -10,13 +10,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan_music import __version__
-from gan_music.config.validate import flat
+from gan_music.config.validate import flatten
 from gan_music.page import content, curves, sounds
 from gan_music.page import overrides as settings
 from gan_music.page import sweep_table as ranking
 from gan_music.page.content import Player
 from gan_music.page.record import FINISHED, REAL, SAMPLES, Run, read_run
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     page = environment.get_template(name).render(
         version=__version__, headline=content.HEADLINE, verdicts=content.VERDICTS, **values
     )
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         # a folder's name may hold bytes that are no text
         temporary.write_text(page, encoding="utf-8", errors="replace")
 
@@ -87,7 +87,7 @@ def _one(run: Run) -> dict[str, Any]:
         "histograms": curves.histograms(run),
         "choices": choices,
         "changed": changed,
-        "settings": flat(run.config),
+        "settings": flatten(run.config),
         "command": settings.command(run.config) if run.config else "",
         "from_folder": settings.command_from_folder(run.folder) if run.config else "",
     }
@@ -111,7 +111,7 @@ def _many(runs: Sequence[Run]) -> dict[str, Any]:
         "runs": all_runs,
         "places": places,
         "keys": keys,
-        "flat": flat,
+        "flat": flatten,
         "drawn": drawn,
         "heard": [r for r in heard if r.samples],
         "real": real,

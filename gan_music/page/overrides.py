@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from gan_music.config.validate import conf_dir, flat
+from gan_music.config.validate import conf_dir, flatten
 
 # no part of what is trained
 _OF_THE_CALL = ("name", "resume", "debug")
@@ -28,7 +28,7 @@ def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any,
     Returns the groups to choose (``model=neo_saleem``), and by key, (the run's value, the default under
     these choices) where both differ. The groups are those that leave least to be said.
     """
-    settings = flat(config)
+    settings = flatten(config)
     best: tuple[list[str], dict[str, tuple[Any, Any]]] | None = None
     model = settings.get("model.name")
     for data in ("corpus", "midi") if settings.get("data.root") else ("corpus",):
@@ -64,7 +64,7 @@ def command_from_folder(folder: Path) -> str:
 
 def varying(configs: Iterable[dict[str, Any]]) -> list[str]:
     """The keys on which runs differ, the call's own aside."""
-    sets = [flat(c) for c in configs]
+    sets = [flatten(c) for c in configs]
     keys = dict.fromkeys(key for s in sets for key in s if key not in _OF_THE_CALL)
     return [k for k in keys if len({repr(s.get(k)) for s in sets}) > 1]
 
@@ -78,7 +78,7 @@ def _defaults(data: str, model: str) -> Settings:
         config = compose("train", ["name=report", f"data={data}", f"model={model}"])
     values = OmegaConf.to_container(config, throw_on_missing=False)
     assert isinstance(values, dict)
-    return flat({str(k): v for k, v in values.items()})
+    return flatten({str(k): v for k, v in values.items()})
 
 
 def _options(group: str) -> list[str]:

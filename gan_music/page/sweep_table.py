@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.config.validate import flat
+from gan_music.config.validate import flatten
 from gan_music.page.content import Numbered
 from gan_music.page.overrides import varying
 
@@ -41,7 +41,7 @@ def rank(runs: Sequence[Numbered]) -> list[Place]:
     keys = [k for k in varying([r.run.config for r in runs if r.run.config]) if k != _SEED]
     groups: dict[str, list[Numbered]] = {}
     for number, one in enumerate(runs):
-        settings = flat(one.run.config)
+        settings = flatten(one.run.config)
         # a run without settings, which failed before they stood, is like no other
         alike = repr([settings.get(k) for k in keys]) if settings else f"none {number}"
         groups.setdefault(alike, []).append(one)
@@ -50,7 +50,7 @@ def rank(runs: Sequence[Numbered]) -> list[Place]:
 
 
 def _place(group: list[Numbered], keys: list[str]) -> Place:
-    settings = flat(group[0].run.config)
+    settings = flatten(group[0].run.config)
     distances = [d for r in group if (d := r.run.val_distance) is not None]
     return Place(
         group,

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import SamplesConfig
-from gan_music.config.validate import flat
+from gan_music.config.validate import flatten
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import without_copies
 from gan_music.decoding.request import SampleRequest
@@ -26,7 +26,7 @@ from gan_music.metrics.evaluation import Settings, compare
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.sample_quality import SampleQuality
@@ -68,7 +68,7 @@ def evaluate_run(
     write_pieces(generated, folder / "samples")
     _write_sounds(generated, samples.n_sounds, folder / "samples")
     _write_picture(generated, pieces.test, samples.n_notes, folder / "samples.png")
-    with replacing(folder / "quality.txt") as temporary:
+    with atomic_write(folder / "quality.txt") as temporary:
         temporary.write_text(table(report) + "\n", encoding="utf-8")
     figures = {
         "best_epoch": checkpoint.epoch + 1,
@@ -85,7 +85,7 @@ def evaluate_run(
             "accelerator": _device_name(device),
         },
     } | report.as_json()
-    with replacing(folder / "metrics.json") as temporary:
+    with atomic_write(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     return figures
 
@@ -163,7 +163,7 @@ def log_hyperparameters(
     final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
     plain = {
         key: value if isinstance(value, int | float | bool) else str(value)
-        for key, value in flat(settings).items()
+        for key, value in flatten(settings).items()
     }
     logger.log_hyperparams(plain, final | {"final/val_distance": figures["val_distance"]})
     logger.save()

@@ -26,9 +26,9 @@ from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.page.html import leave_report
 from gan_music.page.record import REAL
-from gan_music.runs.provenance import environment, say_what_differs, write_environment
-from gan_music.runs.status import DONE, Pruned, begin, claimed, end, read_status
-from gan_music.system.atomic_files import replacing
+from gan_music.runs.provenance import environment, warn_of_differences, write_environment
+from gan_music.runs.status import DONE, Pruned, begin_run, end_run, read_status, require_claim
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import DeferredSignals
@@ -78,7 +78,7 @@ def train(config: TrainConfig) -> float:
     if is_done(config, folder):
         log.info("done already: %s", folder)
         return float(read_status(folder)["val_distance"])
-    claimed(folder)
+    require_claim(folder)
     try:
         return _train(config, folder)
     except KeyboardInterrupt:
@@ -101,7 +101,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     pretrained = None
     if checkpoint is None:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
-    begin(folder, call())
+    begin_run(folder, call())
     _quiet_lightning()
     settings = dataclasses.asdict(config)
 
@@ -182,7 +182,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
             "warm up for longer, or set stop_on_collapse=false."
         )
     distance = float(figures["val_distance"])
-    end(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
+    end_run(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
     return distance
 
 
@@ -198,7 +198,7 @@ def _read(data: MusicDataModule, settings: dict[str, Any], folder: Path) -> Spli
         (folder / "metrics.json").unlink(missing_ok=True)  # it marks a finished run
         write_config(settings, folder / "config.yaml")
         now = environment(data.extraction.pieces)
-        say_what_differs(now, folder)
+        warn_of_differences(now, folder)
         write_environment(now, folder)
         data.extraction.write_rejects(folder / "rejects.csv")
     return data.pieces
@@ -211,7 +211,7 @@ def write_config(settings: dict[str, Any], path: Path) -> None:
         f"--config-dir {shlex.quote(str(path.parent))} --config-name config\n"
         "defaults: [run_folder, _self_]\n" + OmegaConf.to_yaml(OmegaConf.create(settings))
     )
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -246,7 +246,7 @@ def _fit(
     signals: DeferredSignals,
 ) -> None:
     # several processes would stop on different batches
-    deferring = signals.noting() if trainer.world_size == 1 else nullcontext()
+    deferring = signals.deferring() if trainer.world_size == 1 else nullcontext()
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
     bf16 = on_cpu and "bf16" in trainer.precision
     with torch.backends.mkldnn.flags(enabled=not bf16 or has_bf16_lstm()), deferring:
@@ -256,7 +256,7 @@ def _fit(
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
             raise type(error.__context__) from error
-    signals.raise_noted()  # those that arrived after the last epoch
+    signals.raise_pending()  # those that arrived after the last epoch
 
 
 def _quiet_lightning() -> None:

@@ -102,7 +102,7 @@ def make_search(folder: Path, n_trials: int = 4, *, size: int = 8) -> search.Sea
 
 def work(found: search.Search, n: int) -> list[list[str]]:
     drawn = []
-    with found.at_work():
+    with found.working():
         for _ in range(n):
             trial, words = found.ask()
             drawn.append(words)
@@ -122,22 +122,22 @@ def test_a_search_that_goes_on_asks_what_the_undisturbed_one_would(tmp_path: Pat
 
 def test_processes_share_a_search(tmp_path: Path) -> None:
     a, b = make_search(tmp_path), make_search(tmp_path)
-    with a.at_work(), b.at_work():
+    with a.working(), b.working():
         (x, first), (y, second) = a.ask(), b.ask()
         assert (x.number, y.number) == (0, 1)
         assert first != second
         assert a.n_left() == b.n_left() == 2
         # who comes later sees that both are at work, and takes nothing from them
-        with make_search(tmp_path).at_work():
+        with make_search(tmp_path).working():
             assert a.n_left() == 2
 
 
 def test_what_a_dead_process_left_is_tried_again(tmp_path: Path) -> None:
     dead = make_search(tmp_path)
-    with dead.at_work():
+    with dead.working():
         _, words = dead.ask()
     found = make_search(tmp_path)
-    with found.at_work():
+    with found.working():
         assert found.n_left() == 4
         trial, again = found.ask()
         assert again == words

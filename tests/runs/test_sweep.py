@@ -40,8 +40,8 @@ def write_job(
     (folder / "status.json").write_text(json.dumps({"status": status, "cwd": "/here"} | more))
 
 
-def planned(*settings: dict[str, Any] | None) -> list[sweeps.Planned]:
-    return [sweeps.Planned((), s) for s in settings]
+def planned(*settings: dict[str, Any] | None) -> list[sweeps.PlannedJob]:
+    return [sweeps.PlannedJob((), s) for s in settings]
 
 
 def test_a_job_is_found_by_its_settings_and_others_get_free_folders(tmp_path: Path) -> None:
@@ -50,21 +50,21 @@ def test_a_job_is_found_by_its_settings_and_others_get_free_folders(tmp_path: Pa
     write_job(tmp_path / "2", settings(9, 1), "failed")
     write_job(tmp_path / "3", None, "failed")
     jobs = planned(settings(8, 3), settings(8, 2), None, settings(8, 1), settings(9, 1))
-    found = [(f.name, done) for _, f, done in sweeps.place(jobs, "/here", tmp_path)]
+    found = [(f.name, done) for _, f, done in sweeps.assign_folders(jobs, "/here", tmp_path)]
     # 0 and 2 are taken by others; what failed without a config is in nobody's way
     assert found == [("5", False), ("1", False), ("6", False), ("0", True), ("2", False)]
 
 
 def test_fresh_jobs_are_numbered(tmp_path: Path) -> None:
     jobs = planned(settings(8, 1), None, settings(8, 2))
-    assert [f.name for _, f, _ in sweeps.place(jobs, "/here", tmp_path)] == ["0", "1", "2"]
+    assert [f.name for _, f, _ in sweeps.assign_folders(jobs, "/here", tmp_path)] == ["0", "1", "2"]
 
 
 def test_a_relative_folder_of_music_is_another_one_elsewhere(tmp_path: Path) -> None:
     write_job(tmp_path / "0", settings(8, 1, "music"))
     (job,) = planned(settings(8, 1, "music"))
-    assert [d for *_, d in sweeps.place([job], "/here", tmp_path)] == [True]
-    assert [d for *_, d in sweeps.place([job], "/there", tmp_path)] == [False]
+    assert [d for *_, d in sweeps.assign_folders([job], "/here", tmp_path)] == [True]
+    assert [d for *_, d in sweeps.assign_folders([job], "/there", tmp_path)] == [False]
 
 
 def test_the_newest_sweep_with_such_a_job_is_gone_on_with(tmp_path: Path) -> None:
@@ -112,9 +112,8 @@ def test_jobs_without_one_that_is_done(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines()[-1] == "job 0 (seed=1) failed: it fell."
 
 
-def test_several_devices_are_refused_of_settings_composed_or_checked() -> None:
-    checked = compose_run("trainer.devices=2")
-    for config in (checked, OmegaConf.create({"trainer": {"devices": 2}})):
+def test_several_devices_are_refused_in_composed_and_in_validated_settings() -> None:
+    for trainer in (compose_run("trainer.devices=2").trainer, OmegaConf.create({"devices": 2})):
         with pytest.raises(UserError, match=r"trainer\.devices=2 in a sweep"):
-            sweeps.refuse_several_devices(config)
-    sweeps.refuse_several_devices(compose_run())
+            sweeps.refuse_several_devices(trainer)
+    sweeps.refuse_several_devices(compose_run().trainer)

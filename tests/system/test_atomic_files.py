@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gan_music.data.read_report import write_rejects
-from gan_music.system.atomic_files import cell, replacing
+from gan_music.system.atomic_files import atomic_write
+from gan_music.system.csv_cells import escape_formula
 from gan_music.training.callbacks.sample_logger import write_real
 from tests.conftest import make_piece
 
@@ -15,7 +16,7 @@ from tests.conftest import make_piece
 def test_a_file_is_replaced_once_the_block_has_ended(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("old")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -23,7 +24,7 @@ def test_a_file_is_replaced_once_the_block_has_ended(tmp_path: Path) -> None:
 
 
 def fail_halfway(path: Path) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("half")
         raise OSError("disk full")
 
@@ -39,11 +40,11 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["=cmd|'/C calc'!A0", "+1", "-1.mid", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
-    assert cell(text) == "'" + text
+    assert escape_formula(text) == "'" + text
 
 
 def test_other_cells_stay_as_they_are() -> None:
-    assert [cell(t) for t in ("", "bwv66.6", "a=b", "'tis", "../a")] == [
+    assert [escape_formula(t) for t in ("", "bwv66.6", "a=b", "'tis", "../a")] == [
         *("", "bwv66.6", "a=b", "'tis", "../a")
     ]
 

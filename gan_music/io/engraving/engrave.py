@@ -36,7 +36,7 @@ from gan_music.io.engraving.notation import Staff, hands, measures, spelled, voi
 from gan_music.io.engraving.note_values import TICKS, Measure, Note, Value, quantised, values
 from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 # How well each degree fits a major and a minor key (Temperley 2001, The Cognition of Basic Musical
 # Structures). The profiles of Krumhansl & Kessler miss the signature of every fourth piano piece.
@@ -50,7 +50,7 @@ def write_musicxml(piece: Piece, path: Path, *, program: int = 0) -> None:
     ``program`` is the instrument, 0 to 127 by General MIDI.
     """
     data = GeneralObjectExporter(_score(piece, program)).parse()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 _COLOUR = "#2b5b84"
 _N_VALUES = 16
@@ -40,7 +40,7 @@ def draw_overview(pieces: Sequence[Piece], path: Path, *, title: str) -> None:
         axis.set_axisbelow(True)
         axis.tick_params(labelsize=8, length=0)
         axis.spines[["top", "right", "left"]].set_visible(False)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, format="png", dpi=100)
 
 

@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 
 from gan_music.music.bars import Bar, bars_until
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 _COLOUR = "#2b5b84"
 _BARLINE, _BEAT, _OCTAVE, _BLACK_KEY = "#8a8a8a", "#e0e0e0", "#c4c4c4", "#f4f4f4"
@@ -240,5 +240,5 @@ def _save(figure: Figure, axes: Sequence[Axes], scale: _Scale, path: Path) -> No
         bar.set_label("velocity", fontsize=8)
         bar.ax.tick_params(labelsize=8, length=0)
         bar.outline.set_visible(False)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, format="png", dpi=100)

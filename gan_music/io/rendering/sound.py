@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gan_music.io.write import midi_score
 from gan_music.music.piece import COMMON_TIME, Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 
 SUFFIXES = (".wav", ".flac")
@@ -119,7 +119,7 @@ def write_sound(
     sound, rate = synthesize(piece, soundfont=soundfont, program=program)
     import soundfile
 
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         soundfile.write(temporary, sound, rate, format=path.suffix[1:].upper(), subtype="PCM_16")
 
 

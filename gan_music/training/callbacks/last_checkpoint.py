@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         # in memory first: torch hides why a file could not be written
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with replacing(path, durable=True) as temporary:
+        with atomic_write(path, durable=True) as temporary:
             temporary.write_bytes(content.getbuffer())
 
 
@@ -97,14 +97,14 @@ class LastCheckpoint(Checkpoint):
             return
         batch_number = trainer.fit_loop.total_batch_idx + 1
         due = self.every_n_batches is not None and batch_number % self.every_n_batches == 0
-        if due or self.signals.noted:
+        if due or self.signals.pending:
             self._save(trainer)
-        self.signals.raise_noted()
+        self.signals.raise_pending()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._has_ended = trainer.should_stop
         self._save(trainer)
-        self.signals.raise_noted()
+        self.signals.raise_pending()
 
     def _save(self, trainer: Trainer) -> None:
         # first the scalars up to here, which a resumed run does not log again
