@@ -110,7 +110,7 @@ class EventModel(MusicModel):
         mixture = fit_style_prior(vectors, pieces, n_components=n)
         for generator in (self.generator, self.sampler):
             assert generator.style_prior is not None
-            generator.style_prior.follow(mixture)
+            generator.style_prior.set_mixture(mixture)
 
     def on_train_start(self) -> None:
         self.batch_number = int(self.n_batches)

@@ -13,7 +13,7 @@ from torch import Tensor
 from gan_music.config.model_settings import NGramConfig
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
-from gan_music.decoding.sample import draw_starts
+from gan_music.decoding.sample import decode, draw_starts
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import note_space
 from gan_music.music.piece import Piece, lengths
@@ -86,27 +86,23 @@ class NGramModel(MusicModel):
     @torch.no_grad()
     def _sample(self, request: SampleRequest) -> list[Piece]:
         rng = torch.Generator(self.device).manual_seed(request.seed)
-        primer, representation = request.primer, self.representation
-        given = None
-        if primer is not None:
-            given = torch.from_numpy(primer.events(representation)).to(self.device)
+        primer = None
+        if request.primer is not None:
+            primer = torch.from_numpy(request.primer.encode(self.representation)).to(self.device)
         ids: list[np.ndarray] = []
         for first in range(0, request.n_pieces, _BATCH):
             n = min(_BATCH, request.n_pieces - first)
-            if given is None:
-                heard = None
-                starts = draw_starts(representation, n, request.meter, rng)
+            if primer is None:
+                given, starts = None, draw_starts(self.representation, n, request.meter, rng)
             else:
-                heard = given.repeat(n, 1, 1)
-                starts = (given[-1, -2].repeat(n), given[-1, -1].repeat(n))
+                given = primer.repeat(n, 1, 1)
+                starts = given[:, -1, -2], given[:, -1, -1]
             events = self.chain.rollout(
-                starts, request.length, rng, temperature=request.temperature, heard=heard
+                starts, request.length, rng, temperature=request.temperature, primer=given
             )
             ids += list(events.cpu().numpy())
-        if primer is None:
-            return self.decode(ids, request)
         return [
-            primer.followed_by(representation, x, tempo=request.tempo, name=f"sample {number}")
+            decode(self.representation, x, request, name=f"sample {number}")
             for number, x in enumerate(ids, 1)
         ]
 
