@@ -32,7 +32,7 @@ def make_model(**changes: Any) -> GumbelGAN:
         "attention_span": 0,
         "lr_g": 0.01,
         "lr_d": 0.01,
-        "betas": (0.5, 0.99),
+        "betas": [0.5, 0.99],
         "n_critic": 1,
         "label_smoothing": 0.1,
         "clip_norm": 1.0,

@@ -35,7 +35,7 @@ def make_model(**changes: Any) -> LanguageModel:
         "recurrent_dropout": 0.0,
         "attention_span": 3,
         "lr": 0.01,
-        "betas": (0.9, 0.99),
+        "betas": [0.9, 0.99],
         "weight_decay": 0.1,
         "warmup_batches": 2,
         "clip_norm": 1.0,

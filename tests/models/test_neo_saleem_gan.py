@@ -86,7 +86,7 @@ def make_model(**changes: Any) -> NeoSaleemGAN:
         "noise_size": 100,
         "lr_g": 0.001,
         "lr_d": 0.001,
-        "betas": (0.9, 0.999),
+        "betas": [0.9, 0.999],
     } | changes
     return NeoSaleemGAN(
         NeoSaleemConfig(name="neo_saleem", **settings), representation=NoteTriples(24)

@@ -32,7 +32,7 @@ def make_model(**changes: Any) -> ReinforceGAN:
         "active_notes_span": 6,
         "attention_span": 6,
         "lr": 0.01,
-        "betas": (0.9, 0.99),
+        "betas": [0.9, 0.99],
         "weight_decay": 0.0,
         "warmup_batches": 0,
         "clip_norm": 1.0,
