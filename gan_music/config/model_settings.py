@@ -63,7 +63,6 @@ class NeoSaleemConfig:
     """The GAN of Neo & Saleem 2024; explained in ``conf/model/neo_saleem.yaml``."""
 
     name: str
-    use_offsets: bool
     hidden_size: Size
     n_layers: NLayers
     noise_size: NoiseSize
@@ -130,7 +129,6 @@ class CRNNGANConfig:
     """C-RNN-GAN (Mogren 2016); explained in ``conf/model/crnn_gan.yaml``."""
 
     name: str
-    hertz: bool
     feature_matching: bool
     hidden_size: Size
     n_layers: NLayers

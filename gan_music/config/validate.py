@@ -107,7 +107,8 @@ def unknown_key(schema: type, key: str) -> UserError:
     """
     keys = known_keys(schema)
     if key in keys:
-        return UserError(f"the key {key} is another model's: --cfg job shows all of this one's.")
+        group = key.partition(".")[0]
+        return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
     if key == "experiment":
         return UserError("the experiment's file must begin with the line '# @package _global_'.")
     group, _, last = key.rpartition(".")

@@ -48,7 +48,7 @@ class Primer:
 
         Where velocity is no category, they are as loud as the piece is in the middle.
         """
-        piece, written = self.piece, codec.decode(ids)
+        piece, written = self.piece, codec.decode(ids).piece
         last = int(piece.onset[-1]) + int(codec.offset_bins[ids[0, 0]])
         velocity = written.velocity
         if not codec.velocity:

@@ -54,7 +54,7 @@ def sample(
 
     events = _write(generator, begin, choice, n_pieces=n_pieces, n_notes=n_notes, seed=seed)
     return [
-        codec.decode(ids, tempo=tempo, name=f"sample {number}")
+        codec.decode(ids, tempo=tempo, name=f"sample {number}").piece
         for number, ids in enumerate(events, 1)
     ]
 

@@ -15,7 +15,8 @@ from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint, what_i
 from gan_music.config.data_settings import DataConfig
 from gan_music.config.invocation import user_path
 from gan_music.config.model_settings import MODELS
-from gan_music.config.schema import REPRESENTATIONS, RepresentationConfig, TrainConfig
+from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
+from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
@@ -74,7 +75,7 @@ def check_readable(model: Any, representation: RepresentationConfig) -> None:
 
 
 def build_data(
-    settings: DataConfig, representation: Representation, *, seed: int
+    settings: DataConfig, representation: RepresentationConfig, *, seed: int
 ) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
     values = dataclasses.asdict(settings)
@@ -84,7 +85,8 @@ def build_data(
     _check_movement(settings.movement)
     values["root"] = user_path(settings.root)
     values["cache_dir"] = user_path(settings.cache_dir)
-    return MusicDataModule(representation, **values, seed=seed)
+    built = build_representation(representation, settings.grid)
+    return MusicDataModule(built, **values, seed=seed)
 
 
 def _check_movement(movement: str | None) -> None:

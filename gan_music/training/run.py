@@ -44,7 +44,6 @@ from gan_music.training.devices import (
 from gan_music.training.factory import (
     build_data,
     build_model,
-    build_representation,
     check_readable,
     pretrained_model,
 )
@@ -106,9 +105,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     settings = dataclasses.asdict(config)
 
     seed_everything(seed, verbose=False)
-    data = build_data(
-        config.data, build_representation(config.representation, config.data.grid), seed=seed
-    )
+    data = build_data(config.data, config.representation, seed=seed)
     pieces = _read(data, settings, folder)
     model = build_model(
         config.model,

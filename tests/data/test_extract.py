@@ -284,3 +284,25 @@ def test_extract_shows_why_nothing_was_read(tmp_path: Path) -> None:
     assert "refused                  1" in done.stdout
     assert done.stderr.startswith("error: none of 1 files could be used")
     assert len((tmp_path / "kept" / "rejects.csv").read_text().splitlines()) == 2
+
+
+def test_a_broken_file_is_refused_by_name_and_the_rest_is_read(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_midi(make_piece(seed), tmp_path / f"{seed}.mid")
+    (tmp_path / "page.mid").write_text("<html>")
+    write_midi(make_piece(9, n_notes=8), tmp_path / "short.mid")
+    result = extract(
+        find_sources(tmp_path, ""), NoteCache(tmp_path / "c", 24), min_notes=20, n_workers=2
+    )
+    assert [p.name for p in result.pieces] == ["0.mid", "1.mid", "2.mid"]
+    assert set(result.rejects) == {"page.mid", "short.mid"}
+    assert "min_notes=20" in result.rejects["short.mid"]
+    result.write_rejects(tmp_path / "rejects.csv")
+    assert (tmp_path / "rejects.csv").read_text().splitlines()[0] == "file,reason"
+    assert "page.mid" in result.summary()
+
+
+def test_only_broken_files(tmp_path: Path) -> None:
+    (tmp_path / "page.mid").write_text("<html>")
+    with pytest.raises(UserError, match=r"page\.mid"):
+        extract(find_sources(tmp_path, ""), NoteCache(tmp_path / "c", 24), min_notes=1)

@@ -21,7 +21,7 @@ from gan_music.music.piece import Piece
 from gan_music.networks.lstm_decoder import LSTMDecoder
 from gan_music.representations.note_events import METERS, NoteEvents, meter_id
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_model
+from gan_music.training.factory import build_model, build_representation
 from tests.conftest import make_piece
 from tests.networks.test_lstm_generator import make_generator, starts
 
@@ -152,6 +152,8 @@ def test_a_long_piece_is_written_in_blocks_of_noise(monkeypatch: pytest.MonkeyPa
 def test_a_model_of_noise_alone_says_so() -> None:
     for name in ("neo_saleem", "crnn_gan"):
         run = compose_run(f"model={name}", "model.hidden_size=8")
-        model = build_model(run.model, build_codec(run).state())
+        model = build_model(
+            run.model, build_representation(run.representation, run.data.grid).state()
+        )
         with pytest.raises(UserError, match=f"model.name={name} writes from noise alone"):
             model.go_on(Primer(make_piece(0)), n_pieces=1, n_notes=8, seed=0)

@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler
 
 from gan_music.config.validate import compose_run
 from gan_music.data.datasets import Batches, WindowSampler
-from gan_music.training.factory import build_data, build_representation
+from gan_music.training.factory import build_data
 from tests.conftest import TINY, run_python
 from tests.test_train_command import scalars
 
@@ -77,8 +77,7 @@ def test_processes_share_the_windows_of_one(
     probes: list[dict[str, list[Any]]], folder: Path, midi_folder: Path
 ) -> None:
     config = compose_run("data=midi", f"data.root={midi_folder}", *TINY, *DDP)
-    representation = build_representation(config.representation, config.data.grid)
-    data = build_data(config.data, representation, seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.setup()
     for epoch in (0, 1):
         loader = data.train_dataloader()

@@ -22,7 +22,7 @@ from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.callbacks.epoch_log import EpochLog
-from gan_music.training.factory import build_data, build_model, build_representation
+from gan_music.training.factory import build_data, build_model
 from tests.conftest import TINY
 
 NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embedding")))
@@ -86,11 +86,10 @@ def fit(
     )
     # draws of a process before it resumes must have no effect
     seed_everything(config.seed + (resume is not None), verbose=False)
-    representation = build_representation(config.representation, config.data.grid)
-    data = build_data(config.data, representation, seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
-    model = build_model(config.model, representation, config=dataclasses.asdict(config))
+    model = build_model(config.model, data.representation, config=dataclasses.asdict(config))
     draws = Draws()
     last = LastCheckpoint(
         folder / "last.ckpt", every_n_batches=1, signals=DeferredSignals(), keeps_end=True
