@@ -50,9 +50,9 @@ def test_table_and_figures(folders: Path) -> None:
     found = json.loads((folders / "new" / "out" / "metrics.json").read_text())
     assert found["verdict"] == "healthy"
     assert found["figures"]["originality"]["copied_4gram_rate"]["reference"] == 1
-    assert found["figures"]["quality"]["coverage"]["best"] == "higher"
+    assert found["figures"]["prdc"]["coverage"]["best"] == "higher"
     assert list(found["figures"]) == [
-        "likeness", "judge", "quality", "pitch", "rhythm", "harmony", "diversity", "structure",
+        "mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "diversity", "structure",
         "originality",
     ]  # fmt: skip
 

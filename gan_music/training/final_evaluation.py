@@ -22,7 +22,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.io.formats import sample_name, write_pieces
 from gan_music.io.rendering.picture import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
-from gan_music.metrics.evaluation import Settings, compare
+from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
@@ -64,12 +64,12 @@ def evaluate_run(
     n_clipped, n_notes = model.n_clipped, sum(map(len, generated))
     # with another seed than the one that the checkpoint was selected by
     val_distance = quality.measure(model, seed + 1)["distance"]
-    report = compare(generated, pieces.test, pieces.train, evaluation_settings(samples, seed))
+    evaluation = evaluate(generated, pieces.test, pieces.train, evaluation_settings(samples, seed))
     write_pieces(generated, folder / "samples")
     _write_sounds(generated, samples.n_sounds, folder / "samples")
     _write_picture(generated, pieces.test, samples.n_notes, folder / "samples.png")
     with atomic_write(folder / "quality.txt") as temporary:
-        temporary.write_text(table(report) + "\n", encoding="utf-8")
+        temporary.write_text(table(evaluation) + "\n", encoding="utf-8")
     figures = {
         "best_epoch": checkpoint.epoch + 1,
         "val_distance": val_distance,
@@ -84,7 +84,7 @@ def evaluate_run(
             "n_threads": torch.get_num_threads(),
             "accelerator": _device_name(device),
         },
-    } | report.as_json()
+    } | evaluation.as_json()
     with atomic_write(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     return figures
@@ -107,13 +107,15 @@ def draw(
     )
 
 
-def evaluation_settings(samples: SamplesConfig, seed: int) -> Settings:
+def evaluation_settings(samples: SamplesConfig, seed: int) -> EvaluationSettings:
     """How many of a run's samples are evaluated, and of what length.
 
     The window is the default one, whatever window the model was trained on, so that figures of
     different runs can be compared.
     """
-    return Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=seed)
+    return EvaluationSettings(
+        max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=seed
+    )
 
 
 def _device_name(device: torch.device) -> str:
@@ -171,14 +173,14 @@ def log_hyperparameters(
 
 def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
     """The main figure of each group."""
-    figure_groups = figures["figures"]
+    groups = figures["figures"]
     return {
-        name: figure_groups[family][name]["generated"]
-        for family, name in (
-            ("likeness", "oa_mean"),
-            ("judge", "accuracy"),
-            ("quality", "precision"),
-            ("quality", "coverage"),
+        name: groups[group][name]["generated"]
+        for group, name in (
+            ("mgeval", "oa_mean"),
+            ("c2st", "accuracy"),
+            ("prdc", "precision"),
+            ("prdc", "coverage"),
             ("diversity", "distinct_pitch_4grams"),
             ("originality", "longest_copied_run_95th"),
         )

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from gan_music.config.schema import CollapseConfig, SamplesConfig, TrainerConfig
-from gan_music.metrics.evaluation import Settings
+from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.music.piece import Piece, windows_or_pieces
 from gan_music.runs.search import reporter
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
@@ -28,7 +28,7 @@ _N_REFERENCE_WINDOWS = 8192  # of validation music, at most
 
 def sample_quality(samples: SamplesConfig, val: Sequence[Piece], *, seed: int) -> SampleQuality:
     """The callback that measures samples against validation music."""
-    window = Settings().window  # that of the evaluation, whatever window the model is trained on
+    window = EvaluationSettings().window  # that of the evaluation, whatever window the model is trained on
     return SampleQuality(
         windows_or_pieces(val, window, _N_REFERENCE_WINDOWS),
         n_windows=samples.n_validation_windows,
