@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gan_music.config.schema import (
+from gan_music.config.representation_settings import (
     NoteEventsConfig,
     NoteQuadruplesConfig,
     NoteTriplesConfig,
@@ -14,15 +14,15 @@ from gan_music.config.validate import compose_run
 from gan_music.system.errors import UserError
 from gan_music.training.factory import build_representation, check_readable
 
-EVENTS = NoteEventsConfig("note_events", velocity=False)
+EVENTS = NoteEventsConfig(name="note_events", velocity=False)
 
 
 @pytest.mark.parametrize(
     ("settings", "state"),
     [
-        (NoteEventsConfig("note_events", velocity=True), {"velocity": True}),
-        (NoteTriplesConfig("note_triples", use_offsets=True), {"use_offsets": True}),
-        (NoteQuadruplesConfig("note_quadruples", hertz=False), {"hertz": False}),
+        (NoteEventsConfig(name="note_events", velocity=True), {"velocity": True}),
+        (NoteTriplesConfig(name="note_triples", use_offsets=True), {"use_offsets": True}),
+        (NoteQuadruplesConfig(name="note_quadruples", hertz=False), {"hertz": False}),
     ],
 )
 def test_a_representation_is_built_from_its_settings(
@@ -36,13 +36,13 @@ def test_a_representation_is_built_from_its_settings(
 @pytest.mark.parametrize(
     ("overrides", "representation"),
     [
-        (["representation.velocity=true"], NoteEventsConfig("note_events", velocity=True)),
-        (["model=neo_saleem"], NoteTriplesConfig("note_triples", use_offsets=False)),
-        (["experiment=paper", "data.root=x"], NoteTriplesConfig("note_triples", use_offsets=False)),
+        (["representation.velocity=true"], NoteEventsConfig(name="note_events", velocity=True)),
+        (["model=neo_saleem"], NoteTriplesConfig(name="note_triples", use_offsets=False)),
+        (["experiment=paper", "data.root=x"], NoteTriplesConfig(name="note_triples", use_offsets=False)),
         (["experiment=paper", "data.root=x", "model=lstm_lm"], EVENTS),
         (
             ["experiment=crnn_gan", "data.root=x", "representation.hertz=false"],
-            NoteQuadruplesConfig("note_quadruples", hertz=False),
+            NoteQuadruplesConfig(name="note_quadruples", hertz=False),
         ),
         (["model=crnn_gan", "representation=note_events"], EVENTS),
     ],
