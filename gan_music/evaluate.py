@@ -27,7 +27,6 @@ def _evaluate(config: EvaluateConfig) -> None:
 
     from gan_music.metrics.evaluation import EvaluationSettings, evaluate
     from gan_music.metrics.table import table
-    from gan_music.system.atomic_files import replacing
 
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)

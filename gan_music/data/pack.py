@@ -22,8 +22,8 @@ import numpy as np
 
 from gan_music.music.piece import KEYBOARD, IntArray, Piece, Rounding
 from gan_music.system.atomic_files import atomic_write
-from gan_music.system.locks import lock
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 _VERSION = 1
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")

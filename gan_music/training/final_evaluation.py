@@ -113,9 +113,7 @@ def evaluation_settings(samples: SamplesConfig, seed: int) -> EvaluationSettings
     The window is the default one, whatever window the model was trained on, so that figures of
     different runs can be compared.
     """
-    return EvaluationSettings(
-        max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=seed
-    )
+    return EvaluationSettings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=seed)
 
 
 def _device_name(device: torch.device) -> str:

@@ -101,7 +101,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     if checkpoint is None:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
     begin_run(folder, call())
-    _quiet_lightning()
+    quiet_lightning()
     settings = dataclasses.asdict(config)
 
     seed_everything(seed, verbose=False)
@@ -256,7 +256,7 @@ def _fit(
     signals.raise_pending()  # those that arrived after the last epoch
 
 
-def _quiet_lightning() -> None:
+def quiet_lightning() -> None:
     """Silence what Lightning logs at every start, and its warnings of what is intended here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

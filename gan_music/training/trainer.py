@@ -28,7 +28,9 @@ _N_REFERENCE_WINDOWS = 8192  # of validation music, at most
 
 def sample_quality(samples: SamplesConfig, val: Sequence[Piece], *, seed: int) -> SampleQuality:
     """The callback that measures samples against validation music."""
-    window = EvaluationSettings().window  # that of the evaluation, whatever window the model is trained on
+    window = (
+        EvaluationSettings().window
+    )  # that of the evaluation, whatever window the model is trained on
     return SampleQuality(
         windows_or_pieces(val, window, _N_REFERENCE_WINDOWS),
         n_windows=samples.n_validation_windows,

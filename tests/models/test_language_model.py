@@ -10,9 +10,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from gan_music.config.model_settings import LanguageModelConfig
-from gan_music.losses import likelihood
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
+from gan_music.losses import likelihood
 from gan_music.models.language_model import LanguageModel
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.features.style_vector import N_CLASSES, style_vector

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_music.config.schema import TrainerConfig
-from gan_music.training.precision import decodes_in_bf16, precision, has_bf16_lstm
+from gan_music.training.precision import decodes_in_bf16, has_bf16_lstm, precision
 
 SETTINGS = TrainerConfig(
     accelerator="auto",

@@ -20,8 +20,8 @@ from gan_music.data.datamodule import MusicDataModule
 from gan_music.music.piece import windows_or_pieces
 from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
-from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.callbacks.epoch_log import EpochLog
+from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.factory import build_data, build_model
 from tests.conftest import TINY
 
