@@ -27,6 +27,7 @@ def _evaluate(config: EvaluateConfig) -> None:
 
     from gan_music.metrics.evaluation import EvaluationSettings, evaluate
     from gan_music.metrics.table import table
+    from gan_music.system.atomic_files import atomic_write
 
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)

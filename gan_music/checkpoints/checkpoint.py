@@ -40,8 +40,8 @@ class Checkpoint:
     """Settings, the codec's table, and the weights after ``epoch`` (from 0).
 
     ``sampler_only`` says that the weights are those that sampling reads, and nothing else;
-    ``version`` is that of the package that wrote it, None in the oldest ones; ``copy_filter`` is what is
-    not to be copied (:class:`~gan_music.decoding.copy_filter.CopyFilter`), if anything.
+    ``version`` is that of the package that wrote it, None in the oldest ones; ``copy_filter`` is
+    what is not to be copied (:class:`~gan_music.decoding.copy_filter.CopyFilter`), if anything.
     """
 
     config: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Settings of the representations, and the registry that ``representation.name`` is looked up in."""
+"""Settings of representations, and the registry that ``representation.name`` is looked up in."""
 
 from __future__ import annotations
 

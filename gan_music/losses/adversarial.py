@@ -1,8 +1,8 @@
 """Adversarial losses of logits ``[B]``, or ``[B, T]`` for a logit at each step.
 
-Binary cross-entropy (BCE) is computed from logits: the loss of a sigmoid followed by BCE (Goodfellow
-et al. 2014, eq. 1, with the non-saturating generator loss of section 3), without its overflow where
-the sigmoid rounds to 0 or 1.
+Binary cross-entropy (BCE) is computed from logits: the loss of a sigmoid followed by BCE
+(Goodfellow et al. 2014, eq. 1, with the non-saturating generator loss of section 3), without its
+overflow where the sigmoid rounds to 0 or 1.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def advantages(scores: Tensor, *, discount: float, limit: float) -> Tensor:
-    """The advantage of each event of generated sequences: a critic's logits ``[B, T]`` -> ``[B, T]``.
+    """The advantage of each event of sampled sequences: a critic's logits ``[B, T]`` -> ``[B, T]``.
 
     The reward of an event is the rise of the critic's logit over it. The return is the discounted
     sum of the rewards from this event on (de Masson d'Autume et al. 2019, eq. 4, whose rewards are

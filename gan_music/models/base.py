@@ -131,7 +131,7 @@ class MusicModel(LightningModule):
 
     @property
     def log_due(self) -> bool:
-        """Whether the trainer keeps what is logged on this batch: every n-th, and an epoch's last."""
+        """Whether the trainer keeps this batch's logs: every n-th batch's, and an epoch's last."""
         batch_number = self.trainer.fit_loop.total_batch_idx + 1
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set later on
         return self.trainer.is_last_batch or batch_number % every == 0

@@ -29,7 +29,7 @@ class Frozen(NamedTuple):
 
 
 def frozen(loss_g: float, loss_d: float, below: float) -> Frozen:
-    """Freezing (section 3): a network whose loss is less than ``below`` times the other's is frozen.
+    """Freezing (section 3) of a network whose loss is less than ``below`` times the other's.
 
     The paper: D is frozen "whenever its training loss is less than 70% of the training loss of G.
     We do the corresponding thing when G becomes too strong." The released code differs: once a loss

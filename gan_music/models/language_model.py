@@ -22,10 +22,11 @@ from gan_music.representations.note_events import NoteEvents
 class LanguageModel(EventModel):
     """An LSTM of events, with or without attention over its past.
 
-    A batch holds event ids, int64 ``[B, T, C + 2]``. The loss is the negative log-likelihood of each
-    event given the events before it (teacher forcing), in nats an event. AdamW; the learning rate
-    rises linearly over ``warmup_batches`` and decays along a cosine over the run. The generator's
-    noise is a style vector of the window; with ``n_style_components=0`` it carries no information.
+    A batch holds event ids, int64 ``[B, T, C + 2]``. The loss is the negative log-likelihood of
+    each event given the events before it (teacher forcing), in nats an event. AdamW; the learning
+    rate rises linearly over ``warmup_batches`` and decays along a cosine over the run. The
+    generator's noise is a style vector of the window; with ``n_style_components=0`` it carries no
+    information.
     """
 
     settings: LanguageModelConfig

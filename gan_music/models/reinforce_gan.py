@@ -1,4 +1,4 @@
-"""A GAN of events by REINFORCE: a critic that scores every event, and a generator rewarded by it."""
+"""A GAN of events by REINFORCE: a critic scores every event, and rewards the generator."""
 
 from __future__ import annotations
 

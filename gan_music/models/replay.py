@@ -1,4 +1,4 @@
-"""Replay of earlier windows and rollouts, for the critic to learn from (Shrivastava et al. 2017)."""
+"""Replay buffers of the critic (Shrivastava et al. 2017): earlier windows and rollouts."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Sample from the best checkpoint and evaluate the samples on the test split.
 
-    Writes ``samples/``, ``samples.png``, ``quality.txt`` and ``metrics.json`` into the run's folder,
-    and returns the content of ``metrics.json``.
+    Writes ``samples/``, ``samples.png``, ``quality.txt`` and ``metrics.json`` into the run's
+    folder, and returns the content of ``metrics.json``.
     """
     best = folder / "checkpoints" / "best.ckpt"
     checkpoint = load_checkpoint(best)

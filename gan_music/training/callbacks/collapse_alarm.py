@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 class CollapseAlarm(Callback):
     """Every so many batches, and on the last batch of an epoch: the diversity of samples.
 
-    Logs ``collapse/<figure>``, as a ratio to that of real music (:mod:`gan_music.metrics.collapse`),
-    and ``collapse/verdict`` (0 healthy, 1 narrow, 2 collapsed); a change of the verdict is logged
-    as text.
+    Logs ``collapse/<figure>``, as a ratio to that of real music
+    (:mod:`gan_music.metrics.collapse`), and ``collapse/verdict`` (0 healthy, 1 narrow, 2
+    collapsed); a change of the verdict is logged as text.
 
     Parameters
     ----------

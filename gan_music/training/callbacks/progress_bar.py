@@ -1,7 +1,7 @@
 """A progress bar of the whole run on a terminal.
 
-Not a ``TQDMProgressBar``: its bars are one for each epoch and one for each validation, so that every
-hook would have to be overridden.
+Not a ``TQDMProgressBar``: it has a bar for each epoch and each validation, so that every hook would
+have to be overridden.
 """
 
 from __future__ import annotations

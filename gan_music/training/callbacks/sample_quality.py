@@ -18,8 +18,8 @@ class SampleQuality(Callback):
     Samples are drawn with the same seed each time, so that epochs can be compared. They are
     ``n_notes`` long and windows are cut from all of them, so that drift within a piece counts. Logs
     ``val/distance`` and its parts (:func:`gan_music.metrics.sets.distance.distance`), and
-    ``val/selection``, which checkpoints are selected by: the distance, plus 1 in a warm start; for a
-    model whose last checkpoint is kept, minus the epoch.
+    ``val/selection``, which checkpoints are selected by: the distance, plus 1 in a warm start; for
+    a model whose last checkpoint is kept, minus the epoch.
     """
 
     def __init__(

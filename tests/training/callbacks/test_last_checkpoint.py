@@ -46,7 +46,7 @@ KINDS = {
 
 
 class Draws(Callback):
-    """Draws from numpy and Python on each batch, as a user's callback may, and records the draws."""
+    """Draws from numpy and Python on each batch, as a user's callback may, and records them."""
 
     def __init__(self) -> None:
         self.drawn: list[float] = []
