@@ -16,7 +16,7 @@ from gan_music.config.data_settings import DataConfig
 from gan_music.config.invocation import user_path
 from gan_music.config.model_settings import MODELS
 from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
-from gan_music.config.schema import TrainConfig
+from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
@@ -26,6 +26,7 @@ from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
 from gan_music.representations.base import Representation
 from gan_music.system.errors import UserError
+from gan_music.training.devices import uses_cuda_graph
 from gan_music.training.precision import decodes_in_bf16
 
 # n-gram counts, whose sizes only the checkpoint knows
@@ -96,6 +97,11 @@ def _check_movement(movement: str | None) -> None:
         raise UserError(
             f"data.movement={movement} is no regular expression ({error}): mend it, or give null."
         ) from error
+
+
+def build_decoding(trainer: TrainerConfig) -> EventDecoding:
+    """How events are decoded in training."""
+    return EventDecoding(bf16=decodes_in_bf16(trainer), cuda_graph=uses_cuda_graph(trainer))
 
 
 def build_model(settings: Any, representation: Representation, **options: Any) -> MusicModel:

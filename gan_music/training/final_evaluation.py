@@ -28,7 +28,6 @@ from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
-from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.sample_quality import SampleQuality
 from gan_music.training.factory import restore_model
 
@@ -46,7 +45,7 @@ def evaluate_run(
     seed: int,
     tempo: float,
     quality: SampleQuality,
-    alarm: CollapseAlarm,
+    while_training: dict[str, Any],
     training_seconds: float,
     device: torch.device,
 ) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def evaluate_run(
         "n_clipped": n_clipped,
         "n_copies_rejected": n_rejected,
         "n_values": n_notes * len(model.representation.names),
-        "while_training": alarm.summary(),
+        "while_training": while_training,
         "cost": {
             "n_weights": model.n_weights,
             "training_seconds": training_seconds,

@@ -21,7 +21,6 @@ from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import CopyFilter
-from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.page.html import leave_report
@@ -32,28 +31,25 @@ from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import DeferredSignals
+from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
-from gan_music.training.callbacks.last_checkpoint import LastCheckpoint
 from gan_music.training.callbacks.sample_logger import excerpts, write_real
-from gan_music.training.devices import (
-    check_devices,
-    leave_process_group,
-    several_devices,
-    uses_cuda_graph,
-)
+from gan_music.training.devices import check_devices, leave_process_group, several_devices
 from gan_music.training.factory import (
     build_data,
+    build_decoding,
     build_model,
     check_readable,
     pretrained_model,
 )
 from gan_music.training.final_evaluation import closing_lines, evaluate_run, log_hyperparameters
-from gan_music.training.precision import decodes_in_bf16, has_bf16_lstm
+from gan_music.training.precision import has_bf16_lstm
 from gan_music.training.resume import is_done, keeps_end, where_to_start
 from gan_music.training.trainer import (
     build_trainer,
     checkpoints,
     collapse_alarm,
+    last_checkpoint,
     progress_bar,
     pruning,
     sample_logger,
@@ -102,20 +98,19 @@ def _train(config: TrainConfig, folder: Path) -> float:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
     begin_run(folder, call())
     quiet_lightning()
-    settings = dataclasses.asdict(config)
 
     seed_everything(seed, verbose=False)
+    settings = dataclasses.asdict(config)
     data = build_data(config.data, config.representation, seed=seed)
     pieces = _read(data, settings, folder)
+    filters_copies = samples.max_copied_notes is not None
     model = build_model(
         config.model,
         data.representation,
         config=settings,
-        copy_filter=CopyFilter.of(pieces.train) if samples.max_copied_notes is not None else None,
+        copy_filter=CopyFilter.of(pieces.train) if filters_copies else None,
         max_rollbacks=config.trainer.max_rollbacks,
-        decoding=EventDecoding(
-            bf16=decodes_in_bf16(config.trainer), cuda_graph=uses_cuda_graph(config.trainer)
-        ),
+        decoding=build_decoding(config.trainer),
     )
     _check_model(model, config.trainer)
     if pretrained is not None:
@@ -125,7 +120,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     real, tempo = excerpts(pieces.test, samples.n_notes), data.median_tempo
     if is_main_process():
         write_real(real, folder / REAL)
-    signals = DeferredSignals()
+    signals, epochs, trial = DeferredSignals(), EpochLog(), pruning()
     quality = sample_quality(samples, pieces.val, seed=seed)
     alarm = collapse_alarm(
         config.collapse,
@@ -134,13 +129,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
         seed=seed,
         stops=config.stop_on_collapse,
     )
-    epochs, trial = EpochLog(), pruning()
-    last = LastCheckpoint(
-        folder / "checkpoints" / "last.ckpt",
-        every_n_batches=config.checkpoint.every,
-        signals=signals,
-        keeps_end=keeps_early_end,
-    )
+    last = last_checkpoint(config.checkpoint, folder, signals, keeps_end=keeps_early_end)
     callbacks = [
         *(quality, alarm, epochs, *trial),
         *sample_logger(samples, real, tempo=tempo, seed=seed, max_epochs=max_epochs),
@@ -164,15 +153,20 @@ def _train(config: TrainConfig, folder: Path) -> float:
         seed=seed,
         tempo=tempo,
         quality=quality,
-        alarm=alarm,
+        while_training=alarm.summary(),
         training_seconds=epochs.seconds,
         device=trainer.strategy.root_device,
     )
     log_hyperparameters(trainer, settings, figures)
-    if config.report:
+    return _finish(figures, alarm, folder, report=config.report)
+
+
+def _finish(figures: dict[str, Any], alarm: CollapseAlarm, folder: Path, *, report: bool) -> float:
+    """Write the report and the status of a run; one that its collapse has stopped fails here."""
+    if report:
         leave_report([folder], folder / "report.html")
     log.info("%s", closing_lines(folder, figures))
-    if alarm.has_stopped:  # a failure, though its samples and figures are there
+    if alarm.has_stopped:
         raise UserError(
             f"the samples had collapsed, {alarm.n_in_a_row} times in a row, when training stopped "
             f"(stop_on_collapse); samples and figures are in {folder}: lower the learning rates, "

@@ -9,10 +9,11 @@ from pathlib import Path
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from gan_music.config.schema import CollapseConfig, SamplesConfig, TrainerConfig
+from gan_music.config.schema import CheckpointConfig, CollapseConfig, SamplesConfig, TrainerConfig
 from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.music.piece import Piece, windows_or_pieces
 from gan_music.runs.search import reporter
+from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.callbacks.progress_bar import RunProgressBar
@@ -75,6 +76,16 @@ def sample_logger(
 def progress_bar(alarm: CollapseAlarm, *, unit: str) -> list[Callback]:
     """The progress bar, on a terminal."""
     return [RunProgressBar(alarm, unit=unit)] if sys.stderr.isatty() else []
+
+
+def last_checkpoint(
+    checkpoint: CheckpointConfig, folder: Path, signals: DeferredSignals, *, keeps_end: bool
+) -> LastCheckpoint:
+    """The callback that writes ``last.ckpt``."""
+    path = folder / "checkpoints" / "last.ckpt"
+    return LastCheckpoint(
+        path, every_n_batches=checkpoint.every, signals=signals, keeps_end=keeps_end
+    )
 
 
 def checkpoints(folder: Path, last: LastCheckpoint, *, patience: int | None) -> list[Callback]:
