@@ -143,7 +143,7 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
             f"continue_from={given} holds {len(pieces[0])} notes, and a primer needs at least "
             f"{_MIN_PRIMER_NOTES}."
         )
-    return Primer(pieces[0], n_heard=config.primer_notes, included=config.include_primer)
+    return Primer(pieces[0], n_context=config.primer_notes, included=config.include_primer)
 
 
 def _print_files(
