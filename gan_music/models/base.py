@@ -233,7 +233,7 @@ class MusicModel(LightningModule):
         self.guard.keep(self)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        return batch.x
+        return getattr(batch, "x", batch)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # as late as can be: whatever was drawn while the run was set up does not count

@@ -82,7 +82,7 @@ def test_a_pack_is_the_folder_it_was_made_of(
 def test_what_a_pack_refuses(tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     write_pack([make_piece(0), make_piece(1)], pack, grid=24)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         write_pack([], pack, grid=24)
     with pytest.raises(UserError, match=r"data\.grid=12"):
         extract_root(pack, "", NoteCache(tmp_path / "cache", 12), min_notes=1)
