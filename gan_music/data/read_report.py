@@ -93,6 +93,6 @@ def _rounding(pieces: Sequence[Piece]) -> str:
     onset, _, duration, off_grid = (moved * n_notes[:, None]).sum(0) / n_notes.sum()
     return (
         f"rounding to {pieces[0].grid} steps a quarter note moved onsets by {onset:.4f} quarter "
-        f"notes on average\n  (at most {moved[:, 1].max():.4f}; {off_grid:.1%} of them by more than "
+        f"notes on average\n  (at most {moved[:, 1].max():.4f}; {off_grid:.1%} by more than "
         f"1/192) and durations by {duration:.4f}"
     )

@@ -61,7 +61,7 @@ def test_the_table() -> None:
         "  refused 1: is empty (d.mid)",
         # means over all notes, and the largest of all
         "rounding to 12 steps a quarter note moved onsets by 0.0583 quarter notes on average",
-        "  (at most 0.3600; 29.2% of them by more than 1/192) and durations by 0.1167",
+        "  (at most 0.3600; 29.2% by more than 1/192) and durations by 0.1167",
     ]
 
 
