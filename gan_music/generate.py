@@ -149,7 +149,7 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
             f"continue_from={given} holds {len(pieces[0])} notes, and there must be at least "
             f"{_FEWEST} to go on from."
         )
-    return Primer(pieces[0], n_heard=config.primer_notes, included=config.include_primer)
+    return Primer(pieces[0], n_context=config.primer_notes, included=config.include_primer)
 
 
 def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]) -> None:

@@ -122,16 +122,16 @@ class NGramModel(MusicModel):
         tempo: float = DEFAULT_TEMPO,
     ) -> list[Piece]:
         rng = torch.Generator(self.device).manual_seed(seed)
-        heard = torch.from_numpy(primer.events(self.codec)).to(self.device)
+        heard = torch.from_numpy(primer.encode(self.codec)).to(self.device)
         pieces: list[Piece] = []
         for first in range(0, n_pieces, _BATCH):
             n = min(_BATCH, n_pieces - first)
             starts = (heard[-1, -2].repeat(n), heard[-1, -1].repeat(n))
             events = self.chain.rollout(
-                starts, n_notes, rng, temperature=temperature, heard=heard.repeat(n, 1, 1)
+                starts, n_notes, rng, temperature=temperature, primer=heard.repeat(n, 1, 1)
             )
             pieces += [
-                primer.followed_by(self.codec, ids, tempo=tempo, name=f"sample {first + i + 1}")
+                primer.continued_by(self.codec, ids, tempo=tempo, name=f"sample {first + i + 1}")
                 for i, ids in enumerate(events.cpu().numpy())
             ]
         return pieces

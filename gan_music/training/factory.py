@@ -21,6 +21,7 @@ from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
@@ -108,8 +109,7 @@ def build_model(
 def write_as_trained(model: MusicModel, trainer: TrainerConfig) -> None:
     """Have a generator of events write in the precision in which these settings train it."""
     if isinstance(model, EventModel):
-        for generator in (model.generator, model.sampler):
-            generator.bf16 = decodes_in_bf16(trainer)
+        model.decoding = EventDecoding(bf16=decodes_in_bf16(trainer))
 
 
 def warm_start(config: TrainConfig) -> EventModel | None:

@@ -23,7 +23,6 @@ from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
-from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
@@ -114,8 +113,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     model.guard = NaNGuard(config.trainer.max_rollbacks)
     if captures_rollouts(config):
         if isinstance(model, EventModel):
-            for generator in (model.generator, model.sampler):
-                generator.captured = CUDAGraphDecoder(generator)
+            model.decoding.cuda_graph = True
         elif config.trainer.cuda_graph:
             raise UserError(
                 "trainer.cuda_graph=true, but this model writes no events: leave it out."
