@@ -152,7 +152,7 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     saved = checkpoint.state_dict
     try:
         if checkpoint.codec["grid"] != config.data.grid:
-            raise ValueError(f"a codec of grid {checkpoint.codec['grid']}")
+            raise ValueError(f"a representation of grid {checkpoint.codec['grid']}")
         with torch.device("meta"):  # where weights take no memory
             sketch = build_model(config.model, checkpoint.codec)
         for name, weights in sketch.state_dict().items():

@@ -143,19 +143,6 @@ def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds:
     assert len(extract(find_sources(midi_folder, ""), cache, min_notes=1).pieces) == 16
 
 
-def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
-    cache = NoteCache(tmp_path / "cache", 24)
-    pieces = [make_piece(0), make_piece(1)]
-    assert cache.load("ab" * 32, "x") is None
-    cache.store("ab" * 32, pieces)
-    again = cache.load("ab" * 32, "x")
-    assert again is not None
-    assert [p.notes() for p in again] == [p.notes() for p in pieces]
-    assert [p.name for p in again] == ["x#1", "x#2"]
-    assert again[0].tempo == pieces[0].tempo
-    assert [f.suffix for f in (tmp_path / "cache" / "ab").iterdir()] == [".npz"]
-
-
 def test_the_key_follows_bytes_and_grid(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
     path.write_bytes(b"one")
