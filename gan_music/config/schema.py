@@ -75,7 +75,7 @@ class TrainConfig:
     collapse: CollapseConfig
     data: DataConfig
     representation: RepresentationConfig
-    model: Any  # settings of REGISTRIES
+    model: Any
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: Seed

@@ -16,8 +16,7 @@ from tests.conftest import TINY
 # bounds the heap of a process after its imports; memory-mapped files do not count
 LIMITED = """
 import resource, sys
-import gan_music.io.rendering.overview
-import gan_music.training.callbacks.measuring, gan_music.training.run
+import gan_music.training.run, gan_music.io.rendering.overview
 from gan_music.data import worker
 heap = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
 limit = int(heap[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
