@@ -75,7 +75,7 @@ class TrainConfig:
     collapse: CollapseConfig
     data: DataConfig
     representation: RepresentationConfig
-    model: Any
+    model: Any  # settings of REGISTRIES
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: Seed
