@@ -62,11 +62,11 @@ class GanMusicSweeper(Sweeper):
         if not self.config.get("report", False):  # only train has the setting
             return
         # heavy to import
-        from gan_music.page.html import leave_report
+        from gan_music.page.html import write_report_or_warn
         from gan_music.page.record import jobs
 
         if found := jobs(folder):
-            leave_report(found, folder / "report.html")
+            write_report_or_warn(found, folder / "report.html")
 
 
 class GridSweeper(GanMusicSweeper):

@@ -19,7 +19,7 @@ from gan_music.config.validate import checked
 from gan_music.data.split import Split
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_data, restore_model
+from gan_music.training.factory import build_data, restore_model
 from gan_music.training.final_evaluation import draw, measure, measure_settings
 from protocol.report import Report
 
@@ -126,7 +126,7 @@ def read_split(config: TrainConfig, midi: Path) -> Split:
         If the music cannot be read.
     """
     where = dataclasses.replace(config.data, root=str(midi))
-    data = build_data(where, build_codec(config), seed=config.seed)
+    data = build_data(where, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
     assert data.pieces is not None

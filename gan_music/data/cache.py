@@ -28,7 +28,7 @@ from gan_music.system.zip_sizes import member_sizes
 # Raise it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 3
 
-EVENTS = "events"  # the folder in it for what is encoded of packs
+ENCODED = "encoded"  # the folder below the cache for the rows of packs
 
 
 def default_cache_dir() -> Path:
@@ -63,7 +63,7 @@ class NoteCache:
         try:
             path = self._path(key)
             with zipfile.ZipFile(path) as archive:
-                member_sizes(archive, path.stat().st_size)  # so that it takes no more than it has
+                member_sizes(archive, path.stat().st_size)
             # opened here: numpy leaves a damaged archive open
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
@@ -164,7 +164,7 @@ class NoteCache:
 
     def _entries(self) -> Iterator[Path]:
         """Entries, events of packs, and what a writer that was killed left of one."""
-        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (EVENTS, "npy")):
+        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (ENCODED, "npy")):
             yield from self.root.glob(f"{folder}/*.{suffix}")
             yield from self.root.glob(f"{folder}/.*.{suffix}.*.tmp")
 

@@ -20,14 +20,14 @@ from gan_music.config.validate import flatten
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import without_copies
-from gan_music.io.formats import sample_name, write_pieces
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
+from gan_music.io.write import sample_name, write_pieces
 from gan_music.metrics.evaluation import Evaluation, EvaluationSettings, evaluate
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
-from gan_music.page.html import leave_report
+from gan_music.page.html import write_report_or_warn
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.training.callbacks.measuring import CollapseAlarm, EpochLine, SampleQuality
@@ -75,7 +75,7 @@ def finish(
         "val_distance": val_distance,
         "n_clipped": n_clipped,
         "n_copies_rejected": n_thrown,
-        "n_values": sum(map(len, pieces)) * len(data.codec.names),
+        "n_values": sum(map(len, pieces)) * len(data.representation.names),
         "while_training": alarm.summary(),
         "cost": {
             "n_weights": model.n_weights,
@@ -89,7 +89,7 @@ def finish(
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     _log_hyperparameters(trainer, config, figures)
     if config.report:
-        leave_report([folder], folder / "report.html")
+        write_report_or_warn([folder], folder / "report.html")
     log.info("%s", _closing_lines(folder, figures))
     return figures
 

@@ -23,7 +23,6 @@ from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
-from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
@@ -49,9 +48,9 @@ from gan_music.training.devices import (
     strategy,
 )
 from gan_music.training.factory import (
-    build_codec,
     build_data,
     build_model,
+    check_readable,
     warm_start,
     write_as_trained,
 )
@@ -95,6 +94,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     keep_end = keeps_end(config)
     config, resume = where_to_start(config, folder)
     check_devices(config)
+    check_readable(config.model, config.representation)
     begun = None if resume else warm_start(config)
     begin_run(folder, call())
     _quiet()
@@ -102,7 +102,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
 
     seed_everything(config.seed, verbose=False)
     data = _read(config, folder)
-    model = build_model(config.model, data.codec.state(), plain)
+    model = build_model(config.model, data.representation.state(), plain)
     if begun is not None:
         assert isinstance(model, EventModel)
         model.init_from(begun)
@@ -113,8 +113,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     model.guard = NaNGuard(config.trainer.max_rollbacks)
     if captures_rollouts(config):
         if isinstance(model, EventModel):
-            for generator in (model.generator, model.sampler):
-                generator.captured = CUDAGraphDecoder(generator)
+            model.decoding.cuda_graph = True
         elif config.trainer.cuda_graph:
             raise UserError(
                 "trainer.cuda_graph=true, but this model writes no events: leave it out."
@@ -169,7 +168,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
 
 def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
     """The data, read; from here on, the folder is a run's."""
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
     assert data.extraction is not None
