@@ -44,7 +44,9 @@ def test_the_guide_adds_a_model_that_trains_and_samples(tmp_path: Path, midi_fol
     for _, file, place, text in blocks:
         path = tmp_path / file
         if place:  # a line of a table that is there
-            before, table, after = re.split(rf"^({place}\b.*\n)", path.read_text(), 1, re.M)
+            before, table, after = re.split(
+                rf"^({place}\b.*\n)", path.read_text(), maxsplit=1, flags=re.M
+            )
             path.write_text(before + table + text + after)
         elif path.is_file():  # a class, before the first that refers to it
             before, after = path.read_text().split("class ModelEntry", 1)
