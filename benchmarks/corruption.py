@@ -18,13 +18,13 @@ from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
 from gan_music.metrics import figure_groups
-from gan_music.metrics.excerpts import sample
+from gan_music.metrics.excerpts import sample_excerpts
 from gan_music.metrics.reference_sets import prepare
 from gan_music.music.piece import Piece
 
 FIGURES = (
-    "oa_mean", "kl_mean", "accuracy", "accuracy_long", "precision", "recall", "density", "coverage",
-    "frechet_distance",
+    "oa_mean", "kl_mean", "accuracy", "accuracy_long_window", "precision", "recall",
+    "density", "coverage", "frechet_distance",
 )  # fmt: skip
 
 
@@ -40,13 +40,15 @@ def with_pitches_shuffled(piece: Piece, rate: float, seed: int) -> Piece:
 
 
 def measured(generated: Sequence[Piece], reference: Sequence[Piece]) -> figure_groups.FigureGroup:
-    """Likeness, the judge, quality."""
-    sampled = sample(generated, reference, max_pieces=64, max_notes=400, long_window=256, seed=0)
-    sides = prepare(sampled, window=64, long_window=256, n_draws=200, seed=0)
+    """MGEval, C2ST and PRDC."""
+    excerpts = sample_excerpts(
+        generated, reference, max_pieces=64, max_notes=400, long_window=256, seed=0
+    )
+    sets = prepare(excerpts, window=64, long_window=256, n_draws=200, seed=0)
     return (
-        figure_groups.likeness(sides)
-        | figure_groups.judge(sides, 0)
-        | figure_groups.quality(sides, 5)
+        figure_groups.mgeval_group(sets)
+        | figure_groups.c2st_group(sets, 0)
+        | figure_groups.prdc_group(sets, 5)
     )
 
 

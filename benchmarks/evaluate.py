@@ -17,7 +17,7 @@ import numpy as np
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
-from gan_music.metrics.evaluation import Settings, compare
+from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     shuffled = [pieces[i] for i in order]
     sides = [shuffled[i::2][:n_pieces] for i in (0, 1)]
     start, cpu = time.perf_counter(), time.process_time()
-    report = compare(*sides, pieces, Settings(max_pieces=n_pieces))
+    report = evaluate(*sides, pieces, EvaluationSettings(max_pieces=n_pieces))
     for name, seconds in report.seconds.items():
         print(f"{name:22}{seconds:6.2f} s")
     print(

@@ -33,14 +33,11 @@ def losses(run: Path) -> dict[str, dict[float, float]]:
     """The logged losses by player and by the time in epochs."""
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
-    last = max(e.step for e in events.TensorBoardScalars("epoch"))
-    n_epochs = max(int(e.value) for e in events.TensorBoardScalars("epoch")) + 1
+    last = max(e.step for e in events.Scalars("epoch"))
+    n_epochs = max(int(e.value) for e in events.Scalars("epoch")) + 1
     batches = (last + 1) / n_epochs  # an epoch's
     return {
-        player: {
-            (e.step + 1) / batches: e.value
-            for e in events.TensorBoardScalars(f"train/loss_{player}")
-        }
+        player: {(e.step + 1) / batches: e.value for e in events.Scalars(f"train/loss_{player}")}
         for player in "dg"
     }
 

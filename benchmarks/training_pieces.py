@@ -21,7 +21,7 @@ from protocol import report
 from protocol.samples import read_split
 
 from gan_music.config.validate import compose_run
-from gan_music.metrics.evaluation import compare
+from gan_music.metrics.evaluation import evaluate
 from gan_music.system.errors import UserError
 from gan_music.training.final_evaluation import measure_settings
 
@@ -47,7 +47,7 @@ def main() -> None:
     for seed in range(arguments.n_draws):
         chosen = np.random.default_rng(seed).choice(len(split.train), n, replace=False)
         settings = dataclasses.replace(measure_settings(config), seed=seed)
-        found = compare([split.train[i] for i in chosen], split.test, None, settings)
+        found = evaluate([split.train[i] for i in chosen], split.test, None, settings)
         draws.append(found.as_json()["figures"])
     for title, family, name, form in _FIGURES:
         values = [report.number(figures[family][name]["generated"]) for figures in draws]

@@ -25,14 +25,14 @@ def main() -> None:
 def _evaluate(config: EvaluateConfig) -> None:
     import json
 
-    from gan_music.metrics.evaluation import Settings, compare
+    from gan_music.metrics.evaluation import EvaluationSettings, evaluate
     from gan_music.metrics.table import table
     from gan_music.system.atomic_files import replacing
 
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)
     training = _read("train", config.train, config) if config.train is not None else None
-    settings = Settings(
+    settings = EvaluationSettings(
         window=config.window,
         long_window=config.long_window,
         max_pieces=config.max_pieces,
@@ -41,14 +41,14 @@ def _evaluate(config: EvaluateConfig) -> None:
         n_neighbours=config.n_neighbours,
         seed=config.seed,
     )
-    report = compare(generated, reference, training, settings)
+    evaluation = evaluate(generated, reference, training, settings)
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)
     path = out / "metrics.json"
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
-    report.notes.append(f"All figures: {path}")
-    print(table(report))
+        temporary.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n", encoding="utf-8")
+    evaluation.notes.append(f"All figures: {path}")
+    print(table(evaluation))
 
 
 def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piece]:

@@ -50,9 +50,9 @@ def test_table_and_figures(folders: Path) -> None:
     found = json.loads((folders / "new" / "out" / "metrics.json").read_text())
     assert found["verdict"] == "healthy"
     assert found["figures"]["originality"]["copied_4gram_rate"]["reference"] == 1
-    assert found["figures"]["quality"]["coverage"]["best"] == "higher"
+    assert found["figures"]["prdc"]["coverage"]["best"] == "higher"
     assert list(found["figures"]) == [
-        "likeness", "judge", "quality", "pitch", "rhythm", "harmony", "diversity", "structure",
+        "mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "diversity", "structure",
         "originality",
     ]  # fmt: skip
 
@@ -79,7 +79,10 @@ def test_three_notes_are_no_error(folders: Path) -> None:
         (("reference=nowhere", "generated=other"), "error: reference="),
         (("reference=reference", "generated=damaged"), "error: generated=damaged: none of 1 files"),
         (("reference=reference", "generated=other", "train=empty"), "error: train="),
-        (("reference=reference", "generated=other", "window=2"), "error: window=2 must be from 8"),
+        (
+            ("reference=reference", "generated=other", "window=2"),
+            "error: window=2 must be at least 8",
+        ),
         (("refrence=reference",), "error: the key refrence does not exist: did you mean reference"),
     ],
 )

@@ -70,8 +70,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_pieces([make_piece(seed) for seed in range(2)], folder / name)
     sides = {"generated": 0.5, "generated_95": [0.4, 0.6], "reference": 0.9, "shuffled": None}
     figures = {
-        "judge": {"accuracy": sides | {"best": "0.5"}},
-        "likeness": {"oa_mean": sides | {"best": "higher"}},
+        "c2st": {"accuracy": sides | {"best": "0.5"}},
+        "mgeval": {"oa_mean": sides | {"best": "higher"}},
     }
     content = {"val_distance": 0.25, "verdict": "narrow", "figures": figures, "notes": ["A note."]}
     (folder / "metrics.json").write_text(json.dumps(content))

@@ -105,8 +105,8 @@ def test_a_terminal_has_one_bar_and_whole_lines(cwd: Path) -> None:
     # lines of the log stand by themselves, and the table comes once the bar is gone
     lines = [f for f in frames if re.match(r"epoch 2/2: loss_d .* s\)$", f)]
     assert len(lines) == 1
-    assert screen.count("Likeness of distributions") == 1
-    assert screen.rindex(" left") < screen.index("Likeness of distributions")
+    assert screen.count("MGEval: overlapped area") == 1
+    assert screen.rindex(" left") < screen.index("MGEval: overlapped area")
     (start,) = [f for f in frames if f.startswith("training gumbel_gan (")]
     assert "13 pieces" in start
     assert "on CPU" in start
@@ -121,14 +121,14 @@ def test_scalars_stand_in_groups(events: EventAccumulator) -> None:
         *(f"collapse/entropy_{n}" for n in ("pitch", "duration", "offset")),
         *("collapse/verdict", "val/distance", "val/oa_mean", "val/nll", "val/selection"),
     } <= tags
-    assert {e.value for e in events.TensorBoardScalars("train/temperature")} == {1.0}
-    assert {round(e.value, 9) for e in events.TensorBoardScalars("train/lr_d")} == {0.001}
+    assert {e.value for e in events.Scalars("train/temperature")} == {1.0}
+    assert {round(e.value, 9) for e in events.Scalars("train/lr_d")} == {0.001}
 
 
 def test_rolls_of_the_same_noise_stand_beside_real_ones(events: EventAccumulator) -> None:
     assert set(events.Tags()["images"]) == {"rolls/real", "rolls/samples"}
     assert [e.step for e in events.Images("rolls/real")] == [0]
-    ends = [e.step for e in events.TensorBoardScalars("val/distance")]
+    ends = [e.step for e in events.Scalars("val/distance")]
     pictures = events.Images("rolls/samples")
     assert [e.step for e in pictures] == ends  # the last epoch's once, though it is also the end
     assert len(ends) == 2
@@ -348,7 +348,7 @@ def test_the_hparams_tab_has_settings_and_final_measures(run: Path) -> None:
     assert "final/val_distance" in shown
     assert shown <= set(events.Tags()["scalars"])
     figures = json.loads((run / "metrics.json").read_text())
-    (distance,) = events.TensorBoardScalars("final/val_distance")
+    (distance,) = events.Scalars("final/val_distance")
     assert distance.value == pytest.approx(figures["val_distance"])
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_music.checkpoints.migrations import SCHEMA_VERSION
-from gan_music.config.schema import DataConfig
+from gan_music.config.data_settings import DataConfig
 from gan_music.data.datamodule import Codec
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.primer import Primer

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music.config.schema import CRNNGANConfig, DataConfig
+from gan_music.config.data_settings import DataConfig
+from gan_music.config.model_settings import CRNNGANConfig
 from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN
 from gan_music.music.piece import DEFAULT_TEMPO, Piece

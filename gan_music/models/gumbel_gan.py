@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from gan_music.config.schema import GumbelGANConfig
+from gan_music.config.model_settings import GumbelGANConfig
 from gan_music.losses import adversarial, likelihood
 from gan_music.models.base import MusicGAN, adam
 from gan_music.models.event_model import EventModel, averaged, cosine_decay, note_space

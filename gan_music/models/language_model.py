@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from gan_music.config.schema import LanguageModelConfig
+from gan_music.config.model_settings import LanguageModelConfig
 from gan_music.losses import likelihood
 from gan_music.models.event_model import EventModel, averaged, note_space, warmup_cosine
 from gan_music.networks.features.history import add_input_noise

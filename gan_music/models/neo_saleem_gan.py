@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import DataConfig, NeoSaleemConfig
+from gan_music.config.data_settings import DataConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN, adam
 from gan_music.music.piece import DEFAULT_TEMPO, Piece

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.datasets import Item, WindowDataset
 from gan_music.data.split import work_of

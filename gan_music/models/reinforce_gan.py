@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from gan_music.config.schema import ReinforceGANConfig
+from gan_music.config.model_settings import ReinforceGANConfig
 from gan_music.decoding.particle_filter import ParticleFilter
 from gan_music.losses import adversarial, likelihood, policy_gradient
 from gan_music.models.base import MusicGAN

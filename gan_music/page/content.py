@@ -9,25 +9,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gan_music.metrics.table import TITLES, number
+from gan_music.metrics.table import TITLES, format_figure
 from gan_music.page import charts, sounds
 from gan_music.page.record import Run, read_pieces
 
 # family, figure, what it is, what is best
 HEADLINE = (
-    ("likeness", "oa_mean", "Overlap with real music", "1 is best"),
-    ("judge", "accuracy", "A judge's accuracy", "0.5 is best"),
-    ("quality", "precision", "Precision", "higher is better"),
-    ("quality", "coverage", "Coverage", "higher is better"),
+    ("mgeval", "oa_mean", "Overlapped area (MGEval)", "1 is best"),
+    ("c2st", "accuracy", "C2ST accuracy", "0.5 is best"),
+    ("prdc", "precision", "Precision", "higher is better"),
+    ("prdc", "coverage", "Coverage", "higher is better"),
     ("originality", "longest_copied_run_95th", "Longest copied run", "notes"),
 )
 _SELECTION = (
     ("Notes in the best-fitting scale", "pitch", "scale_consistency"),
     ("Onsets on the beat", "rhythm", "on_beat_rate"),
     ("Beats with a recognised chord", "harmony", "recognised_chord_rate"),
-    ("Pitches that sound at once", "harmony", "polyphony"),
+    ("Simultaneous pitches", "harmony", "polyphony"),
     ("Distinct pitch 4-grams", "diversity", "distinct_pitch_4grams"),
-    ("4-grams that come back within 256 notes", "structure", "comeback_of_4grams_in_256"),
+    ("4-grams repeated within 256 notes", "structure", "repeated_4gram_rate_in_256"),
 )
 VERDICTS = {
     "healthy": "the samples vary about as much as real music does",
@@ -124,7 +124,7 @@ def _row(family: str, name: str, figure: dict[str, Any], runs: Sequence[Run]) ->
 
 def text(value: Any) -> str:
     """A figure in three digits or so; a dash where it is undefined."""
-    return number(float(value)) if isinstance(value, int | float) else NONE
+    return format_figure(float(value)) if isinstance(value, int | float) else NONE
 
 
 def _interval(figure: dict[str, Any], side: str, bounds: str) -> str:

@@ -20,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece
+from gan_music.page.old_keys import renamed
 from gan_music.runs.status import DONE, FAILED, is_cut_off, read_status
 from gan_music.system.errors import UserError
 
@@ -109,7 +110,7 @@ def read_run(folder: Path) -> Run:
     UserError
         If a file of it is not what a run writes.
     """
-    figures = _json(folder / "metrics.json")
+    figures = renamed(_json(folder / "metrics.json"))
     state, failure = _state(folder) if figures is None else (FINISHED, "")
     curves, picture, sounds = _events(folder / "tensorboard")
     return Run(
@@ -188,10 +189,7 @@ def _events(folder: Path) -> tuple[dict[str, Curve], bytes | None, list[bytes]]:
     events.Reload()
     curves = {}
     for tag in events.Tags()["scalars"]:
-        points = {
-            e.step: e.value
-            for e in sorted(events.TensorBoardScalars(tag), key=lambda e: e.wall_time)
-        }
+        points = {e.step: e.value for e in sorted(events.Scalars(tag), key=lambda e: e.wall_time)}
         steps = sorted(s for s, v in points.items() if np.isfinite(v))
         if steps:
             curves[tag] = Curve(np.array(steps), np.array([points[s] for s in steps], dtype=float))

@@ -12,8 +12,10 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint, what_it_may_be
+from gan_music.config.data_settings import DataConfig
 from gan_music.config.invocation import user_path
-from gan_music.config.schema import MODELS, DataConfig, TrainConfig, TrainerConfig
+from gan_music.config.model_settings import MODELS
+from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
 from gan_music.data.datamodule import Codec, MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter

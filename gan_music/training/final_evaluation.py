@@ -23,7 +23,7 @@ from gan_music.decoding.copy_filter import without_copies
 from gan_music.io.formats import sample_name, write_pieces
 from gan_music.io.rendering.picture import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
-from gan_music.metrics.evaluation import Report, Settings, compare
+from gan_music.metrics.evaluation import Evaluation, EvaluationSettings, evaluate
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
@@ -112,19 +112,21 @@ def draw(model: MusicModel, config: TrainConfig, seed: int, **how: Any) -> tuple
     )
 
 
-def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Report:
+def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Evaluation:
     """A run's samples against its test split, with its training split for originality."""
-    return compare(pieces, split.test, split.train, measure_settings(config))
+    return evaluate(pieces, split.test, split.train, measure_settings(config))
 
 
-def measure_settings(config: TrainConfig) -> Settings:
+def measure_settings(config: TrainConfig) -> EvaluationSettings:
     """How much of a run's samples is looked at.
 
     In windows of the measure's own length, whatever the run was trained on: figures of runs with
     different windows stand beside each other.
     """
     samples = config.samples
-    return Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed)
+    return EvaluationSettings(
+        max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed
+    )
 
 
 def _accelerator(trainer: Trainer) -> str:
@@ -182,10 +184,10 @@ def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
     return {
         name: figure_groups[family][name]["generated"]
         for family, name in (
-            ("likeness", "oa_mean"),
-            ("judge", "accuracy"),
-            ("quality", "precision"),
-            ("quality", "coverage"),
+            ("mgeval", "oa_mean"),
+            ("c2st", "accuracy"),
+            ("prdc", "precision"),
+            ("prdc", "coverage"),
             ("diversity", "distinct_pitch_4grams"),
             ("originality", "longest_copied_run_95th"),
         )

@@ -24,7 +24,7 @@ from gan_music.config.schema import TrainConfig
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.cuda_graph import CUDAGraphDecoder
-from gan_music.metrics.evaluation import Settings
+from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import NaNGuard
@@ -225,7 +225,7 @@ def _quiet() -> None:
 
 def _quality(config: TrainConfig, data: MusicDataModule) -> SampleQuality:
     assert data.pieces is not None
-    window = Settings().window  # the measure's, whatever was trained on
+    window = EvaluationSettings().window  # the measure's, whatever was trained on
     return SampleQuality(
         windows_or_pieces(data.pieces.val, window, _N_REFERENCE_WINDOWS),
         n_windows=config.samples.n_validation_windows,

@@ -44,7 +44,7 @@ def test_an_experiment_and_a_model_of_the_users(tmp_path: Path) -> None:
 
 
 def test_a_users_file_goes_before_ours_of_the_same_name(tmp_path: Path) -> None:
-    write(tmp_path, model__markov="defaults: [lstm_lm]\nhidden_size: 7\n")
+    write(tmp_path, model__ngram="defaults: [lstm_lm]\nhidden_size: 7\n")
     assert composed(tmp_path, "model=ngram")["model"]["hidden_size"] == 7
 
 

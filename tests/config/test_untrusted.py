@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, save_sampler
-from gan_music.checkpoints.safe_unpickler import ArchiveError, Shape, style_vector
+from gan_music.checkpoints.safe_unpickler import ArchiveError, Shape, read_shapes
 from gan_music.config.untrusted import check_folder
 from gan_music.system.errors import UserError
 from gan_music.training.factory import restore_model
@@ -81,7 +81,7 @@ def test_a_checkpoint_says_which_version_wrote_it(
         monkeypatch.setattr(version, "commit", lambda commit=commit: commit)
         version.full_version.cache_clear()
         save_sampler(load_checkpoint(PRETRAINED), path)
-        assert style_vector(path)["gan_music"]["version"] == version
+        assert read_shapes(path)["gan_music"]["version"] == version
     version.full_version.cache_clear()
     content = torch.load(path, weights_only=True)
     content["gan_music"] |= {"schema": 9, "version": "2.3.1"}
@@ -93,7 +93,7 @@ def test_a_checkpoint_says_which_version_wrote_it(
 def test_an_outline_has_the_shapes_of_what_is_saved(tmp_path: Path) -> None:
     whole = {"a": torch.zeros(3, 4)[:, 1:], "b": [torch.tensor(1), True, 2.5, None], "c": "x"}
     torch.save(whole, tmp_path / "a")
-    assert style_vector(tmp_path / "a") == {
+    assert read_shapes(tmp_path / "a") == {
         "a": Shape((3, 3), "FloatStorage"),
         "b": [Shape((), "LongStorage"), True, 2.5, None],
         "c": "x",
@@ -159,7 +159,7 @@ def test_what_would_run_code_or_take_memory_is_refused_first(tmp_path: Path) -> 
     for what, data in files.items():
         path.write_bytes(data)
         with pytest.raises(ArchiveError):
-            style_vector(path)
+            read_shapes(path)
         with pytest.raises(UserError, match="is not a checkpoint, or is damaged"):
             load_checkpoint(path)
         assert not mark.exists(), what
@@ -168,7 +168,7 @@ def test_what_would_run_code_or_take_memory_is_refused_first(tmp_path: Path) -> 
         (laughs, "no settings to read"),
         (settings | {"name": "${oc.env:HOME}"}, "no settings to read"),
         (settings | {"_target_": "os.system"}, "_target_ does not exist"),
-        (settings | {"model": settings["model"] | {"hidden_size": 10**9}}, "must be from 1 to"),
+        (settings | {"model": settings["model"] | {"hidden_size": 10**9}}, "must be at most 16384"),
     ):
         torch.save(content | {"gan_music": content["gan_music"] | {"config": config}}, path)
         with pytest.raises(UserError, match=words):

@@ -153,7 +153,7 @@ def test_copies_are_found_some_pieces_after_others() -> None:
     at_once = longest_matches(ours, training)
     assert max(at_once[2]) == 29
     for n in (1, 100, 300):
-        in_parts = longest_matches(ours, training, at_once=n)
+        in_parts = longest_matches(ours, training, batch_notes=n)
         assert [m.tolist() for m in in_parts] == [m.tolist() for m in at_once]
 
 

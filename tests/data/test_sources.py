@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from gan_music.config.schema import DataConfig
+from gan_music.config.data_settings import DataConfig
 from gan_music.config.validate import checked, conf_dir
 from gan_music.data.sources import find_sources, printable
 from gan_music.io.read import SUFFIXES

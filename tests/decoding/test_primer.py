@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.config.validate import compose_run
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.sample import go_on
@@ -52,7 +52,7 @@ def test_a_chain_that_hears_its_own_beginning_knows_its_last_two_events() -> Non
     # every note is followed by the next in the scale, the time by the last two of three
     onset = np.cumsum([0, 24, 12, 12] * 30)[:-1]
     tune = Piece.from_arrays(onset, [12] * 119, [60 + i % 12 for i in range(119)], grid=24)
-    model = NGramModel(NGramConfig("ngram"), codec_state=codec.state())
+    model = NGramModel(NGramConfig(name="ngram"), codec_state=codec.state())
     model.fit_pieces([tune], window=119, movement=None)
     primer = Primer(tune.cut(0, 30))
     (piece,) = model.go_on(primer, n_pieces=1, n_notes=20, seed=0, temperature=0.05)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_music.metrics import figure_groups
-from gan_music.metrics.excerpts import Sampled, opening_and_ending, stack_windows
+from gan_music.metrics.excerpts import Excerpts, opening_and_ending, stack_windows
 from gan_music.metrics.reference_sets import prepare
 from gan_music.metrics.sets.mgeval import distances, mgeval, mgeval_features, overlap_and_divergence
 from gan_music.music.piece import Piece
@@ -28,8 +28,10 @@ def with_second_half_shuffled(p: Piece, seed: int) -> Piece:
 
 
 def likeness(generated: list[Piece], reference: list[Piece]) -> figure_groups.FigureGroup:
-    sampled = Sampled(generated, reference, 400)
-    return figure_groups.likeness(prepare(sampled, window=64, long_window=256, n_draws=24, seed=0))
+    sampled = Excerpts(generated, reference, 400)
+    return figure_groups.mgeval_group(
+        prepare(sampled, window=64, long_window=256, n_draws=24, seed=0)
+    )
 
 
 def test_openings_and_endings_by_hand() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gan_music.config.schema import NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.models.base import MusicModel
 from gan_music.models.neo_saleem_gan import NeoSaleemGAN
 from gan_music.representations.note_triples import NoteTriples

@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gan_music.config.schema import CRNNGANConfig
+from gan_music.config.model_settings import CRNNGANConfig
 from gan_music.models.crnn_gan import CRNNGAN, Frozen, frozen, length_in_epoch
 from gan_music.representations.note_quadruples import NoteQuadruples
 from gan_music.system.errors import UserError

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch.utils.data import DataLoader
 
-from gan_music.config.schema import GumbelGANConfig
+from gan_music.config.model_settings import GumbelGANConfig
 from gan_music.models.gumbel_gan import GumbelGAN
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import NoteEvents

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from gan_music.config.schema import LanguageModelConfig
+from gan_music.config.model_settings import LanguageModelConfig
 from gan_music.losses import likelihood
 from gan_music.models.language_model import LanguageModel
 from gan_music.networks.features.history import add_input_noise

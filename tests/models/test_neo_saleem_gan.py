@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gan_music.config.schema import NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.models.neo_saleem_gan import NeoSaleemGAN
 from gan_music.representations.note_triples import NoteTriples
 

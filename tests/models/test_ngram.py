@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.models.ngram import NGramModel
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import NoteEvents
@@ -24,7 +24,7 @@ def make_pieces(n: int, n_movements: int = 1) -> list[Piece]:
 def fitted(pieces: list[Piece]) -> NGramModel:
     codec = NoteEvents(24)
     codec.fit_starts(pieces)
-    model = NGramModel(NGramConfig("ngram"), codec_state=codec.state())
+    model = NGramModel(NGramConfig(name="ngram"), codec_state=codec.state())
     model.fit_pieces(pieces, window=16, movement=MOVEMENT)
     return model
 

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from gan_music.config.schema import ReinforceGANConfig
+from gan_music.config.model_settings import ReinforceGANConfig
 from gan_music.models.reinforce_gan import ReinforceGAN
 from gan_music.representations.note_events import NoteEvents
 from tests.models.players import fit

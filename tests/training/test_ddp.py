@@ -135,7 +135,7 @@ def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) ->
             assert text.count(words) == 1, words
     assert "on CPU (2 processes)" in (run / "train.log").read_text()
     assert json.loads((run / "status.json").read_text())["status"] == "done"
-    steps = [e.step for e in scalars(run / "tensorboard").TensorBoardScalars("train/nll")]
+    steps = [e.step for e in scalars(run / "tensorboard").Scalars("train/nll")]
     assert steps == list(range(len(probes[0]["batches"])))
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(v, saved[k]) for k, v in probes[1]["averaged"][-1].items())

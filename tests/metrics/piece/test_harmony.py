@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from gan_music.metrics.piece.harmony import (
     NO_CHORD,
     QUALITIES,
-    Sound,
-    chord_moves,
+    Chromagram,
+    bigram_log_likelihood,
+    chord_bigrams,
     dissonance_rate,
+    harmonic_change,
     harmony,
-    move_likelihood,
-    name_chords,
     polyphony,
+    recognise_chords,
     recognised_chord_rate,
-    tonal_distance_of_steps,
     used_pitch_classes,
 )
 from tests.metrics.music import noise, piece, transposed
@@ -36,39 +36,39 @@ def test_every_template_names_itself_in_every_key() -> None:
         for root in range(12):
             chroma = np.zeros((1, 12))
             chroma[0, [(root + i) % 12 for i in intervals]] = 5
-            (name,) = name_chords(chroma, np.array([48 + root]))
+            (name,) = recognise_chords(chroma, np.array([48 + root]))
             assert name == quality * 12 + root
 
 
 def test_chords_of_half_bars() -> None:
     # C, a minor, F, G7, each half a bar
     p = piece(*chords([48, 64, 67], [57, 60, 64], [53, 57, 60], [55, 59, 62, 65]))
-    sound = Sound(p)
-    assert sound.segment.tolist() == [0, 1, 2, 3]
+    sound = Chromagram(p)
+    assert sound.half_bar.tolist() == [0, 1, 2, 3]
     assert [(NAMES[c // 12], c % 12) for c in sound.chord] == [
         ("major", 0), ("minor", 9), ("major", 5), ("dominant seventh", 7),
     ]  # fmt: skip
     assert recognised_chord_rate(sound) == 1
-    moves = chord_moves(sound)
+    moves = chord_bigrams(sound)
     assert moves.sum() == 3
     assert moves[NAMES.index("major"), NAMES.index("minor") * 12 + 9] == 1  # up by a sixth
 
 
 def test_single_notes_and_clusters_are_no_chords() -> None:
-    assert Sound(piece((0, 48, 60))).chord.tolist() == [NO_CHORD]
-    assert Sound(piece(*chords([60, 61, 62, 63]))).chord.tolist() == [NO_CHORD]
+    assert Chromagram(piece((0, 48, 60))).chord.tolist() == [NO_CHORD]
+    assert Chromagram(piece(*chords([60, 61, 62, 63]))).chord.tolist() == [NO_CHORD]
 
 
 def test_a_note_over_a_barline_sounds_on_both_sides() -> None:
-    sound = Sound(piece((24, 48, 60)))
-    assert sound.segment.tolist() == [0, 1]
+    sound = Chromagram(piece((24, 48, 60)))
+    assert sound.half_bar.tolist() == [0, 1]
     assert sound.chroma[:, 0].tolist() == [24, 24]
 
 
 def test_beats_that_begin_in_silence_have_no_chord() -> None:
     # 3/4: the second beat begins in the first half bar, which is silent
     p = piece((36, 36, 60), (36, 36, 64), (36, 36, 67), meters=((0, 3, 4),))
-    assert recognised_chord_rate(Sound(p)) == 0.5
+    assert recognised_chord_rate(Chromagram(p)) == 0.5
 
 
 def test_dissonance_by_hand() -> None:
@@ -94,9 +94,7 @@ def test_tonal_distance_by_hand() -> None:
     # C to G: one step on the circle of fifths, 2 sin(pi / 12) apart there, and so on
     circles = ((1.0, 7 * np.pi / 6), (1.0, 3 * np.pi / 2), (0.5, 2 * np.pi / 3))
     expected = math.sqrt(sum((2 * r * math.sin(7 * turn / 2)) ** 2 for r, turn in circles))
-    assert tonal_distance_of_steps(Sound(piece((0, 48, 60), (48, 48, 67)))) == pytest.approx(
-        expected
-    )
+    assert harmonic_change(Chromagram(piece((0, 48, 60), (48, 48, 67)))) == pytest.approx(expected)
 
 
 def test_used_pitch_classes_by_hand() -> None:
@@ -109,8 +107,8 @@ def test_likelihood_of_moves_by_hand() -> None:
     learned = np.zeros((2, 4))
     learned[0] = [3, 1, 0, 0]
     # (1 + 0.1) / (4 + 0.4)
-    assert move_likelihood(moves, learned) == pytest.approx(math.log(1.1 / 4.4))
-    assert math.isnan(move_likelihood(np.zeros((2, 4)), learned))
+    assert bigram_log_likelihood(moves, learned) == pytest.approx(math.log(1.1 / 4.4))
+    assert math.isnan(bigram_log_likelihood(np.zeros((2, 4)), learned))
 
 
 def test_undefined_is_nan() -> None:
@@ -123,7 +121,7 @@ def test_transposition_changes_nothing(seed: int, semitones: int) -> None:
     p = noise(seed, 40)
     q = transposed(p, semitones)
     assert harmony(q) == pytest.approx(harmony(p), nan_ok=True)
-    assert (chord_moves(Sound(q)) == chord_moves(Sound(p))).all()
+    assert (chord_bigrams(Chromagram(q)) == chord_bigrams(Chromagram(p))).all()
 
 
 def test_polyphony_counts_pitches_where_anything_sounds() -> None:

@@ -13,7 +13,7 @@ from gan_music.metrics.piece.rhythm import (
     empty_bar_rate,
     empty_beat_rate,
     groove_consistency,
-    inter_onset_entropy,
+    inter_onset_interval_entropy,
     on_beat_rate,
     qualified_note_rate,
     rhythm,
@@ -87,7 +87,7 @@ def test_rates_by_hand() -> None:
     p = piece((0, 2, 60), (12, 3, 62), (12, 3, 65), (30, 24, 64))
     assert on_beat_rate(p) == pytest.approx(1 / 3)
     assert on_beat_rate(p, parts=2) == pytest.approx(2 / 3)
-    assert inter_onset_entropy(p) == 1  # 12 and 18 steps
+    assert inter_onset_interval_entropy(p) == 1  # 12 and 18 steps
     assert qualified_note_rate(p) == 0.75  # a 32nd is 3 steps
     assert empty_beat_rate(piece((0, 24, 60), (72, 24, 60))) == 0.5
 
@@ -109,7 +109,7 @@ def test_undefined_is_nan() -> None:
         assert all(math.isnan(v) for v in function(nothing).values()), function
     one = piece((0, 24, 60))
     assert math.isnan(groove_consistency(one))
-    assert math.isnan(inter_onset_entropy(one))
+    assert math.isnan(inter_onset_interval_entropy(one))
 
 
 def test_a_gap_of_millions_of_bars_costs_nothing() -> None:

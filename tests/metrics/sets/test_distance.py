@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gan_music.metrics.piece.histograms import compare
+from gan_music.metrics.piece.histograms import histogram_distances
 from gan_music.metrics.sets.distance import distance
 from gan_music.music.piece import Piece, windows
 
@@ -26,7 +26,9 @@ def test_it_is_1_minus_the_mean_of_its_parts(chorales: list[Piece]) -> None:
     figures = distance(ours, theirs)
     parts = [figures[k] for k in ("histogram_overlap", "oa_mean", "precision", "coverage")]
     assert figures["distance"] == pytest.approx(1 - np.mean(parts))
-    assert figures["histogram_overlap"] == pytest.approx(1 - compare(ours, theirs)["distance"])
+    assert figures["histogram_overlap"] == pytest.approx(
+        1 - histogram_distances(ours, theirs)["distance"]
+    )
 
 
 def test_the_same_windows_are_nearest_then_real_then_damaged_ones(chorales: list[Piece]) -> None:

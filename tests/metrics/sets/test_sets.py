@@ -12,10 +12,10 @@ import scipy.stats
 
 from gan_music.metrics.excerpts import stack_windows
 from gan_music.metrics.piece.descriptors import as_matrix, window_features
-from gan_music.metrics.piece.ngrams import runs, symbols
-from gan_music.metrics.piece.structure import comeback_in, repetition
+from gan_music.metrics.piece.ngrams import ngram_ids, note_ids
+from gan_music.metrics.piece.structure import bar_self_similarity, repetition_rate_in_windows
 from gan_music.metrics.sets.classifier import accuracy, null_interval, two_sample_test
-from gan_music.metrics.sets.diversity import distinct, near_duplicates, self_bleu, support
+from gan_music.metrics.sets.diversity import distinct_n, near_duplicates, self_bleu, support_size
 from gan_music.metrics.sets.mgeval import distances, mgeval_features, overlap_and_divergence
 from gan_music.metrics.sets.originality import longest_matches
 from gan_music.metrics.sets.prdc import frechet_distance, prdc, standardise
@@ -76,8 +76,8 @@ def test_mgeval_features_by_hand() -> None:
     assert f["pitch_range"].tolist() == [[12]]
     assert f["pitch_class_histogram"][0, [0, 2, 4]].tolist() == [0.5, 0.25, 0.25]
     # C leads to D and to E: one of two, and four for safety
-    assert f["pitch_class_transitions"][0].reshape(12, 12)[0, 2] == pytest.approx(1 / 6)
-    assert f["mean_interval"][0, 0] == pytest.approx((2 + 10 + 8) / 3)
+    assert f["pitch_class_transition_matrix"][0].reshape(12, 12)[0, 2] == pytest.approx(1 / 6)
+    assert f["average_pitch_interval"][0, 0] == pytest.approx((2 + 10 + 8) / 3)
     assert f["inter_onset_interval"][0, 0] == pytest.approx(16 / 24)
     assert f["note_count"][0, :2].tolist() == pytest.approx([2 / 3, 1 / 3])  # 2, 1 and 1 notes
     assert f["note_length_histogram"][0, [2, 3]].tolist() == [0.25, 0.75]  # crotchet, quaver
@@ -97,8 +97,8 @@ def test_window_features_are_finite_and_relative() -> None:
             assert up[name] == pytest.approx(f[name]), name
     assert (up["pitch_mean"] - f["pitch_mean"]).tolist() == pytest.approx([5.0] * len(w))
     assert f["chord_rate"][0] == 1
-    assert f["pitch_same_after_1_rate"][1] == 1
-    assert f["interval_8gram_comeback_rate"][1] == pytest.approx(23 / 24)
+    assert f["same_pitch_at_lag_1_rate"][1] == 1
+    assert f["interval_8gram_repetition_rate"][1] == pytest.approx(23 / 24)
 
 
 def test_standardise_by_the_reference() -> None:
@@ -128,20 +128,20 @@ def test_a_judge_sees_a_difference_and_only_that() -> None:
 
 def test_runs_are_named_exactly() -> None:
     pieces = [noise(s, 30) for s in range(3)]
-    words = symbols(pieces, ("interval", "offset"))
-    names = runs(words, 4)
+    words = note_ids(pieces, ("interval", "offset"))
+    names = ngram_ids(words, 4)
     keys = [tuple(w[i : i + 4]) for w in words for i in range(len(w) - 3)]
     flat = np.concatenate(names).tolist()
     assert len(flat) == len(keys)
     assert len(set(zip(flat, keys, strict=True))) == len(set(flat)) == len(set(keys))
     with pytest.raises(ValueError, match="power of two"):
-        runs(words, 3)
+        ngram_ids(words, 3)
 
 
 def test_distinct_counts_as_many_as_the_reference_has() -> None:
     a = [piece(*[(24 * i, 24, 60 + i % 2) for i in range(12)])]
     b = [piece(*[(24 * i, 24, 60 + i) for i in range(5)])]
-    figures = distinct(a, b)(np.array([0]), np.array([0]))
+    figures = distinct_n(a, b)(np.array([0]), np.array([0]))
     assert figures["distinct_pitch_2grams"] == 0.5  # 60 61, 61 60, and two more: of four
     assert figures["distinct_interval_4grams"] == 1  # one
     assert math.isnan(figures["distinct_interval_8grams"])
@@ -179,22 +179,24 @@ def test_support_by_birthdays() -> None:
     windows = stack_windows([*pieces, pieces[0], transposed(pieces[1], 3)], 32)
     assert near_duplicates(windows, 0.5).sum() == 10 + 4
     everyone = np.arange(10)
-    assert support(windows)(everyone, everyone)["support_size"] == 45 / 2
-    assert support(stack_windows(pieces, 32))(everyone, everyone)["support_size"] == 28
+    assert support_size(windows)(everyone, everyone)["support_size"] == 45 / 2
+    assert support_size(stack_windows(pieces, 32))(everyone, everyone)["support_size"] == 28
 
 
 def test_repetition_by_hand() -> None:
     # bars of {C, D}, {C, E}, {C, D}: one of two shared, then none of what lies two apart is new
     p = piece(*[(96 * b + 24 * i, 24, k) for b, bar in enumerate(((60, 62), (60, 64), (60, 62)))
                 for i, k in enumerate(bar)])  # fmt: skip
-    assert repetition(p, 1) == 0.5
-    assert repetition(p, 2) == 1
-    assert math.isnan(repetition(p, 4))
+    assert bar_self_similarity(p, 1) == 0.5
+    assert bar_self_similarity(p, 2) == 1
+    assert math.isnan(bar_self_similarity(p, 4))
 
 
 def test_comeback_by_hand() -> None:
-    assert comeback_in(np.array([1, 2, 1, 2, 3, 3, 3, 4, 9]), 4) == 0.5  # two of four, twice
-    assert math.isnan(comeback_in(np.array([1, 2]), 4))
+    assert (
+        repetition_rate_in_windows(np.array([1, 2, 1, 2, 3, 3, 3, 4, 9]), 4) == 0.5
+    )  # two of four, twice
+    assert math.isnan(repetition_rate_in_windows(np.array([1, 2]), 4))
 
 
 @pytest.mark.parametrize("seed", range(4))

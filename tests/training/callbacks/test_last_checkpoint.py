@@ -123,7 +123,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     events.Reload()
     # the trainer logs a loss that a batch has none of as that of the batch before
     tags = ("train/grad_norm_g", "collapse/entropy_pitch")
-    return {t: [(e.step, e.value) for e in events.TensorBoardScalars(t)] for t in tags}
+    return {t: [(e.step, e.value) for e in events.Scalars(t)] for t in tags}
 
 
 def assert_same(a: Any, b: Any, where: str = "") -> None:

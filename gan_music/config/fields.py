@@ -1,0 +1,59 @@
+"""What all settings share: one decorator, and the types of their fields. Light to import."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+T = TypeVar("T")
+
+# no conversion (true is no number, "1" no whole number) but of whole numbers to real ones
+_CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+@dataclass_transform(kw_only_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """A dataclass whose constructor validates types and bounds (``pydantic.ValidationError``).
+
+    A default is for checkpoints older than the field; the value of a new run is in ``conf/``.
+    """
+    return cast(type[T], dataclass(config=_CONFIG, kw_only=True)(cls))
+
+
+def between(low: float, high: float = 2**31 - 1) -> Any:
+    """Inclusive bounds, for ``Annotated``."""
+    return Field(ge=low, le=high)
+
+
+def one_of(*choices: float) -> AfterValidator:
+    """The numbers that are allowed, for ``Annotated``; of texts, ``Literal`` holds them."""
+
+    def check(value: float) -> float:
+        if value not in choices:
+            raise ValueError(f"does not exist: choose one of {', '.join(map(str, choices))}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _number_as_text(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+# a folder called 2024 is a number in YAML
+Text = Annotated[str, BeforeValidator(_number_as_text)]
+
+Count = Annotated[int, between(1)]
+CountOrZero = Annotated[int, between(0)]
+Seed = Annotated[int, between(0, 2**32 - 1)]
+Size = Annotated[int, between(1, 16384)]  # units of a layer
+Span = Annotated[int, between(0, 65536)]  # in notes
+Probability = Annotated[float, between(0, 1)]
+Dropout = Annotated[float, between(0, 0.99)]
+Decay = Annotated[float, between(0, 0.999999)]
+LearningRate = Annotated[float, between(0, 1000)]
+Weight = Annotated[float, between(0)]
+Betas = Annotated[list[Decay], Field(min_length=2, max_length=2)]  # Adam's
