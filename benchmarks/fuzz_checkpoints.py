@@ -38,12 +38,12 @@ from hydra.core.global_hydra import GlobalHydra
 from lightning.pytorch import seed_everything
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.config.untrusted import check_folder
 from gan_music.config.validate import checked, compose_run, conf_dir
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_model, restore_model
+from gan_music.training.factory import build_model, build_representation, restore_model
 
 SECONDS = 20.0  # of any one
 MEGABYTES = 400  # that the process may grow by, over all
@@ -73,7 +73,11 @@ def contents() -> list[dict[str, Any]]:
         for key, value in small.items():
             if hasattr(run.model, key):
                 setattr(run.model, key, value)
-        model = build_model(run.model, build_codec(run).state(), dataclasses.asdict(run))
+        model = build_model(
+            run.model,
+            build_representation(run.representation, run.data.grid).state(),
+            dataclasses.asdict(run),
+        )
         content: dict[str, Any] = {"epoch": 1, "state_dict": dict(model.state_dict())}
         model.on_save_checkpoint(content)
         found.append(content)

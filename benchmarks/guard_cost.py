@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from gan_music.config.validate import compose_run
 from gan_music.models.base import MusicModel
 from gan_music.representations.note_events import METERS
-from gan_music.training.factory import build_codec, build_model
+from gan_music.training.factory import build_model, build_representation
 
 BATCH, WINDOW = 16, 64
 
@@ -46,7 +46,7 @@ def measure(name: str, n: int) -> tuple[float, float]:
         ["model.n_style_components=0"] if name == "lstm_lm" else []
     )  # they want data to be fitted to
     run = compose_run(f"model={name}", "data.root=music", *warm, *style_prior)
-    model = build_model(run.model, build_codec(run).state())
+    model = build_model(run.model, build_representation(run.representation, run.data.grid).state())
     trainer = Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, default_root_dir=tempfile.mkdtemp(),

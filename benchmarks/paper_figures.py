@@ -23,7 +23,7 @@ from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.metrics.piece.histograms import attribute
 from gan_music.music.piece import Piece
-from gan_music.training.factory import build_codec, build_data, restore_model
+from gan_music.training.factory import build_data, restore_model
 
 N_NOTES = 10_000
 LOGGED = (1, 2, 5, 8, 10, 12)  # epochs in the log that the paper's author published
@@ -84,7 +84,7 @@ def main() -> None:
     config = checked(
         TrainConfig, OmegaConf.create(load_checkpoint(run / "checkpoints" / "last.ckpt").config)
     )
-    data = build_data(config.data, build_codec(config), seed=0)
+    data = build_data(config.data, config.representation, seed=0)
     pieces = data.extract().pieces
     path = run / "checkpoints" / "last.ckpt"
     model = restore_model(load_checkpoint(path), path)

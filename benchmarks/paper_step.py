@@ -29,7 +29,7 @@ from gan_music.config.validate import compose_run
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
 from gan_music.training.callbacks.measuring import EpochLine
-from gan_music.training.factory import build_codec, build_data, build_model
+from gan_music.training.factory import build_data, build_model
 from gan_music.training.run import _alarm, _quality, _quiet, _trainer
 
 WARM_UP = 5  # batches of each measurement that do not count
@@ -79,7 +79,7 @@ def configure(folder: Path) -> TrainConfig:
 
 def ours(config: TrainConfig, data: Any, n_batches: int, folder: Path) -> float:
     """Seconds a batch through the trainer of the command."""
-    model = build_model(config.model, data.codec.state())
+    model = build_model(config.model, data.representation.state())
     trainer = _trainer(config, _quality(config, data), _alarm(config, data), EpochLine(), folder)
     trainer.limit_train_batches = n_batches + WARM_UP
     trainer.limit_val_batches = 0
@@ -124,11 +124,11 @@ def main() -> None:
         folder = Path(name)
         make_notes(folder)
         config = configure(folder)
-        data = build_data(config.data, build_codec(config), seed=0)
+        data = build_data(config.data, config.representation, seed=0)
         data.prepare_data()
         data.setup()
-        notes = data.train_items.triples  # type: ignore[union-attr]
-        state = data.codec.state()
+        notes = data.train_set.rows[0]  # type: ignore[union-attr]
+        state = data.representation.state()
         loader = DataLoader(Notes(notes), batch_size=64, shuffle=True)
         in_memory = notes[: (n_batches + WARM_UP + 1) * 64].split(64)
         times: dict[str, list[float]] = {"ours": [], "published": [], "bare": []}

@@ -16,7 +16,7 @@ import numpy as np
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
-from gan_music.music.piece import IntArray, Piece
+from gan_music.music.piece import KEYBOARD, IntArray, Piece
 from gan_music.representations.note_events import NoteEvents
 
 
@@ -49,7 +49,7 @@ def main() -> None:
         onset.append(onset_errors(piece, np.cumsum(codec.offset_bins[ids[:, 0]]), longest))
         # columns, not the decoded piece: that one is sorted anew
         duration.append(np.abs(codec.duration_bins[ids[:, 2]] - piece.duration) / grid)
-        pitch.append(ids[:, 1] + codec.lowest_pitch == piece.pitch)
+        pitch.append(KEYBOARD[0] + ids[:, 1] == piece.pitch)
         velocity.append(np.abs(ids[:, 3] * 4 + 2 - piece.velocity))
     onsets, durations = np.concatenate(onset), np.concatenate(duration)
     print(f"{len(pieces)} pieces, {len(onsets):,} notes, grid of {grid}")

@@ -28,7 +28,7 @@ from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.metrics.sets.originality import longest_matches
 from gan_music.music.piece import Piece
-from gan_music.training.factory import build_codec, build_data
+from gan_music.training.factory import build_data
 
 N_NOTES = 500
 N_FILES = 400
@@ -69,7 +69,7 @@ def served(n: int, folder: Path) -> None:
     for what, step in steps.items():
         print(f"  {what:34}{timed(step, n, 'piece')}")
     data = start(pack, folder / "cache")
-    n_windows = len(data.train_items)
+    n_windows = len(data.train_set)
     print(f"  {'an epoch drawn':34}{timed(lambda: draw(data), n_windows, 'window')}")
     batches = iter(data.train_dataloader())
     n_batches = min(len(data.train_dataloader()), 500)
@@ -85,7 +85,7 @@ def start(pack: Path, cache: Path) -> MusicDataModule:
     config = compose_run(
         "data=midi", f"data.root={pack}", f"data.cache_dir={cache}", "data.transpose=5"
     )
-    data = build_data(config.data, build_codec(config), seed=0)
+    data = build_data(config.data, config.representation, seed=0)
     data.prepare_data()
     data.setup()
     return data

@@ -51,13 +51,13 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
     from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
-    from gan_music.io import formats as io_formats
     from gan_music.io.instruments import program
+    from gan_music.io.write import SOUNDS, write_pieces
     from gan_music.training.factory import restore_model
 
     instrument = program(config.instrument)
     soundfont = user_path(config.soundfont)
-    if set(formats) & set(io_formats.SOUNDS):
+    if set(formats) & set(SOUNDS):
         from gan_music.io.rendering.sound import check_soundfont
 
         check_soundfont(soundfont)
@@ -66,9 +66,7 @@ def _generate(config: GenerateConfig) -> None:
     assert out is not None
     model = restore_model(load_checkpoint(path), path)
     pieces = _pieces(config, model, meter)
-    written = io_formats.write_pieces(
-        pieces, out, formats=formats, program=instrument, soundfont=soundfont
-    )
+    written = write_pieces(pieces, out, formats=formats, program=instrument, soundfont=soundfont)
     _tell(config, pieces, written)
     if model.n_clipped:
         print(f"{model.n_clipped} values that no MIDI file can hold were clipped")
@@ -151,7 +149,7 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
             f"continue_from={given} holds {len(pieces[0])} notes, and there must be at least "
             f"{_FEWEST} to go on from."
         )
-    return Primer(pieces[0], n_heard=config.primer_notes, included=config.include_primer)
+    return Primer(pieces[0], n_context=config.primer_notes, included=config.include_primer)
 
 
 def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]) -> None:

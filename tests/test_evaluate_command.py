@@ -17,7 +17,7 @@ SMALL = ("n_bootstrap=8", "n_workers=1")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real music, other real music, one note repeated, nothing, and no music."""
+    """Folders of real music, degenerate music, no files and damaged files."""
     root = tmp_path_factory.mktemp("folders")
     same = Piece.from_arrays(np.arange(96) * 24, np.full(96, 24), np.full(96, 60), grid=24)
     sets = {
@@ -57,7 +57,7 @@ def test_table_and_figures(folders: Path) -> None:
     ]  # fmt: skip
 
 
-def test_one_note_repeated_has_collapsed(folders: Path) -> None:
+def test_one_repeated_note_is_collapsed(folders: Path) -> None:
     done = run_command("evaluate", "reference=reference", "generated=broken", *SMALL, cwd=folders)
     assert done.stdout.splitlines()[-1] == "verdict: collapsed"
     figures = json.loads((folders / "metrics.json").read_text())["figures"]
@@ -73,7 +73,7 @@ def test_three_notes_are_no_error(folders: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        ((), "error: reference has no value: name a folder of music, reference=DIR."),
+        ((), "error: reference has no value: give a folder of music, reference=DIR."),
         (("reference=reference",), "error: generated has no value"),
         (("reference=reference", "generated=empty"), "error: generated="),
         (("reference=nowhere", "generated=other"), "error: reference="),
@@ -86,9 +86,7 @@ def test_three_notes_are_no_error(folders: Path) -> None:
         (("refrence=reference",), "error: the key refrence does not exist: did you mean reference"),
     ],
 )
-def test_mistakes_are_one_sentence(
-    folders: Path, overrides: tuple[str, ...], sentence: str
-) -> None:
+def test_errors_are_one_sentence(folders: Path, overrides: tuple[str, ...], sentence: str) -> None:
     done = run_command("evaluate", *overrides, cwd=folders)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -127,7 +127,7 @@ def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None
         (["n_notes=5", "n_bars=5"], "n_notes=5 and n_bars=5 both say"),
         (["format=mp3"], "format=mp3 does not exist: choose one of mid, png, wav, flac, musicxml"),
         (["format=[]"], r"format=\[\] writes nothing"),
-        (["instrument=vioiln"], r"instrument=vioiln is no .*: near are Violin \(40\)"),
+        (["instrument=vioiln"], r"instrument=vioiln is no .*: similar names are Violin \(40\)"),
         (["instrument=harp"], r"could be Harpsichord \(6\), Orchestral Harp \(46\)"),
         (["instrument=128"], "instrument=128 is no program"),
         (["format=wav", "soundfont=waltz.mid"], "waltz.mid is no SoundFont"),

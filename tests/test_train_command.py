@@ -588,20 +588,6 @@ def test_a_run_that_is_finished_says_so_on_resume(run: Path) -> None:
     assert (only_run(run) / "metrics.json").is_file()
 
 
-def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) -> None:
-    arguments = ("data=midi", f"data.root={midi_folder}", "data.cache_dir=kept")
-    first = run_command("extract", *arguments, cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
-    assert "files                   16" in first.stdout
-    assert "(0 of these files were in it; 16 entries" in first.stdout
-    assert len(list((tmp_path / "kept").rglob("*.npz"))) == 16
-    second = run_command("extract", *arguments, cwd=tmp_path)
-    assert "(16 of these files were in it; 16 entries" in second.stdout
-    cleared = run_command("extract", *arguments, "clear=true", cwd=tmp_path)
-    assert "is empty now (16 entries" in cleared.stdout
-    assert not list((tmp_path / "kept").rglob("*.npz"))
-
-
 @pytest.mark.parametrize(
     "command", ["train", "generate", "extract", "evaluate", "export", "report"]
 )

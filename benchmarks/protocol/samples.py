@@ -17,9 +17,9 @@ from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.data.split import Split
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_data, restore_model
+from gan_music.training.factory import build_data, restore_model
 from gan_music.training.final_evaluation import draw, measure, measure_settings
 from protocol.report import Report
 
@@ -87,7 +87,7 @@ class Samples:
             if key in kept:
                 continue
             kept[key] = self._report(self.config.seed + more, temperature)
-            with replacing(path) as temporary:
+            with atomic_write(path) as temporary:
                 text = json.dumps({"of": of, name: kept}, indent=2)
                 temporary.write_text(text + "\n", encoding="utf-8")
         return {key: kept[key] for key in asked}
@@ -126,7 +126,7 @@ def read_split(config: TrainConfig, midi: Path) -> Split:
         If the music cannot be read.
     """
     where = dataclasses.replace(config.data, root=str(midi))
-    data = build_data(where, build_codec(config), seed=config.seed)
+    data = build_data(where, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
     assert data.pieces is not None

@@ -17,12 +17,13 @@ from omegaconf import OmegaConf
 
 from gan_music import __version__
 from gan_music.checkpoints.migrations import SCHEMA_VERSION
-from gan_music.checkpoints.safe_unpickler import ArchiveError, Shape, read_shapes
+from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
 from gan_music.config.schema import TrainConfig
-from gan_music.config.validate import checked, plain
-from gan_music.system.atomic_files import replacing
+from gan_music.config.validate import checked, is_plain
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
+from gan_music.system.zip_sizes import ArchiveError
 
 # Bach's chorales: the checkpoint that comes with the package
 PRETRAINED = Path(__file__).parent.parent / "pretrained" / "chorales.ckpt"
@@ -111,7 +112,7 @@ def _check(content: Any, path: Path) -> None:
     schema = ours.get("schema")
     if type(schema) is not int or schema != SCHEMA_VERSION:
         raise UserError(_of_another_schema(path, schema, ours.get("version")))
-    if not plain(ours.get("config")) or not plain(ours.get("codec")):
+    if not is_plain(ours.get("config")) or not is_plain(ours.get("codec")):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
         )
@@ -225,5 +226,5 @@ def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
         content["gan_music"]["quotes"] = checkpoint.copy_filter
     path.parent.mkdir(parents=True, exist_ok=True)
     # into an open file, since torch writes a path's own name into what it saves
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

@@ -19,6 +19,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan_music.system.zip_sizes import ArchiveError, member_sizes
+
 _BYTES = {
     "FloatStorage": 4,
     "HalfStorage": 2,
@@ -32,10 +34,6 @@ _BYTES = {
     "BoolStorage": 1,
 }
 _REFERENCES = {"PUT", "BINPUT", "LONG_BINPUT"}
-
-
-class ArchiveError(ValueError):
-    """A file is not one of torch's, or not what torch writes of plain values and tensors."""
 
 
 class Shape(NamedTuple):
@@ -73,23 +71,6 @@ class _Reader(pickle.Unpickler):
         return _Numbers(storage, count)
 
 
-def stored(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, int]:
-    """The bytes of each member of a zip of ``n_bytes``.
-
-    Raises
-    ------
-    ArchiveError
-        If one is compressed or is there twice, or they are more than the file has.
-    """
-    infos = archive.infolist()
-    sizes = {i.filename: i.file_size for i in infos}
-    if any(i.compress_type != zipfile.ZIP_STORED for i in infos):
-        raise ArchiveError("a member is compressed")
-    if len(sizes) < len(infos) or sum(sizes.values()) > n_bytes:
-        raise ArchiveError("its members have more bytes than the file")
-    return sizes
-
-
 def read_shapes(path: Path) -> Any:
     """What ``torch.load`` would give, with a :class:`Shape` for each tensor.
 
@@ -100,7 +81,7 @@ def read_shapes(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = stored(archive, path.stat().st_size)
+            sizes = member_sizes(archive, path.stat().st_size)
             (folder,) = {name.split("/")[0] for name in sizes}
             data = archive.read(f"{folder}/data.pkl")
         members = {name.removeprefix(f"{folder}/"): size for name, size in sizes.items()}

@@ -14,7 +14,6 @@ class DataConfig:
     root: Text | None
     query: Text | list[Text]
     cache_dir: Text | None
-    velocity: bool
     jitter: bool
     movement: Text | None
     reader: Literal["auto", "fast", "music21", "published"]

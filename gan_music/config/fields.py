@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -20,6 +20,14 @@ def settings(cls: type[T]) -> type[T]:
     A default is for checkpoints older than the field; the value of a new run is in ``conf/``.
     """
     return cast(type[T], dataclass(config=_CONFIG, kw_only=True)(cls))
+
+
+class Entry(NamedTuple):
+    """What a group's ``name`` stands for: its settings, and the class that is built from them."""
+
+    settings: type
+    # module:class, below gan_music; a name, since importing it would take seconds
+    made: str
 
 
 def between(low: float, high: float = 2**31 - 1) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from gan_music.config.fields import (
     Betas,
@@ -10,6 +10,7 @@ from gan_music.config.fields import (
     CountOrZero,
     Decay,
     Dropout,
+    Entry,
     LearningRate,
     Probability,
     Size,
@@ -63,7 +64,6 @@ class NeoSaleemConfig:
     """The GAN of Neo & Saleem 2024; explained in ``conf/model/neo_saleem.yaml``."""
 
     name: str
-    use_offsets: bool
     hidden_size: Size
     n_layers: NLayers
     noise_size: NoiseSize
@@ -130,7 +130,6 @@ class CRNNGANConfig:
     """C-RNN-GAN (Mogren 2016); explained in ``conf/model/crnn_gan.yaml``."""
 
     name: str
-    hertz: bool
     feature_matching: bool
     hidden_size: Size
     n_layers: NLayers
@@ -149,20 +148,12 @@ class NGramConfig:
     name: str
 
 
-class ModelEntry(NamedTuple):
-    """What a ``model.name`` stands for: its settings, and the class that is built from them."""
-
-    settings: type
-    # module:class, below gan_music.models; a name, since importing it would take seconds
-    made: str
-
-
 # model.name -> its settings, its class
-MODELS: dict[str, ModelEntry] = {
-    "gumbel_gan": ModelEntry(GumbelGANConfig, "gumbel_gan:GumbelGAN"),
-    "language_model": ModelEntry(LanguageModelConfig, "language_model:LanguageModel"),
-    "reinforce_gan": ModelEntry(ReinforceGANConfig, "reinforce_gan:ReinforceGAN"),
-    "neo_saleem": ModelEntry(NeoSaleemConfig, "neo_saleem_gan:NeoSaleemGAN"),
-    "crnn_gan": ModelEntry(CRNNGANConfig, "crnn_gan:CRNNGAN"),
-    "ngram": ModelEntry(NGramConfig, "ngram:NGramModel"),
+MODELS: dict[str, Entry] = {
+    "gumbel_gan": Entry(GumbelGANConfig, "models.gumbel_gan:GumbelGAN"),
+    "language_model": Entry(LanguageModelConfig, "models.language_model:LanguageModel"),
+    "reinforce_gan": Entry(ReinforceGANConfig, "models.reinforce_gan:ReinforceGAN"),
+    "neo_saleem": Entry(NeoSaleemConfig, "models.neo_saleem_gan:NeoSaleemGAN"),
+    "crnn_gan": Entry(CRNNGANConfig, "models.crnn_gan:CRNNGAN"),
+    "ngram": Entry(NGramConfig, "models.ngram:NGramModel"),
 }

@@ -26,7 +26,7 @@ from gan_music.system.errors import UserError
 
 
 def conf_dir() -> Path:
-    """Where the configuration lives: beside the package in a clone, inside it once installed."""
+    """The folder ``conf``: beside the package in a clone, inside it once installed."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
@@ -38,19 +38,19 @@ T = TypeVar("T")
 def compose_run(*overrides: str) -> TrainConfig:
     """The settings of ``python -m gan_music.train OVERRIDES``, for use from Python.
 
-    A name other than ``python`` for the run is an override, ``name=...``.
+    The run is called ``python`` unless an override ``name=...`` says otherwise.
     """
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return checked(TrainConfig, compose("train", ["name=python", *overrides]))
 
 
 def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
-    """The composed config as an instance of its schema; its keys are named after ``prefix``.
+    """The composed config as an instance of its schema; ``prefix`` precedes its keys in errors.
 
     Raises
     ------
     UserError
-        Naming the key, what is wrong with it, and what would do.
+        Naming the first invalid key, its value, and what to do.
     """
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -62,9 +62,11 @@ def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
     return _instance(schema, values, prefix)
 
 
-def plain(values: Any) -> bool:
-    """Whether this is a dictionary of plain values that mean themselves: from a stranger's file,
-    nothing that OmegaConf would look up (``${...}``), and no more than settings have.
+def is_plain(values: Any) -> bool:
+    """Whether the content of an untrusted file is a dictionary of plain values.
+
+    Plain values hold nothing that OmegaConf would resolve (``${...}``), and are neither deeper nor
+    more than any settings.
     """
     found, left = 0, [(values, 0)]
     while left and found < 100_000:
@@ -105,7 +107,8 @@ def unknown_key(schema: type, key: str) -> UserError:
     """
     keys = known_keys(schema)
     if key in keys:
-        return UserError(f"the key {key} is another model's: --cfg job shows all of this one's.")
+        group = key.partition(".")[0]
+        return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
     if key == "experiment":
         return UserError("the experiment's file must begin with the line '# @package _global_'.")
     group, _, last = key.rpartition(".")
@@ -121,12 +124,12 @@ def unknown_key(schema: type, key: str) -> UserError:
     return UserError(f"the key {key} does not exist: {hint}")
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted keys; lists stay lists."""
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted keys and values; lists are kept."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        found |= flat(value, name + ".") if isinstance(value, dict) else {name: value}
+        found |= flatten(value, name + ".") if isinstance(value, dict) else {name: value}
     return found
 
 
@@ -140,7 +143,7 @@ def _instance(schema: type[T], given: dict[Any, Any], prefix: str) -> T:
     values = {str(key): value for key, value in given.items()}
     for key in values:
         if key not in known:
-            if "." in key:  # only a file can have it so
+            if "." in key:  # only a config file can have such a key
                 nested = key.replace(".", ": {") + ": ..." + "}" * key.count(".")
                 raise UserError(f"{prefix}{key} is a key with a dot in it: write {nested}.")
             raise unknown_key(TrainConfig if prefix else schema, prefix + key)

@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.checkpoints.safe_unpickler import stored
 from gan_music.io.read import resolve
 from gan_music.music.piece import Piece, Rounding
-from gan_music.system.atomic_files import remove_leftovers, replacing
+from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
+from gan_music.system.zip_sizes import member_sizes
 
 # Raise it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 3
 
-EVENTS = "events"  # the folder in it for what is encoded of packs
+ENCODED = "encoded"  # the folder below the cache for the rows of packs
 
 
 def default_cache_dir() -> Path:
@@ -63,7 +63,7 @@ class NoteCache:
         try:
             path = self._path(key)
             with zipfile.ZipFile(path) as archive:
-                stored(archive, path.stat().st_size)  # so that it takes no more than it has
+                member_sizes(archive, path.stat().st_size)
             # opened here: numpy leaves a damaged archive open
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
@@ -93,10 +93,10 @@ class NoteCache:
             meters=np.concatenate([p.meters for p in content]),
         )
 
-    def remove_leftovers(self) -> None:
+    def remove_temporaries(self) -> None:
         """Remove what writers that were killed had not finished; those that live go on."""
         for folder in self.root.glob("[0-9a-f][0-9a-f]"):
-            remove_leftovers(folder, "*.npz")
+            remove_temporaries(folder, "*.npz")
 
     def size(self) -> tuple[int, int]:
         """How many entries there are, of all settings and versions, and their bytes."""
@@ -151,7 +151,7 @@ class NoteCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub has a keyword there
         except OSError as error:
             raise UserError(
@@ -164,7 +164,7 @@ class NoteCache:
 
     def _entries(self) -> Iterator[Path]:
         """Entries, events of packs, and what a writer that was killed left of one."""
-        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (EVENTS, "npy")):
+        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (ENCODED, "npy")):
             yield from self.root.glob(f"{folder}/*.{suffix}")
             yield from self.root.glob(f"{folder}/.*.{suffix}.*.tmp")
 

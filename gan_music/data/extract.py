@@ -159,7 +159,7 @@ def _pieces(
         if keys[-1] not in cache:
             missing.append(number)
     if missing:
-        cache.remove_leftovers()
+        cache.remove_temporaries()
     result.n_cached = len(sources) - len(refused) - len(missing)
     refused |= _fill([(sources[number], keys[number]) for number in missing], missing, pool)
     n_pieces = 0

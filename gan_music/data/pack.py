@@ -20,10 +20,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from gan_music.music.piece import IntArray, Piece, Rounding
-from gan_music.representations.note_events import NoteEvents
-from gan_music.system.atomic_files import is_taken, replacing
+from gan_music.music.piece import KEYBOARD, IntArray, Piece, Rounding
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 _VERSION = 1
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
@@ -34,7 +34,7 @@ _RECORD = np.dtype(
         ("names", "<i8"),
         ("tempo", "<f8"),
         ("rounding", "<f8", (4,)),
-        ("n_folded", "<i4"),  # notes outside the keyboard
+        ("n_off_keyboard", "<i4"),
     ]
 )
 
@@ -109,9 +109,9 @@ class PackedPieces(Sequence[Piece]):
         return self._index["tempo"][self.numbers]
 
     @property
-    def n_folded(self) -> int:
-        """Notes of all pieces outside the keyboard."""
-        return int(self._index["n_folded"][self.numbers].sum())
+    def n_off_keyboard(self) -> int:
+        """The number of notes whose pitch a piano lacks."""
+        return int(self._index["n_off_keyboard"][self.numbers].sum())
 
     def _ends(self, what: str) -> IntArray:
         return self._index[what][self.numbers]
@@ -183,7 +183,7 @@ def _building(folder: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True, exist_ok=True)
     mark = os.open(temporary, os.O_RDONLY)
     try:
-        if is_taken(mark):
+        if lock(mark) is False:
             raise UserError(
                 f"pack={folder} is being written by another command: wait for it, or name another "
                 "folder."
@@ -200,7 +200,7 @@ def _building(folder: Path) -> Iterator[Path]:
 
 def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
     """The files of a pack, into an empty folder."""
-    codec, digest, ends = NoteEvents(grid), hashlib.sha256(), np.zeros(3, np.int64)
+    digest, ends = hashlib.sha256(), np.zeros(3, np.int64)
     with (
         (folder / "notes").open("wb") as notes,
         (folder / "meters").open("wb") as meters,
@@ -215,14 +215,14 @@ def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
                 piece.name.encode(),
             )
             ends += (len(piece), len(piece.meters), len(parts[2]))
-            record = (*ends, piece.tempo, piece.rounding, codec.n_folded(piece))
+            record = (*ends, piece.tempo, piece.rounding, n_off_keyboard([piece]))
             row = np.array([record], _RECORD).tobytes()
             for file, part in zip((notes, meters, names, index), (*parts, row), strict=True):
                 file.write(part)
                 digest.update(part)
     sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
     about = {"version": _VERSION, "grid": grid, "digest": digest.hexdigest(), "bytes": sizes}
-    with replacing(folder / "pack.json") as path:
+    with atomic_write(folder / "pack.json") as path:
         path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
@@ -243,6 +243,14 @@ def tempos(pieces: Sequence[Piece]) -> np.ndarray:
     if isinstance(pieces, PackedPieces):
         return pieces.tempos
     return np.array([p.tempo for p in pieces])
+
+
+def n_off_keyboard(pieces: Sequence[Piece]) -> int:
+    """The number of notes whose pitch a piano lacks."""
+    if isinstance(pieces, PackedPieces):
+        return pieces.n_off_keyboard
+    low, high = KEYBOARD[0], KEYBOARD[-1]
+    return sum(int(((p.pitch < low) | (p.pitch > high)).sum()) for p in pieces)
 
 
 def _mapped(path: Path, dtype: np.dtype, width: int) -> np.ndarray:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import cell, replacing
+from gan_music.system.atomic_files import atomic_write
+from gan_music.system.csv_cells import escape_formula
 
 # What differs between two refusals for one reason: quoted text, bytes, numbers.
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
@@ -71,10 +72,12 @@ def minutes(piece: Piece) -> float:
 
 def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
     """A table of (file, reason), one line a refused file."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "reason"))
-        writer.writerows((cell(name), cell(reason)) for name, reason in rejects.items())
+        writer.writerows(
+            (escape_formula(name), escape_formula(reason)) for name, reason in rejects.items()
+        )
 
 
 def one_line(reason: str) -> str:

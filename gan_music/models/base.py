@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_music.checkpoints.migrations import SCHEMA_VERSION
-from gan_music.config.data_settings import DataConfig
-from gan_music.data.datamodule import Codec
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.primer import Primer
 from gan_music.models.nan_guard import NaNGuard, NonFiniteError, describe, not_finite
 from gan_music.music.piece import DEFAULT_TEMPO, Piece
-from gan_music.representations.note_events import NoteEvents
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
 
@@ -67,6 +64,7 @@ class MusicModel(LightningModule):
     # the names of the weights that ``sample`` reads begin so, in one of these ways; a checkpoint to
     # share has these alone
     sampled_from: ClassVar[tuple[str, ...]] = ("",)
+    reads: ClassVar[tuple[str, ...]] = ("note_events",)  # names of representations
 
     def __init__(
         self,
@@ -86,11 +84,6 @@ class MusicModel(LightningModule):
         self.copy_filter: CopyFilter | None = None  # what must not be copied, if a run says so
         self.n_clipped = 0  # values of the last sample that had to be clipped to be music
         self._restored_rng: dict[str, Any] | None = None
-
-    @classmethod
-    def make_codec(cls, settings: Any, data: DataConfig) -> Codec:
-        """What notes become for a model of these settings: events, unless it says otherwise."""
-        return NoteEvents(data.grid, velocity=data.velocity)
 
     @abstractmethod
     def sample(
@@ -238,6 +231,9 @@ class MusicModel(LightningModule):
         if self.global_rank:
             self._draw_by(self.current_epoch)
         self.guard.keep(self)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return batch.x
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # as late as can be: whatever was drawn while the run was set up does not count

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music.config.data_settings import DataConfig
 from gan_music.config.model_settings import CRNNGANConfig
 from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN
@@ -50,6 +49,7 @@ class CRNNGAN(MusicGAN):
     """
 
     settings: CRNNGANConfig
+    reads = ("note_quadruples",)
 
     def __init__(
         self,
@@ -67,10 +67,6 @@ class CRNNGAN(MusicGAN):
             noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
         )
         self.discriminator = CRNNDiscriminator(hidden_size=size, n_layers=n_layers)
-
-    @classmethod
-    def make_codec(cls, settings: CRNNGANConfig, data: DataConfig) -> NoteQuadruples:
-        return NoteQuadruples(data.grid, hertz=settings.hertz)
 
     @property
     def has_temperature(self) -> bool:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.particle_filter import ParticleFilter
 from gan_music.decoding.primer import Primer
-from gan_music.decoding.sample import go_on, sample
+from gan_music.decoding.request import SampleRequest
+from gan_music.decoding.sample import sample
 from gan_music.losses import likelihood
 from gan_music.models.base import MusicModel
 from gan_music.models.style_prior import fit_style_prior
@@ -91,6 +93,7 @@ class EventModel(MusicModel):
     n_batches: Tensor
     number = 0  # of the batch: ``n_batches``, which is on the device, as the processor knows it
     is_initialised = False
+    decoding = EventDecoding()
     padded = True  # whether training windows may have padding: to look for it waits for the device
 
     def init_from(self, other: EventModel) -> None:
@@ -132,18 +135,18 @@ class EventModel(MusicModel):
                 "model.n_style_components above 0 needs a data module, to fit outlines to"
             )
         space, n = self.generator.space, len(self.generator.style_prior.weights)
-        windows, pieces = zip(*data.plain_training_batches(), strict=True)
-        found = torch.cat([style_vector(space, w.to(self.device)) for w in windows])
-        mixture = fit_style_prior(found, torch.cat(pieces), n_components=n)
+        batches = list(data.unaugmented_batches())
+        found = torch.cat([style_vector(space, b.x.to(self.device)) for b in batches])
+        mixture = fit_style_prior(found, torch.cat([b.piece for b in batches]), n_components=n)
         for generator in (self.generator, self.sampler):
             assert generator.style_prior is not None
-            generator.style_prior.follow(mixture)
+            generator.style_prior.set_mixture(mixture)
 
     def on_train_start(self) -> None:
         """What the steps would have to ask the device for, asked once."""
         self.number = int(self.n_batches)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.padded = getattr(getattr(data, "train_items", None), "has_padding", True)
+        self.padded = getattr(data, "has_padding", True)
 
     def count_batch(self) -> None:
         """One more is done."""
@@ -160,16 +163,16 @@ class EventModel(MusicModel):
         tempo: float = DEFAULT_TEMPO,
         meter: tuple[int, int] | None = None,
     ) -> list[Piece]:
+        request = SampleRequest(n_pieces, n_notes, seed, temperature, tempo, meter)
+        return self._sample(request)
+
+    def _sample(self, request: SampleRequest) -> list[Piece]:
         return sample(
             self.sampler,
             self.codec,
-            n_pieces=n_pieces,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=temperature,
-            tempo=tempo,
-            meter=meter,
-            choice=self.choice,
+            request,
+            decoding=self.decoding,
+            particle_filter=self.choice,
         )
 
     def go_on(
@@ -182,21 +185,12 @@ class EventModel(MusicModel):
         temperature: float = 1.0,
         tempo: float = DEFAULT_TEMPO,
     ) -> list[Piece]:
-        return go_on(
-            self.sampler,
-            self.codec,
-            primer,
-            n_pieces=n_pieces,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=temperature,
-            tempo=tempo,
-            choice=self.choice,
-        )
+        request = SampleRequest(n_pieces, n_notes, seed, temperature, tempo, primer=primer)
+        return self._sample(request)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """The likelihood of held-out windows, nats an event."""
-        z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
-        z = self.sampler.noise_of(batch, z)
+        rng = torch.Generator(self.device).manual_seed(batch_idx)
+        z = self.sampler.posterior(batch, self.sampler.prior(len(batch), rng=rng))
         nll = likelihood.negative_log_likelihood(self.sampler.logits(batch, z), batch)
         self.log("val/nll", nll, batch_size=len(batch))

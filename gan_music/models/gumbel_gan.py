@@ -15,7 +15,7 @@ from gan_music.models.event_model import EventModel, averaged, cosine_decay, not
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.networks.lstm_generator import LSTMGenerator
-from gan_music.networks.note_space import PADDING
+from gan_music.representations.base import PADDING
 from gan_music.representations.note_events import NoteEvents
 
 
@@ -90,11 +90,11 @@ class GumbelGAN(EventModel, MusicGAN):
         number = self.number
         self._schedule(opt_g, number)
 
-        z = self.generator.noise(len(batch))
+        z = self.generator.prior(len(batch))
         # one rollout serves both players
         if is_adversarial or number % s.warm_start_d_every == 0:
             gumbel = self.generator.gumbel(len(batch), batch.shape[1])
-            fake = self.generator.rollout(z, gumbel, space.starts(batch))
+            fake = self.decoding.rollout(self.generator, z, gumbel, space.starts(batch))
             fake = fake.where(space.present(batch)[..., None], PADDING)
             with self.toggled_optimizer(opt_d):
                 score_real = self.discriminator(batch)
@@ -122,9 +122,9 @@ class GumbelGAN(EventModel, MusicGAN):
                     self.log_train(loss_g=terms["loss_g"])
                 weight = s.likelihood_weight if is_adversarial else 1.0
                 if weight > 0:
-                    heard = add_input_noise(space, batch, s.input_noise)
-                    known = self.generator.noise_of(batch, z)
-                    logits = self.generator.logits(batch, known, heard=heard)
+                    inputs = add_input_noise(space, batch, s.input_noise)
+                    known = self.generator.posterior(batch, z)
+                    logits = self.generator.logits(batch, known, inputs=inputs)
                     nll = likelihood.negative_log_likelihood(logits, batch)
                     terms["nll"] = weight * nll
                     self.log_train(nll=nll)

@@ -83,9 +83,9 @@ class LanguageModel(EventModel):
         share = warmup_cosine(self.number, warmup=s.warmup_batches, total=total)
         self.set_lr(optimizer, s.lr * share)
 
-        z = self.generator.noise_of(batch, self.generator.noise(len(batch)))
-        heard = add_input_noise(self.generator.space, batch, s.input_noise)
-        logits = self.generator.logits(batch, z, heard=heard)
+        z = self.generator.posterior(batch, self.generator.prior(len(batch)))
+        inputs = add_input_noise(self.generator.space, batch, s.input_noise)
+        logits = self.generator.logits(batch, z, inputs=inputs)
         nll = likelihood.negative_log_likelihood(logits, batch)
         self.backward_loss(optimizer, nll=nll)
         optimizer.step()

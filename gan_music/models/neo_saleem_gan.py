@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_music.config.data_settings import DataConfig
 from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN, adam
@@ -28,6 +27,7 @@ class NeoSaleemGAN(MusicGAN):
     """
 
     settings: NeoSaleemConfig
+    reads = ("note_triples",)
 
     def __init__(
         self,
@@ -43,10 +43,6 @@ class NeoSaleemGAN(MusicGAN):
             noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
         )
         self.discriminator = NeoSaleemDiscriminator(hidden_size=size, n_layers=n_layers)
-
-    @classmethod
-    def make_codec(cls, settings: NeoSaleemConfig, data: DataConfig) -> NoteTriples:
-        return NoteTriples(data.grid, use_offsets=settings.use_offsets)
 
     @property
     def has_temperature(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_music.config.model_settings import NGramConfig
 from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.datasets import Item, WindowDataset
+from gan_music.data.datasets import MusicDataset
 from gan_music.data.split import work_of
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.sample import draw_starts
@@ -20,6 +20,7 @@ from gan_music.models.event_model import note_space
 from gan_music.music.piece import DEFAULT_TEMPO, Piece
 from gan_music.networks.baselines.ngram_counts import NGramCounts
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.windows import WindowSpec
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class NGramModel(MusicModel):
             starts = draw_starts(self.codec, min(_BATCH, n_pieces - first), meter, rng)
             events = self.chain.rollout(starts, n_notes, rng, temperature=temperature)
             pieces += [
-                self.codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
+                self.codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}").piece
                 for i, ids in enumerate(events.cpu().numpy())
             ]
         return pieces
@@ -121,20 +122,20 @@ class NGramModel(MusicModel):
         tempo: float = DEFAULT_TEMPO,
     ) -> list[Piece]:
         rng = torch.Generator(self.device).manual_seed(seed)
-        heard = torch.from_numpy(primer.events(self.codec)).to(self.device)
+        heard = torch.from_numpy(primer.encode(self.codec)).to(self.device)
         pieces: list[Piece] = []
         for first in range(0, n_pieces, _BATCH):
             n = min(_BATCH, n_pieces - first)
             starts = (heard[-1, -2].repeat(n), heard[-1, -1].repeat(n))
             events = self.chain.rollout(
-                starts, n_notes, rng, temperature=temperature, heard=heard.repeat(n, 1, 1)
+                starts, n_notes, rng, temperature=temperature, primer=heard.repeat(n, 1, 1)
             )
             pieces += [
-                primer.followed_by(self.codec, ids, tempo=tempo, name=f"sample {first + i + 1}")
+                primer.continued_by(self.codec, ids, tempo=tempo, name=f"sample {first + i + 1}")
                 for i, ids in enumerate(events.cpu().numpy())
             ]
         return pieces
 
     def _windows(self, pieces: Sequence[Piece], length: int) -> Tensor:
-        windows = WindowDataset(pieces, self.codec, length=length, stride=length, pad_short=True)
-        return windows.__getitems__([Item(i) for i in range(len(windows))]).to(self.device)
+        dataset = MusicDataset(pieces, self.codec, WindowSpec(length, length, pad_short=True))
+        return dataset.unaugmented(range(len(dataset))).x.to(self.device)

@@ -164,7 +164,7 @@ class ReinforceGAN(LanguageModel, MusicGAN):
         if z is None:
             style_prior = self.generator.style_prior
             nothing = torch.zeros(len(events), 0, device=events.device)
-            z = nothing if style_prior is None else style_prior.of(events, blur=0.0)
+            z = nothing if style_prior is None else style_prior.encode(events, noise=0.0)
         return ReplayItem(events, z, self.discriminator.features(events, z))
 
     def _rollout(self, batch: Tensor, rollout_reuse: int) -> ReplayItem:
@@ -172,11 +172,12 @@ class ReinforceGAN(LanguageModel, MusicGAN):
         s = self.settings
         if self._latest is None or self.since % rollout_reuse == 0:
             self.generator.eval()
-            z = self.generator.noise(s.rollout_batch)
+            z = self.generator.prior(s.rollout_batch)
             position, meter = self.generator.space.starts(batch)
             which = torch.randint(len(batch), (s.rollout_batch,), device=batch.device)
             gumbel = self.generator.gumbel(s.rollout_batch, batch.shape[1])
-            events = self.generator.rollout(z, gumbel, (position[which], meter[which]))
+            starts = position[which], meter[which]
+            events = self.decoding.rollout(self.generator, z, gumbel, starts)
             self.generator.train()
             self._latest = self.heard(events, z)
             self._fake.add(self._latest)
@@ -216,10 +217,10 @@ class ReinforceGAN(LanguageModel, MusicGAN):
         with self.toggled_optimizer(opt_g):
             terms: dict[str, Tensor] = {}
             if weight > 0:
-                z = generator.noise_of(real, generator.noise(len(real)))
-                heard = add_input_noise(generator.space, real, s.input_noise)
+                z = generator.posterior(real, generator.prior(len(real)))
+                inputs = add_input_noise(generator.space, real, s.input_noise)
                 nll = likelihood.negative_log_likelihood(
-                    generator.logits(real, z, heard=heard), real
+                    generator.logits(real, z, inputs=inputs), real
                 )
                 terms["nll"] = weight * nll
                 self.log_train(nll=nll)

@@ -29,6 +29,7 @@ IntArray = NDArray[np.int64]
 DEFAULT_TEMPO = 120.0
 DEFAULT_VELOCITY = 80
 COMMON_TIME = (0, 4, 4)
+KEYBOARD = range(21, 109)  # MIDI numbers of a piano
 
 
 class Rounding(NamedTuple):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PADDING = -1
+from gan_music.representations.base import PADDING
 
 
 class NoteSpace(nn.Module):

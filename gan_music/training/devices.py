@@ -36,7 +36,7 @@ def check_devices(config: TrainConfig) -> None:
         return
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:
-        refuse_several_devices(config)
+        refuse_several_devices(config.trainer)
     named = any(o.startswith("hydra.run.dir=") for o in settings.overrides.hydra)
     if started_from_outside() and not (named or config.resume):
         raise UserError(

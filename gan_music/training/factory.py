@@ -13,15 +13,19 @@ from omegaconf import OmegaConf
 
 from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint, what_it_may_be
 from gan_music.config.data_settings import DataConfig
+from gan_music.config.fields import Entry
 from gan_music.config.invocation import user_path
 from gan_music.config.model_settings import MODELS
+from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
 from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
-from gan_music.data.datamodule import Codec, MusicDataModule
+from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
+from gan_music.representations.base import Representation
 from gan_music.system.errors import UserError
 from gan_music.training.precision import decodes_in_bf16
 
@@ -31,27 +35,59 @@ _OF_ANY_LENGTH = (".pairs", ".counts")
 
 def model_class(settings: Any) -> type[MusicModel]:
     """The class that a model's settings are for; only its own module is imported."""
-    module, _, name = MODELS[settings.name].made.partition(":")
-    made = getattr(importlib.import_module(f"gan_music.models.{module}"), name)
+    made = _imported(MODELS[settings.name])
     assert issubclass(made, MusicModel)
     return made
 
 
-def build_codec(config: TrainConfig) -> Codec:
-    """What this model's notes become."""
-    return model_class(config.model).make_codec(config.model, config.data)
+def representation_class(settings: RepresentationConfig) -> type[Representation]:
+    """The class of a representation's settings; only its own module is imported."""
+    made = _imported(REPRESENTATIONS[settings.name])
+    assert issubclass(made, Representation)
+    return made
 
 
-def build_data(config: DataConfig, codec: Codec, *, seed: int) -> MusicDataModule:
+def _imported(entry: Entry) -> Any:
+    module, _, name = entry.made.partition(":")
+    return getattr(importlib.import_module(f"gan_music.{module}"), name)
+
+
+def build_representation(settings: RepresentationConfig, grid: int) -> Representation:
+    """The representation of these settings, not fitted yet; ``grid`` is in steps a quarter note."""
+    values: dict[str, Any] = dataclasses.asdict(settings)
+    del values["name"]
+    return representation_class(settings)(grid, **values)  # type: ignore[call-arg]
+
+
+def check_readable(model: Any, representation: RepresentationConfig) -> None:
+    """Check that a model can read a representation.
+
+    Raises
+    ------
+    UserError
+        If it cannot.
+    """
+    reads = model_class(model).reads
+    if representation.name not in reads:
+        raise UserError(
+            f"representation.name={representation.name} cannot be read by model.name={model.name}: "
+            f"choose representation={' or '.join(reads)}."
+        )
+
+
+def build_data(
+    config: DataConfig, representation: RepresentationConfig, *, seed: int
+) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
     values = dataclasses.asdict(config)
-    del values["grid"], values["velocity"]  # they are the codec's
+    del values["grid"]  # the representation's
     if not config.time_scales:
         raise UserError("data.time_scales=[] holds no factor: [1.0] leaves times as they are.")
     _check_movement(config.movement)
     values["root"] = user_path(config.root)
     values["cache_dir"] = user_path(config.cache_dir)
-    return MusicDataModule(codec, **values, seed=seed)
+    built = build_representation(representation, config.grid)
+    return MusicDataModule(built, **values, seed=seed)
 
 
 def _check_movement(movement: str | None) -> None:
@@ -73,8 +109,7 @@ def build_model(
 def write_as_trained(model: MusicModel, trainer: TrainerConfig) -> None:
     """Have a generator of events write in the precision in which these settings train it."""
     if isinstance(model, EventModel):
-        for generator in (model.generator, model.sampler):
-            generator.bf16 = decodes_in_bf16(trainer)
+        model.decoding = EventDecoding(bf16=decodes_in_bf16(trainer))
 
 
 def warm_start(config: TrainConfig) -> EventModel | None:
@@ -93,7 +128,8 @@ def warm_start(config: TrainConfig) -> EventModel | None:
         if not isinstance(other, EventModel):
             raise ValueError("it has no generator of events")
         with torch.random.fork_rng(devices=[]):  # a trial, before anything is read
-            trial = build_model(config.model, build_codec(config).state())
+            representation = build_representation(config.representation, config.data.grid)
+            trial = build_model(config.model, representation.state())
         assert isinstance(trial, EventModel)
         trial.init_from(other)
     except ValueError as error:

@@ -16,19 +16,19 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
-from gan_music.config.validate import flat
+from gan_music.config.validate import flatten
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import without_copies
-from gan_music.io.formats import sample_name, write_pieces
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
+from gan_music.io.write import sample_name, write_pieces
 from gan_music.metrics.evaluation import Evaluation, EvaluationSettings, evaluate
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
-from gan_music.page.html import leave_report
-from gan_music.system.atomic_files import replacing
+from gan_music.page.html import write_report_or_warn
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.training.callbacks.measuring import CollapseAlarm, EpochLine, SampleQuality
 from gan_music.training.factory import restore_model
@@ -68,14 +68,14 @@ def finish(
     write_pieces(pieces, folder / "samples")
     _write_sounds(pieces, samples.n_sounds, folder / "samples")
     _picture(pieces, data.pieces.test, samples.n_notes, folder / "samples.png")
-    with replacing(folder / "quality.txt") as temporary:
+    with atomic_write(folder / "quality.txt") as temporary:
         temporary.write_text(table(report) + "\n", encoding="utf-8")
     figures = {
         "best_epoch": checkpoint.epoch + 1,
         "val_distance": val_distance,
         "n_clipped": n_clipped,
         "n_copies_rejected": n_thrown,
-        "n_values": sum(map(len, pieces)) * len(data.codec.names),
+        "n_values": sum(map(len, pieces)) * len(data.representation.names),
         "while_training": alarm.summary(),
         "cost": {
             "n_weights": model.n_weights,
@@ -85,11 +85,11 @@ def finish(
             "accelerator": _accelerator(trainer),
         },
     } | report.as_json()
-    with replacing(folder / "metrics.json") as temporary:
+    with atomic_write(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
     _log_hyperparameters(trainer, config, figures)
     if config.report:
-        leave_report([folder], folder / "report.html")
+        write_report_or_warn([folder], folder / "report.html")
     log.info("%s", _closing_lines(folder, figures))
     return figures
 
@@ -172,7 +172,7 @@ def _log_hyperparameters(trainer: Trainer, config: TrainConfig, figures: dict[st
     final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
     settings = {
         key: value if isinstance(value, int | float | bool) else str(value)
-        for key, value in flat(dataclasses.asdict(config)).items()
+        for key, value in flatten(dataclasses.asdict(config)).items()
     }
     logger.log_hyperparams(settings, final | {"final/val_distance": figures["val_distance"]})
     logger.save()

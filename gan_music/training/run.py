@@ -23,17 +23,16 @@ from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
-from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import NaNGuard
 from gan_music.music.piece import Piece, windows_or_pieces
 from gan_music.page.record import REAL
-from gan_music.runs.provenance import environment, say_what_differs, write_environment
+from gan_music.runs.provenance import environment, warn_of_differences, write_environment
 from gan_music.runs.search import reporter
-from gan_music.runs.status import DONE, Pruned, begin, claimed, end, read_status
-from gan_music.system.atomic_files import replacing
+from gan_music.runs.status import DONE, Pruned, begin_run, end_run, read_status, require_claim
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import DeferredSignals
@@ -49,9 +48,9 @@ from gan_music.training.devices import (
     strategy,
 )
 from gan_music.training.factory import (
-    build_codec,
     build_data,
     build_model,
+    check_readable,
     warm_start,
     write_as_trained,
 )
@@ -77,7 +76,7 @@ def train(config: TrainConfig) -> float:
     if is_done(config, folder):
         log.info("done already: %s", folder)
         return float(read_status(folder)["val_distance"])
-    claimed(folder)
+    require_claim(folder)
     try:
         return _train(config, folder)
     except KeyboardInterrupt:
@@ -95,14 +94,15 @@ def _train(config: TrainConfig, folder: Path) -> float:
     keep_end = keeps_end(config)
     config, resume = where_to_start(config, folder)
     check_devices(config)
+    check_readable(config.model, config.representation)
     begun = None if resume else warm_start(config)
-    begin(folder, call())
+    begin_run(folder, call())
     _quiet()
     plain = dataclasses.asdict(config)
 
     seed_everything(config.seed, verbose=False)
     data = _read(config, folder)
-    model = build_model(config.model, data.codec.state(), plain)
+    model = build_model(config.model, data.representation.state(), plain)
     if begun is not None:
         assert isinstance(model, EventModel)
         model.init_from(begun)
@@ -113,8 +113,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     model.guard = NaNGuard(config.trainer.max_rollbacks)
     if captures_rollouts(config):
         if isinstance(model, EventModel):
-            for generator in (model.generator, model.sampler):
-                generator.captured = CUDAGraphDecoder(generator)
+            model.decoding.cuda_graph = True
         elif config.trainer.cuda_graph:
             raise UserError(
                 "trainer.cuda_graph=true, but this model writes no events: leave it out."
@@ -163,13 +162,13 @@ def _train(config: TrainConfig, folder: Path) -> float:
             "rates, warm up for longer, or set stop_on_collapse=false."
         )
     distance = float(figures["val_distance"])
-    end(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
+    end_run(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
     return distance
 
 
 def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
     """The data, read; from here on, the folder is a run's."""
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
     assert data.extraction is not None
@@ -179,7 +178,7 @@ def _read(config: TrainConfig, folder: Path) -> MusicDataModule:
         (folder / "metrics.json").unlink(missing_ok=True)  # it stands for a finished run
         _write_config(dataclasses.asdict(config), folder / "config.yaml")
         now = environment(data.extraction.pieces)
-        say_what_differs(now, folder)
+        warn_of_differences(now, folder)
         write_environment(now, folder)
         data.extraction.write_rejects(folder / "rejects.csv")
     return data
@@ -193,7 +192,7 @@ def _fit(
     interruption: DeferredSignals,
 ) -> None:
     # several processes would stop at different batches
-    noting = interruption.noting() if trainer.world_size == 1 else nullcontext()
+    noting = interruption.deferring() if trainer.world_size == 1 else nullcontext()
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
     bf16 = on_cpu and "bf16" in trainer.precision
     with torch.backends.mkldnn.flags(enabled=not bf16 or runs_lstm_in_bf16()), noting:
@@ -203,7 +202,7 @@ def _fit(
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
             raise type(error.__context__) from error
-    interruption.raise_noted()  # what came after the last epoch
+    interruption.raise_pending()  # what came after the last epoch
 
 
 def _quiet() -> None:
@@ -321,5 +320,5 @@ def _write_config(plain: dict[str, Any], path: Path) -> None:
         f"--config-dir {shlex.quote(str(path.parent))} --config-name config\n"
         "defaults: [run_folder, _self_]\n" + OmegaConf.to_yaml(OmegaConf.create(plain))
     )
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ from gan_music.models.event_model import EventModel
 from gan_music.models.ngram import NGramModel
 from gan_music.models.reinforce_gan import ReinforceGAN
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_model, restore_model
+from gan_music.training.factory import build_model, build_representation, restore_model
 from tests.conftest import make_piece
 
 # every model there is, made small where its settings let it
@@ -34,7 +34,9 @@ def whole(folder: Path, model: str, **changes: int | str) -> tuple[MusicModel, P
             setattr(config.model, key, value)
     plain = dataclasses.asdict(config)
     torch.manual_seed(0)
-    made = build_model(config.model, build_codec(config).state(), plain)
+    made = build_model(
+        config.model, build_representation(config.representation, config.data.grid).state(), plain
+    )
     if isinstance(made, NGramModel):
         made.fit_pieces([make_piece(i) for i in range(3)], window=16, movement=None)
     if isinstance(made, ReinforceGAN):

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_music.data.cache import NoteCache
+from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
+from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece, Rounding
 from tests.conftest import make_piece
 
@@ -140,3 +141,58 @@ def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds:
     assert entries
     assert all(cache.load(e.stem, "x") is not None for e in entries)
     assert len(extract(find_sources(midi_folder, ""), cache, min_notes=1).pieces) == 16
+
+
+def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    cache = NoteCache(tmp_path / "cache", 24)
+    pieces = [make_piece(0), make_piece(1)]
+    assert cache.load("ab" * 32, "x") is None
+    cache.store("ab" * 32, pieces)
+    again = cache.load("ab" * 32, "x")
+    assert again is not None
+    assert [p.notes() for p in again] == [p.notes() for p in pieces]
+    assert [p.name for p in again] == ["x#1", "x#2"]
+    assert again[0].tempo == pieces[0].tempo
+    assert [f.suffix for f in (tmp_path / "cache" / "ab").iterdir()] == [".npz"]
+
+
+def test_the_key_follows_bytes_and_grid(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    path.write_bytes(b"one")
+    key = NoteCache(tmp_path, 24).key(path)
+    assert NoteCache(tmp_path, 12).key(path) != key
+    path.write_bytes(b"two")
+    assert NoteCache(tmp_path, 24).key(path) != key
+
+
+def test_a_refusal_is_remembered(tmp_path: Path, midi_folder: Path) -> None:
+    (tmp_path / "page.mid").write_text("<html>")
+    write_midi(make_piece(0), tmp_path / "a.mid")
+    cache = NoteCache(tmp_path / "c", 24)
+    first, second = (
+        extract(find_sources(tmp_path, ""), cache, min_notes=1, n_workers=1) for _ in range(2)
+    )
+    assert (first.n_cached, second.n_cached) == (0, 2)
+    assert first.rejects == second.rejects
+    assert list(first.rejects) == ["page.mid"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not an archive at all"])
+def test_a_damaged_entry_is_read_anew(tmp_path: Path, midi_folder: Path, damage: bytes) -> None:
+    cache = NoteCache(tmp_path, 24)
+    sources = find_sources(midi_folder, "")[:3]
+    first = extract(sources, cache, min_notes=1, n_workers=1)
+    entry = next(tmp_path.rglob("*.npz"))
+    entry.write_bytes(damage)
+    second = extract(sources, cache, min_notes=1, n_workers=1)
+    assert (first.n_cached, second.n_cached) == (0, 2)
+    assert [p.notes() for p in first.pieces] == [p.notes() for p in second.pieces]
+    assert entry.stat().st_size > 100
+
+
+def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert default_cache_dir() == Path("/x/gan_music")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert default_cache_dir() == Path("/home/somebody/.cache/gan_music")

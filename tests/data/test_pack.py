@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from gan_music.data.cache import NoteCache
 from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.datasets import Batches
-from gan_music.data.encoded import encoded
 from gan_music.data.extract import extract, extract_root
 from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.metrics.sets.originality import longest_matches
 from gan_music.music.piece import Piece, windows
+from gan_music.representations.base import Representation
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.note_quadruples import NoteQuadruples
+from gan_music.representations.note_triples import NoteTriples
 from gan_music.system.errors import UserError
 from tests.conftest import make_piece
 from tests.data.test_datamodule import make_module
@@ -37,22 +36,25 @@ def served(module: MusicDataModule) -> dict[str, object]:
     loader = module.train_dataloader()
     return {
         "epochs": [
-            batch.tolist()
+            (batch.x.tolist(), batch.mask.tolist(), batch.piece.tolist())
             for epoch in range(2)
             if loader.batch_sampler.sampler.set_epoch(epoch) is None  # type: ignore[union-attr]
             for batch in loader
         ],
-        "validation": [batch.tolist() for batch in module.val_dataloader()],
-        "fitted": [(w.tolist(), p.tolist()) for w, p in module.plain_training_batches()],
+        "validation": [batch.x.tolist() for batch in module.val_dataloader()],
+        "fitted": [(b.x.tolist(), b.piece.tolist()) for b in module.unaugmented_batches()],
         "pieces": [(p.name, p.notes(), p.meters.tolist()) for side in module.pieces for p in side],
         "excerpts": [w.notes() for w in windows(module.pieces.train, 16, 7)],
-        "codec": module.codec.state(),
+        "representation": module.representation.state(),
         "tempo": module.median_tempo,
-        "described": module.train_items.describe(),
+        "described": module.train_set.describe(),
     }
 
 
-def test_a_pack_is_the_folder_it_was_made_of(midi_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("representation", [NoteEvents, NoteTriples, NoteQuadruples])
+def test_a_pack_is_the_folder_it_was_made_of(
+    midi_folder: Path, tmp_path: Path, representation: Callable[[int], Representation]
+) -> None:
     music = tmp_path / "music"
     shutil.copytree(midi_folder, music)
     write_midi(make_piece(90, 24), music / "short.mid")
@@ -66,10 +68,11 @@ def test_a_pack_is_the_folder_it_was_made_of(midi_folder: Path, tmp_path: Path) 
     read = extract(find_sources(music, ""), cache, min_notes=16)
     assert packed.rejects == read.rejects
     assert packed.table() == read.table()
-    of_folder = served(make_module(music, tmp_path / "cache", **CUT))
-    for _ in range(2):  # the second finds its events
-        assert served(make_module(tmp_path / "pack", tmp_path / "cache", **CUT)) == of_folder
-    assert len(list((tmp_path / "cache" / "events").glob("*.npy"))) == 3
+    of_folder = served(make_module(music, tmp_path / "cache", representation(24), **CUT))
+    for _ in range(2):  # the second finds the encoded rows
+        module = make_module(tmp_path / "pack", tmp_path / "cache", representation(24), **CUT)
+        assert served(module) == of_folder
+    assert len(list((tmp_path / "cache" / "encoded").glob("*.npy"))) == 3
     n_entries = cache.size()[0]
     cache.clear()
     assert n_entries > 3
@@ -88,23 +91,6 @@ def test_what_a_pack_refuses(tmp_path: Path) -> None:
     (pack / "notes").write_bytes((pack / "notes").read_bytes()[:-16])
     with pytest.raises(UserError, match="damaged pack"):
         open_pack(pack)
-
-
-def test_events_of_a_pack_that_are_damaged_are_written_anew(tmp_path: Path) -> None:
-    pack = write_pack([make_piece(0), make_piece(1)], tmp_path / "pack", grid=24)
-    codec, folder = NoteEvents(24), tmp_path / "events"
-    ids = encoded(pack, codec, 1.0, folder)[0].tolist()
-    (path,) = folder.iterdir()
-    whole = path.read_bytes()
-    np.save(tmp_path / "other.npy", np.zeros((3, 5), np.int16))
-    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
-    np.savez(tmp_path / "many.npz", a=np.zeros(1))
-    others = [(tmp_path / n).read_bytes() for n in ("other.npy", "objects.npy", "many.npz")]
-    for damaged in (whole[:-10], whole[:20], b"", b"<html>", *others):
-        path.unlink()  # it is still mapped
-        path.write_bytes(damaged)
-        assert encoded(pack, codec, 1.0, folder)[0].tolist() == ids
-        assert path.read_bytes() == whole
 
 
 def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
@@ -155,19 +141,3 @@ def test_copies_are_found_some_pieces_after_others() -> None:
     for n in (1, 100, 300):
         in_parts = longest_matches(ours, training, batch_notes=n)
         assert [m.tolist() for m in in_parts] == [m.tolist() for m in at_once]
-
-
-def test_windows_cut_on_a_device_are_the_same(midi_folder: Path, tmp_path: Path) -> None:
-    kept = []
-    for on_device in (None, True):
-        module = make_module(midi_folder, tmp_path, on_device=on_device, **CUT)
-        module.trainer = SimpleNamespace(  # type: ignore[assignment]
-            global_rank=0, world_size=1, strategy=SimpleNamespace(root_device=torch.device("cpu"))
-        )
-        module.prepare_data()
-        module.setup()
-        loader = module.train_dataloader()
-        assert isinstance(loader.batch_sampler, Batches)
-        assert (loader.batch_sampler.device is not None) == bool(on_device)
-        kept.append(torch.cat(list(loader)))
-    assert torch.equal(*kept)

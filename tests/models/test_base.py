@@ -10,13 +10,12 @@ from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.models.base import MusicModel
 from gan_music.models.neo_saleem_gan import NeoSaleemGAN
 from gan_music.representations.note_triples import NoteTriples
-from tests.models import test_crnn_gan, test_gumbel_gan, test_likelihood, test_markov
+from tests.models import test_crnn_gan, test_gumbel_gan, test_language_model, test_ngram
 
 
 def paper() -> NeoSaleemGAN:
     settings = NeoSaleemConfig(
         name="neo_saleem",
-        use_offsets=False,
         hidden_size=8,
         n_layers=1,
         noise_size=4,
@@ -28,14 +27,14 @@ def paper() -> NeoSaleemGAN:
 
 
 def markov() -> MusicModel:
-    return test_markov.fitted(test_markov.make_pieces(4))
+    return test_ngram.fitted(test_ngram.make_pieces(4))
 
 
 @pytest.mark.parametrize(
     ("make", "has_temperature"),
     [
         (markov, True),
-        (test_likelihood.make_model, True),
+        (test_language_model.make_model, True),
         (test_gumbel_gan.make_model, True),
         (test_crnn_gan.make_model, False),
         (paper, False),
@@ -63,6 +62,6 @@ def test_weights_are_counted_by_player() -> None:
         "all_networks": generator + discriminator,
     }
     # averaged weights are not trained: a model of one player has those of its generator
-    likelihood = test_likelihood.make_model().n_weights
+    likelihood = test_language_model.make_model().n_weights
     assert likelihood["generator"] == likelihood["all_networks"] > 0
     assert markov().n_weights == {"generator": 0, "all_networks": 0}

@@ -22,7 +22,6 @@ HIDDEN, LR, L2 = 10, 0.1, 0.01
 def make_model(codec_state: dict[str, Any] | None = None, **changes: Any) -> CRNNGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        "hertz": True,
         "hidden_size": HIDDEN,
         "n_layers": 2,
         "noise_size": 4,

@@ -130,7 +130,7 @@ def test_samples_do_not_touch_the_global_random_state() -> None:
 
 def test_samples_begin_in_the_meter_that_is_asked_for() -> None:
     model = make_model()
-    model.codec.fit_starts([Piece.from_arrays([0], [1], [60], grid=24, meters=[(-60, 6, 8)])])
+    model.codec.fit([Piece.from_arrays([0], [1], [60], grid=24, meters=[(-60, 6, 8)])])
     for piece in model.sample(n_pieces=5, n_notes=9, seed=0):
         assert piece.meters.tolist() == [[0, 6, 8]]
     for piece in model.sample(n_pieces=5, n_notes=9, seed=0, meter=(3, 4)):

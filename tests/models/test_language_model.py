@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from gan_music.config.model_settings import LanguageModelConfig
+from gan_music.data.batch import Batch
 from gan_music.losses import likelihood
 from gan_music.models.language_model import LanguageModel
 from gan_music.networks.features.history import add_input_noise
@@ -107,11 +108,12 @@ class Windows(LightningDataModule):
         super().__init__()
         self.data = data
 
-    def plain_training_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        yield from zip(self.data.split(5), torch.arange(len(self.data)).split(5), strict=True)
+    def unaugmented_batches(self) -> Iterator[Batch]:
+        for x, piece in zip(self.data.split(5), torch.arange(len(self.data)).split(5), strict=True):
+            yield Batch(x, x[..., 0] >= 0, {}, piece)
 
-    def train_dataloader(self) -> DataLoader[torch.Tensor]:
-        return DataLoader(self.data, batch_size=5)  # type: ignore[arg-type]
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return DataLoader([*self.unaugmented_batches()], batch_size=None)  # type: ignore[arg-type]
 
 
 def test_outlines_are_those_of_the_training_windows(tmp_path: Path) -> None:

@@ -79,7 +79,6 @@ def plain_loop(
 def make_model(**changes: Any) -> NeoSaleemGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
-        "use_offsets": False,
         "hidden_size": 256,
         "n_layers": 2,
         "noise_size": 100,

@@ -23,7 +23,7 @@ def make_pieces(n: int, n_movements: int = 1) -> list[Piece]:
 
 def fitted(pieces: list[Piece]) -> NGramModel:
     codec = NoteEvents(24)
-    codec.fit_starts(pieces)
+    codec.fit(pieces)
     model = NGramModel(NGramConfig(name="ngram"), codec_state=codec.state())
     model.fit_pieces(pieces, window=16, movement=MOVEMENT)
     return model

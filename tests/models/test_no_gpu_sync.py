@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_music.data.datasets import Batches, Item, WindowDataset, WindowSampler
+from gan_music.data.datasets import MusicDataset
+from gan_music.data.samplers import DistributedBatchSampler, Item, WindowSampler
 from gan_music.losses import adversarial, likelihood
-from gan_music.networks import lstm_decoder as rollout
-from gan_music.networks.features.tensor_state import Past
+from gan_music.networks import lstm_generator
+from gan_music.networks.features.tensor_state import TensorState
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.windows import WindowSpec
 from tests.conftest import make_piece
 from tests.models.test_gumbel_gan import make_model
 from tests.models.test_reinforce_gan import make_model as make_reinforce_gan
@@ -52,20 +54,22 @@ def test_the_watch_sees_what_waits() -> None:
 def test_a_step_waits_for_nothing(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # torch looks whether the values fit, but on a processor alone
     monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
-    monkeypatch.setattr(rollout, "_past", Past)  # as on a GPU
+    monkeypatch.setattr(lstm_generator, "_step_state", TensorState)  # as on a GPU
     model = make_model(lookback_span=0, **changes).train()
     generator, discriminator = model.generator, model.discriminator
     discriminator.padded_in_training = False
     pieces = [make_piece(seed) for seed in range(3)]
-    data = WindowDataset(pieces, NoteEvents(24), length=12, stride=6, time_scales=[1.0, 2.0])
+    data = MusicDataset(pieces, NoteEvents(24), WindowSpec(12, 6), time_scales=[1.0, 2.0])
     data.to(torch.device("cpu"))
-    batches = iter(Batches(WindowSampler(len(data), seed=0, transpose=3, n_scales=2), 4))
+    batches = iter(
+        DistributedBatchSampler(WindowSampler(len(data), seed=0, transpose=3, n_scales=2), 4)
+    )
     next(batches)
     model.averaged.update_parameters(generator)  # the first time, it looks
     with Watch() as watch:
-        batch = data.__getitems__(next(batches))
-        z, gumbel = generator.noise(4), generator.gumbel(4, 12)
-        fake = generator.rollout(z, gumbel, generator.space.starts(batch))
+        batch = data.__getitems__(next(batches)).x
+        z, gumbel = generator.prior(4), generator.gumbel(4, 12)
+        fake = model.decoding.rollout(generator, z, gumbel, generator.space.starts(batch))
         scores = discriminator(batch), discriminator(fake)
         adversarial.discriminator_bce(*scores).backward()
         adversarial.accuracy(*scores)
@@ -95,19 +99,19 @@ def test_a_step_with_a_critic_waits_for_nothing(
     critic_pretrain_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
-    monkeypatch.setattr(rollout, "_past", Past)  # as on a GPU
+    monkeypatch.setattr(lstm_generator, "_step_state", TensorState)  # as on a GPU
     model = make_reinforce_gan(
         lookback_span=0, critic_pretrain_batches=critic_pretrain_batches, rollout_reuse=2
     ).train()
     model.padded = False
     pieces = [make_piece(seed) for seed in range(3)]
     items = [Item(i) for i in range(3)]
-    batch = WindowDataset(pieces, NoteEvents(24), length=12, stride=6).__getitems__(items)
+    batch = MusicDataset(pieces, NoteEvents(24), WindowSpec(12, 6)).__getitems__(items).x
     model.averaged.update_parameters(model.generator)
     monkeypatch.setattr(model, "both_optimizers", lambda: (Player("g"), Player("d")))
     monkeypatch.setattr(model, "toggled_optimizer", lambda _: nullcontext())
     monkeypatch.setattr(model, "log_train", lambda **_: None)
-    monkeypatch.setattr(model, "take_gradients", lambda _, **terms: sum(terms.values()).backward())
+    monkeypatch.setattr(model, "backward_loss", lambda _, **terms: sum(terms.values()).backward())
     trainer = SimpleNamespace(num_training_batches=3, max_epochs=1)
     monkeypatch.setattr(type(model), "trainer", trainer)
     with Watch() as watch:

@@ -123,12 +123,12 @@ def test_the_critic_hears_the_outlines_of_real_music_and_those_of_rollouts(tmp_p
     critic.forward = forward  # type: ignore[method-assign]
     fit(model, tmp_path, n_batches=3)
     (real, of_real), (fake, of_fake) = heard[::2][-1], heard[1::2][-1]
-    assert torch.equal(of_real, style_prior.of(real, blur=0.0))
+    assert torch.equal(of_real, style_prior.encode(real, noise=0.0))
     kept = model._fake.last(12)
     for events, z in zip(fake, of_fake, strict=True):
         where = (kept.events == events).flatten(1).all(1)
         assert torch.equal(kept.z[where][0], z)
-    assert not torch.allclose(of_fake, style_prior.of(fake, blur=0.0), atol=0.1)
+    assert not torch.allclose(of_fake, style_prior.encode(fake, noise=0.0), atol=0.1)
 
 
 class Fakes(Callback):

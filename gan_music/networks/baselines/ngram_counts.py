@@ -118,26 +118,26 @@ class NGramCounts(nn.Module):
         rng: torch.Generator,
         *,
         temperature: float = 1.0,
-        heard: Tensor | None = None,
+        primer: Tensor | None = None,
     ) -> Tensor:
         """Draw events one by one: ids ``[B, n_events, C + 2]``.
 
         ``starts`` are the position in the bar where each sequence begins, and its meter, ``[B]``
         each. Probabilities are raised to 1 / temperature. It begins from nothing, or goes on from
-        events that were ``heard``, ids ``[B, T, C + 2]``, with a new onset.
+        events that were ``primer``, ids ``[B, T, C + 2]``, with a new onset.
         """
         position, meter = starts
         nothing = position.new_tensor(self.space.sizes).expand(len(position), -1)
         last = before = nothing
-        if heard is not None:
-            known = torch.cat([nothing[:, None], heard[..., : len(self.names)]], 1)
-            before, last, position = known[:, -2], known[:, -1], heard[:, -1, -2]
+        if primer is not None:
+            known = torch.cat([nothing[:, None], primer[..., : len(self.names)]], 1)
+            before, last, position = known[:, -2], known[:, -1], primer[:, -1, -2]
         events: list[Tensor] = []
         for _ in range(n_events):
             columns = self._history(last, before, position)
             for i, (name, ladder) in enumerate(zip(self.names, self.ladders, strict=True)):
                 p = ladder.probabilities(self._contexts(i, columns))
-                if name == "offset" and heard is not None and not events:
+                if name == "offset" and primer is not None and not events:
                     p[:, 0] = 0  # the last chord is complete
                     p = p / p.amax(1, keepdim=True)
                 p = p ** (1 / temperature)

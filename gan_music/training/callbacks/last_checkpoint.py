@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         # in memory first: torch hides why a file could not be written
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with replacing(path, durable=True) as temporary:
+        with atomic_write(path, durable=True) as temporary:
             temporary.write_bytes(content.getbuffer())
 
 
@@ -94,14 +94,14 @@ class LastCheckpoint(Checkpoint):
             return
         number = trainer.fit_loop.total_batch_idx + 1
         due = self.every_n_batches is not None and number % self.every_n_batches == 0
-        if due or self.interruption.noted:
+        if due or self.interruption.pending:
             self._save(trainer)
-        self.interruption.raise_noted()
+        self.interruption.raise_pending()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._has_ended = trainer.should_stop
         self._save(trainer)
-        self.interruption.raise_noted()
+        self.interruption.raise_pending()
 
     def _save(self, trainer: Trainer) -> None:
         # the curves up to here are part of what is kept

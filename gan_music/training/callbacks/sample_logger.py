@@ -15,12 +15,13 @@ from matplotlib.image import imread
 from scipy.signal import resample_poly
 from torch.utils.tensorboard import SummaryWriter
 
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import IntArray, Piece, windows, windows_or_pieces
 from gan_music.page.record import PIECES
-from gan_music.system.atomic_files import cell, replacing
+from gan_music.system.atomic_files import atomic_write
+from gan_music.system.csv_cells import escape_formula
 
 N_SHOWN = 8
 _N_HEARD = 2
@@ -99,12 +100,12 @@ def shown_of(pieces: Sequence[Piece], n_notes: int) -> list[Piece]:
 def write_real(pieces: Sequence[Piece], folder: Path) -> None:
     """Write excerpts as ``real_1.mid`` and so on, and a table of the pieces they are from."""
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / PIECES) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_write(folder / PIECES) as temporary, temporary.open("w", encoding="utf-8") as file:
         rows = csv.writer(file)
         for number, piece in enumerate(pieces, 1):
             write_midi(piece, folder / f"real_{number}.mid")
             name = piece.name.encode(errors="replace").decode()
-            rows.writerow([f"real_{number}.mid", cell(name)])
+            rows.writerow([f"real_{number}.mid", escape_formula(name)])
 
 
 def _values(pieces: Sequence[Piece]) -> dict[str, IntArray]:

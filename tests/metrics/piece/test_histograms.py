@@ -24,12 +24,12 @@ def test_histogram_distance_by_hand() -> None:
     assert math.isnan(histogram_distance(a, np.array([], dtype=int)))
 
 
-def test_offsets_are_within_a_piece() -> None:
+def test_offsets_do_not_cross_pieces() -> None:
     pieces = [melody([60, 62, 64]), melody([60, 61])]
     assert attribute(pieces, "offset").tolist() == [24, 24, 24]
 
 
-def test_compare() -> None:
+def test_histogram_distances() -> None:
     piece = make_piece(0)
     assert histogram_distances([piece], [piece])["distance"] == 0
     figures = histogram_distances([melody([60] * 20)], [piece])

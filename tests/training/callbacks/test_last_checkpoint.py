@@ -21,7 +21,7 @@ from gan_music.music.piece import windows_or_pieces
 from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.callbacks.measuring import CollapseAlarm, EpochLine
-from gan_music.training.factory import build_codec, build_data, build_model
+from gan_music.training.factory import build_data, build_model
 from tests.conftest import TINY
 
 NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embedding")))
@@ -85,10 +85,10 @@ def fit(
     )
     # what a process has drawn before it goes on must not matter
     seed_everything(config.seed + (resume is not None), verbose=False)
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
-    model = build_model(config.model, data.codec.state(), dataclasses.asdict(config))
+    model = build_model(config.model, data.representation.state(), dataclasses.asdict(config))
     draws = Draws()
     last = LastCheckpoint(
         folder / "last.ckpt", every_n_batches=1, interruption=DeferredSignals(), keep_end=True

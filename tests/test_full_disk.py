@@ -1,4 +1,4 @@
-"""Too little of a disk, of memory, of rights: a sentence, and what was there before is whole."""
+"""A full disk, a full memory, a lack of rights: one sentence, and earlier files stay complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.io.read import read
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO
@@ -26,7 +26,7 @@ Disk = Callable[[int], Path]
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A disk of so many KiB; asked again, it is made larger."""
+    """A function that mounts a disk of so many KiB, or resizes it."""
     place = tmp_path / "disk"
     place.mkdir()
 
@@ -65,7 +65,7 @@ def test_a_disk_that_fills_up_while_caching(midi_folder: Path, tmp_path: Path, d
 
 
 def test_a_disk_that_fills_up_while_saving(train: Command, tmp_path: Path, disk: Disk) -> None:
-    # checkpoints of this size are 400 KiB; there is room for two, and not for a third beside them
+    # a checkpoint takes 400 KiB: there is room for two, but not for a third
     run = disk(1100) / "run"
     words = (f"hydra.run.dir={run}", f"data.cache_dir={tmp_path / 'kept'}", "resume=auto")
     line = the_sentence(train(*words))
@@ -90,10 +90,10 @@ def test_a_disk_that_fills_up_while_writing_samples(tmp_path: Path, disk: Disk) 
     assert all(len(read(f)[0]) == 16 for f in files)
 
 
-def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(
+def test_a_checkpoint_that_cannot_be_written_keeps_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # as a full disk does, where no disk can be mounted
+    # simulates a full disk where none can be mounted
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
     before, write = path.read_bytes(), Path.write_bytes
@@ -110,8 +110,8 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(
     assert explain(caught.value, TrainConfig).startswith(f"{path}: No space left on device; make")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS keeps no such limit")
-def test_a_model_that_is_too_large_for_the_memory(midi_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
+def test_a_model_larger_than_the_memory(midi_folder: Path, tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))\n"
@@ -132,11 +132,11 @@ def test_a_model_that_is_too_large_for_the_memory(midi_folder: Path, tmp_path: P
 def test_folders_that_cannot_be_written(
     midi_folder: Path, tmp_path: Path, command: str, key: str
 ) -> None:
-    # root may write everywhere, unless it has lost that right; then another user's folder is that
+    # root may write everywhere, so its capabilities are dropped and the folder is another user's
     is_root = os.geteuid() == 0
     without_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if is_root else []
     if is_root and not shutil.which("setpriv"):
-        pytest.skip("there is no setpriv here, and root may write everywhere")
+        pytest.skip("root may write everywhere, and there is no setpriv")
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o755 if is_root else 0o555)
     if is_root:

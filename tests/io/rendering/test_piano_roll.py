@@ -7,18 +7,18 @@ import pytest
 from matplotlib.colors import rgb_to_hsv
 from matplotlib.image import imread
 
-from gan_music.io.rendering.picture import draw_piano_rolls, draw_piece
+from gan_music.io.rendering.piano_roll import draw_piano_rolls, draw_piece
 from gan_music.music.piece import Piece
 from tests.conftest import make_piece
 
 
 def is_ink(picture: np.ndarray) -> np.ndarray:
-    """Where the one colour of notes is, ``[height, width]``."""
+    """Mask of the colour of notes, ``[height, width]``."""
     return picture[..., 2] > picture[..., 0] + 0.2
 
 
 def n_hues(picture: np.ndarray) -> int:
-    """How many hues there are, in steps of ten degrees; paler ones of a colour have its hue."""
+    """The number of hues in steps of ten degrees."""
     hue, saturation, _ = np.moveaxis(rgb_to_hsv(picture[..., :3]), -1, 0)
     counts = np.bincount((hue[saturation > 0.3] * 36).astype(int))
     return int((counts > 20).sum())
@@ -51,12 +51,12 @@ def test_onsets_and_pitches_have_one_scale_in_all_rolls(tmp_path: Path) -> None:
     assert y_high < y_low
     (y_low_2, x_6), (y_high_2, x_22) = at(lower, True), at(lower, False)
     assert y_low_2 - y_high_2 == pytest.approx(y_low - y_high, abs=4)
-    # drawn from the bar of the first note: of 3/4, the one that begins at 6 quarters
+    # drawn from the bar of the first note, which in 3/4 begins at 6 quarter notes
     assert x_22 - x_6 == pytest.approx(x_16 - x_0, abs=4)
     assert x_6 - x_0 == pytest.approx((x_16 - x_0) * 2 / 16, abs=4)
 
 
-def test_velocity_is_colour_where_it_differs(tmp_path: Path) -> None:
+def test_colours_show_velocities_that_differ(tmp_path: Path) -> None:
     piece = make_piece(0)
     velocity = np.linspace(20, 120, len(piece)).astype(int)
     loud = Piece.from_arrays(piece.onset, piece.duration, piece.pitch, grid=24, velocity=velocity)

@@ -1,11 +1,11 @@
-"""Notes -> a score in MusicXML, through music21: piano music of two staves.
+"""Writes MusicXML through music21: keyboard music on one or two staves.
 
-What a score needs and notes do not say is estimated: hands, voices, key, spelling (see
-:mod:`gan_music.io.engraving.notation` and :mod:`gan_music.io.engraving.note_values`). Notes are written as long as they
-sound, and tied over barlines and beats. Times that no usual notation holds are moved to the nearest
-that it does: fifths and sevenths of a beat, 64ths, 16ths and thirds mixed in half a beat. Where
-more than four voices would sound in one hand, notes end early. All else reads back as the same
-notes.
+Hands, voices, key and spelling are estimated by :mod:`gan_music.io.engraving.notation`. Notes keep
+their durations and are tied over barlines and beats. They read back unchanged with two exceptions:
+
+- Times move where common notation cannot show them: quintuplets, septuplets, 64th notes, and 16th
+  notes mixed with triplets in half a beat.
+- Notes end early where more than four voices would sound in one staff.
 """
 
 from __future__ import annotations
@@ -32,54 +32,49 @@ from music21 import (
 )
 from music21.musicxml.m21ToXml import GeneralObjectExporter
 
-from gan_music.io.engraving.notation import Staff, hands, measures, spelled, voiced
-from gan_music.io.engraving.note_values import TICKS, Measure, Note, Value, quantised, values
+from gan_music.io.engraving import notation
+from gan_music.io.engraving.note_values import TICKS, Measure, Note, NoteValue, notate, quantize
 from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
-
-# How well each degree fits a major and a minor key (Temperley 2001, The Cognition of Basic Musical
-# Structures). The profiles of Krumhansl & Kessler miss the signature of every fourth piano piece.
-_MAJOR = (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0)
-_MINOR = (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0)
+from gan_music.system.atomic_files import atomic_write
 
 
 def write_musicxml(piece: Piece, path: Path, *, program: int = 0) -> None:
-    """Write a piece as MusicXML, whole or not at all.
+    """Write a piece as MusicXML, atomically.
 
-    ``program`` is the instrument, 0 to 127 by General MIDI.
+    ``program`` is the General MIDI program, 0 to 127.
     """
     data = GeneralObjectExporter(_score(piece, program)).parse()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
 def _score(piece: Piece, program: int) -> stream.Score:
-    bars = measures(piece)
-    sharps = signature(piece)
-    left, alone = hands(piece)
+    bars = notation.measures(piece)
+    sharps = notation.key_signature(piece)
+    left, is_one_hand = notation.split_hands(piece)
     scale = TICKS / piece.grid
     score = stream.Score()
-    # without a composer, music21 would name itself
+    # Without a composer, music21 writes its own name.
     score.metadata = metadata.Metadata(title=piece.name or "Untitled", composer=" ")
     staves = []
-    for mine in [np.ones(len(piece), bool)] if alone else [~left, left]:
-        part = piece.onset[mine] * scale, (piece.onset + piece.duration)[mine] * scale
+    for mine in [np.ones(len(piece), bool)] if is_one_hand else [~left, left]:
+        times = piece.onset[mine] * scale, (piece.onset + piece.duration)[mine] * scale
         notes = [
             Note(round(start), max(round(start) + 1, round(end)), number)
-            for start, end, number in zip(*part, piece.pitch[mine].tolist(), strict=True)
+            for start, end, number in zip(*times, piece.pitch[mine].tolist(), strict=True)
         ]
-        placed, thirds = quantised(notes, bars)
-        staves.append((Staff(voiced(placed), thirds), placed))
+        placed, triplets = quantize(notes, bars)
+        staves.append((notation.Staff(notation.separate_voices(placed), triplets), placed))
     end = max((n.end for _, placed in staves for n in placed), default=0)
     bars = [b for b in bars if b.start < end] or bars[:1]
     for number, (staff, placed) in enumerate(staves):
-        own = stream.PartStaff() if len(staves) > 1 else stream.Part()
-        own.id = f"P{number + 1}"
-        own.insert(0, _instrument(program))
+        part = stream.PartStaff() if len(staves) > 1 else stream.Part()
+        part.id = f"P{number + 1}"
+        part.insert(0, _instrument(program))
         default = clef.BassClef() if number else clef.TrebleClef()
-        _fill(own, staff, bars, sharps, _clef(placed, default))
-        score.insert(0, own)
+        _fill(part, staff, bars, sharps, _clef(placed, default))
+        score.insert(0, part)
     first = next(iter(score.parts)).measure(bars[0].number)
     first.insert(0, tempo.MetronomeMark(number=round(piece.tempo, 2)))
     if len(staves) > 1:
@@ -87,34 +82,15 @@ def _score(piece: Piece, program: int) -> stream.Score:
     return score
 
 
-def signature(piece: Piece) -> int:
-    """The sharps of the key (flats below 0) that the piece is most likely in.
-
-    By correlation of its pitch classes, weighted by duration, with Temperley's profiles; no note at
-    all is in C.
-    """
-    weights = np.bincount(piece.pitch % 12, piece.duration, minlength=12)
-    if np.ptp(weights) == 0:
-        return 0
-    fits = {
-        (tonic, mode): np.corrcoef(np.roll(profile, tonic), weights)[0, 1]
-        for mode, profile in enumerate((_MAJOR, _MINOR))
-        for tonic in range(12)
-    }
-    tonic, mode = max(fits, key=lambda k: fits[k])
-    sharps = (tonic + 3 * mode) * 7 % 12
-    return sharps - 12 if sharps > 6 else sharps
-
-
 def _instrument(program: int) -> instrument.Instrument:
     made = instrument.instrumentFromMidiProgram(program)
-    made.partId, made.instrumentId = "P1", "I1"  # not drawn at random
+    made.partId, made.instrumentId = "P1", "I1"  # music21 draws them at random
     made.partName = made.instrumentName = GENERAL_MIDI[program]
     return made
 
 
 def _clef(notes: Sequence[Note], default: clef.Clef) -> clef.Clef:
-    """The usual one, unless nearly all of the staff would lie on ledger lines."""
+    """The default clef, unless nearly all notes would lie on ledger lines."""
     if not notes:
         return default
     middle = float(np.median([n.pitch for n in notes]))
@@ -124,15 +100,19 @@ def _clef(notes: Sequence[Note], default: clef.Clef) -> clef.Clef:
 
 
 def _fill(
-    part: stream.Part, staff: Staff, bars: Sequence[Measure], sharps: int, sign: clef.Clef
+    part: stream.Part,
+    staff: notation.Staff,
+    bars: Sequence[Measure],
+    sharps: int,
+    first_clef: clef.Clef,
 ) -> None:
-    """Write a staff bar by bar."""
+    """Append the measures of a staff to its part."""
     before: Measure | None = None
     at = [0] * len(staff.voices)  # the first chord of each voice that has not ended
     for bar in bars:
         measure = stream.Measure(number=bar.number)
         if before is None:
-            measure.insert(0, sign)
+            measure.insert(0, first_clef)
             measure.insert(0, key.KeySignature(sharps))
         if before is None or bar[-2:] != before[-2:]:
             measure.insert(0, meter.TimeSignature(f"{bar.numerator}/{bar.denominator}"))
@@ -150,18 +130,18 @@ def _fill(
             here = voice[at[number] :]
             stop = next((i for i, c in enumerate(here) if c.start >= bar.end), len(here))
             if stop:
-                sounding.append((number, values(here[:stop], bar, staff.thirds)))
-        if not sounding or sounding[0][0] > 0:  # the first voice counts the bar
+                sounding.append((number, notate(here[:stop], bar, staff.triplets)))
+        if not sounding or sounding[0][0] > 0:  # the first voice fills every measure
             sounding.insert(0, (0, []))
         for number, written in sounding:
             made = stream.Voice(id=str(number + 1)) if len(sounding) > 1 else measure
             for value in written:
-                sign_of = _sign(value, sharps, staff.thirds)
+                element = _element(value, sharps, staff.triplets)
                 if not value.pitches:
-                    sign_of.style.hideObjectOnPrint = number > 0
+                    element.style.hideObjectOnPrint = number > 0
                 elif len(sounding) > 1:
-                    sign_of.stemDirection = "down" if number % 2 else "up"
-                made.insert(_quarters(value.start - bar.start), sign_of)
+                    element.stemDirection = "down" if number % 2 else "up"
+                made.insert(_quarters(value.start - bar.start), element)
             if not written:
                 for rest in _rests(bar, missing > 0):
                     rest.style.hideObjectOnPrint = len(sounding) > 1
@@ -173,32 +153,32 @@ def _fill(
 
 
 def _rests(bar: Measure, is_short: bool) -> list[note.Rest]:
-    """A bar's rest: one sign, but for a bar that is shorter than its meter, where it would lie."""
+    """The rests of an empty measure: one full-measure rest, or several if it is incomplete."""
     if not is_short:
         whole = note.Rest(quarterLength=_quarters(bar.end - bar.start))
         whole.fullMeasure = True
         return [whole]
     rests = []
-    for value in values([], bar, {}):
+    for value in notate([], bar, {}):
         rests.append(note.Rest(quarterLength=_quarters(value.end - value.start)))
         rests[-1].offset = _quarters(value.start - bar.start)
     return rests
 
 
-def _sign(value: Value, sharps: int, thirds: dict[int, int]) -> note.GeneralNote:
-    """A note, a chord or a rest, tied to what it goes on from and to what goes on with it."""
+def _element(value: NoteValue, sharps: int, triplets: dict[int, int]) -> note.GeneralNote:
+    """The music21 note, chord or rest of a note value, with its ties."""
     length = duration.Duration(_quarters(value.end - value.start))
     for group in length.tuplets:
-        if value.start in thirds:
+        if value.start in triplets:
             group.type = "start"
-        elif any(value.end == start + ticks for start, ticks in thirds.items()):
+        elif any(value.end == start + ticks for start, ticks in triplets.items()):
             group.type = "stop"
     if not value.pitches:
         return note.Rest(duration=length)
     pitches = []
     for number in value.pitches:
-        step, alter, octave = spelled(number, sharps)
-        # an explicit natural would always be printed
+        step, alter, octave = notation.spell(number, sharps)
+        # music21 always prints an explicit natural.
         pitches.append(pitch.Pitch(step=step, accidental=alter or None, octave=octave))
     made = (
         note.Note(pitches[0], duration=length)
@@ -206,7 +186,7 @@ def _sign(value: Value, sharps: int, thirds: dict[int, int]) -> note.GeneralNote
         else chord.Chord(pitches, duration=length)
     )
     kinds = {(True, True): "continue", (True, False): "stop", (False, True): "start"}
-    kind = kinds.get((value.tied_back, value.tied_on))
+    kind = kinds.get((value.tie_stop, value.tie_start))
     if kind:
         for single in made.notes if isinstance(made, chord.Chord) else [made]:
             single.tie = tie.Tie(kind)

@@ -1,4 +1,4 @@
-"""Notes -> a picture: piano rolls with bars and beats, on one scale."""
+"""Draws piano rolls with bars and beats."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from matplotlib.patches import Rectangle
 
 from gan_music.music.bars import Bar, bars_until
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 _COLOUR = "#2b5b84"
 _BARLINE, _BEAT, _OCTAVE, _BLACK_KEY = "#8a8a8a", "#e0e0e0", "#c4c4c4", "#f4f4f4"
 _OCTAVES = np.arange(0, 128, 12)
 _BLACK_KEYS = (1, 3, 6, 8, 10)
-_ROW = 32  # quarters that a row of a whole piece holds, or one bar
+_ROW = 32  # quarter notes per row of a whole piece; a longer bar has its own row
 _MAX_ROWS = 40
 
 
 class _Scale(NamedTuple):
-    """What the rolls of a picture share: pitches, and colours of velocities if those differ."""
+    """The pitch range of all rolls in a picture, and their colours if velocities differ."""
 
     low: int
     high: int
@@ -38,7 +38,7 @@ class _Scale(NamedTuple):
 
     @property
     def height(self) -> float:
-        """Inches of one roll."""
+        """Height of one roll in inches."""
         return float(np.clip(0.042 * (self.high - self.low), 1.0, 3.2))
 
 
@@ -47,11 +47,14 @@ def draw_piano_rolls(
 ) -> None:
     """Draw titled pieces as piano rolls, one above the other, into a PNG.
 
-    Each is drawn from the bar that its first note lies in, for ``beats`` quarters. A line for each
-    bar, numbered, and a fainter one for each beat; rows of black keys are shaded and each C is
-    named. All rolls share the range of pitches, and of velocities, that occur in any of them:
-    louder is darker. Where all velocities are equal, there is one colour. ``width`` is in inches,
-    of 100 pixels.
+    Each roll begins with the bar of its first note. Bars have numbered lines, beats fainter ones.
+    The rows of black keys are shaded and each C is labelled. All rolls share one range of pitches
+    and one of velocities, where louder is darker. If all velocities are equal, there is one colour.
+
+    Parameters
+    ----------
+    beats : quarter notes per roll.
+    width : width in inches of 100 pixels.
     """
     shown = []
     for title, piece in pieces:
@@ -68,10 +71,10 @@ def draw_piano_rolls(
 
 
 def draw_piece(piece: Piece, path: Path) -> None:
-    """Draw a whole piece as a piano roll, into a PNG: rows of some bars, as a score has systems.
+    """Draw a whole piece into a PNG: a piano roll in rows of bars, like the systems of a score.
 
-    Ruled and coloured as :func:`draw_piano_rolls` does. Of a piece longer than forty rows those are
-    drawn, and the title says so.
+    Lines and colours are those of :func:`draw_piano_rolls`. At most forty rows are drawn; if the
+    piece is longer, the title says so.
     """
     end = int((piece.onset + piece.duration).max(initial=1))
     bars = bars_until(piece, end)
@@ -94,7 +97,7 @@ def draw_piece(piece: Piece, path: Path) -> None:
 
 
 def _rows(bars: Sequence[Bar], steps: int) -> list[list[Bar]]:
-    """Bars in rows of so many steps at most; a longer bar has a row of its own."""
+    """Bars in rows of at most ``steps`` steps. A longer bar has its own row."""
     rows: list[list[Bar]] = []
     for bar in bars:
         if rows and bar.stop - rows[-1][0].start <= steps:
@@ -105,7 +108,7 @@ def _rows(bars: Sequence[Bar], steps: int) -> list[list[Bar]]:
 
 
 def _between(piece: Piece, start: int, stop: int) -> Piece:
-    """The notes that sound somewhere between two steps."""
+    """The notes from the first to the last that sounds between two steps."""
     sounding = (piece.onset < stop) & (piece.onset + piece.duration > start)
     return piece.cut(*_span(sounding)) if sounding.any() else piece.cut(0, 0)
 
@@ -121,7 +124,7 @@ def _scale(pieces: Sequence[Piece]) -> _Scale:
     if not len(pitches):
         return _Scale(58, 74, None)
     low, high = int(pitches.min()) - 2, int(pitches.max()) + 2
-    if high - low < 16:  # room for an octave
+    if high - low < 16:  # at least an octave
         low, high = low - (16 - high + low) // 2, high + (17 - high + low) // 2
     colours = None
     if velocities.min() < velocities.max():
@@ -130,7 +133,7 @@ def _scale(pieces: Sequence[Piece]) -> _Scale:
 
 
 def _louder_is_darker() -> Colormap:
-    """Viridis, even to the eye and told apart by the colour-blind, without its palest end."""
+    """Viridis without its palest end: perceptually uniform, and safe for colour-blind readers."""
     return ListedColormap(matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, 256)))
 
 
@@ -149,9 +152,9 @@ def _draw(
     scale: _Scale,
     before: Bar | None = None,
 ) -> None:
-    """One roll from ``start`` to ``stop``, in steps; its own axis is in quarters from ``start``.
+    """Draw one roll from ``start`` to ``stop`` in steps. Its axis is in quarter notes.
 
-    The meter is named where it is not that of the bar ``before``.
+    The first meter is labelled if it differs from that of the bar ``before``.
     """
 
     def quarters(step: int | Fraction) -> float:
@@ -178,8 +181,8 @@ def _draw(
         zorder=2,
         clip_on=False,
     )
-    _name_bars(axis, bars, quarters, width)
-    _name_meters(axis, bars, quarters, before)
+    _label_bars(axis, bars, quarters, width)
+    _label_meters(axis, bars, quarters, before)
     axis.set_ylim(*ends)
     axis.tick_params(labelsize=8, length=0)
     axis.spines[:].set_visible(False)
@@ -188,32 +191,32 @@ def _draw(
     boxes = []
     for onset, duration, pitch in part.notes():
         left, right = max(0.0, quarters(onset)), min(width, quarters(onset + duration))
-        # a gap tells notes of one pitch from each other
+        # A gap separates repeated notes.
         boxes.append(
             Rectangle((left, pitch - 0.45), max(0.6 * (right - left), right - left - 0.06), 0.9)
         )
     colour: Any = _COLOUR if scale.colours is None else scale.colours.to_rgba(part.velocity)
-    # unsnapped: whole pixels would make some notes thicker than others
+    # Snapping to whole pixels would make some notes thicker than others.
     notes = PatchCollection(boxes, facecolor=colour, linewidth=0, zorder=3, snap=False)
     axis.add_collection(notes)
 
 
-def _name_bars(
+def _label_bars(
     axis: Axes, bars: Sequence[Bar], quarters: Callable[[int | Fraction], float], width: float
 ) -> None:
-    """Numbers below the barlines, as many as there is room for."""
+    """Number the bars below their lines, as many as fit."""
     every = next(n for n in (1, 2, 4, 5, 10, 20, 50, 100) if len(bars) / n <= 24 or n == 100)
     named = [b for i, b in enumerate(bars) if i % every == 0 and 0 <= quarters(b.start) < width]
     axis.set_xticks([quarters(b.start) for b in named], [str(b.number) for b in named])
 
 
-def _name_meters(
+def _label_meters(
     axis: Axes,
     bars: Sequence[Bar],
     quarters: Callable[[int | Fraction], float],
     before: Bar | None,
 ) -> None:
-    """Meters at the bars where they begin."""
+    """Label each meter at its first bar."""
     for bar in bars:
         if before is None or bar[-2:] != before[-2:]:
             axis.annotate(
@@ -240,5 +243,5 @@ def _save(figure: Figure, axes: Sequence[Axes], scale: _Scale, path: Path) -> No
         bar.set_label("velocity", fontsize=8)
         bar.ax.tick_params(labelsize=8, length=0)
         bar.outline.set_visible(False)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, format="png", dpi=100)
