@@ -43,14 +43,12 @@ def test_the_guide_adds_a_model_that_trains_and_samples(tmp_path: Path, midi_fol
     )
     for _, file, place, text in blocks:
         path = tmp_path / file
-        if place:  # a line of a table that is there
+        if path.is_file():  # settings, before the table of models, or a line of that
             before, table, after = re.split(
-                rf"^({place}\b.*\n)", path.read_text(), maxsplit=1, flags=re.M
+                r"^(MODELS\b.*\n)", path.read_text(), maxsplit=1, flags=re.M
             )
-            path.write_text(before + table + text + after)
-        elif path.is_file():  # a class, before the first that refers to it
-            before, after = path.read_text().split("class ModelEntry", 1)
-            path.write_text(f"{before}{text}\n\nclass ModelEntry{after}")
+            added = table + text if place else f"{text}\n\n{table}"
+            path.write_text(before + added + after)
         elif file:
             path.write_text(text)
     (commands,) = (text for language, _, _, text in blocks if not language)
