@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = ("train", "generate", "extract", "evaluate", "export", "report")
 # a module imports from its own folder and from those before it
 ROOMS = (
-    *("system", "music", "config", "io", "representations", "metrics", "data", "losses"),
+    *("system", "music", "config", "io", "representations", "metrics", "data", "losses", "optim"),
     *("networks", "decoding", "checkpoints", "models", "runs", "page", "training"),
 )
 SAME_NAMES = {

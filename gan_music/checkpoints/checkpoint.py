@@ -41,12 +41,12 @@ class Checkpoint:
     """Settings, the codec's table, and the weights after ``epoch`` (from 0).
 
     ``sampler_only`` says that the weights are those that sampling reads, and nothing else;
-    ``version`` is that of the package that wrote it, None in the oldest ones; ``quotes`` is what is
-    not to be copied (:class:`~gan_music.decoding.copy_filter.Quotes`), if anything.
+    ``version`` is that of the package that wrote it, None in the oldest ones; ``copy_filter`` is
+    what is not to be copied (:class:`~gan_music.decoding.copy_filter.CopyFilter`), if anything.
     """
 
     config: dict[str, Any]
-    codec: dict[str, Any]
+    representation: dict[str, Any]
     state_dict: dict[str, torch.Tensor]
     epoch: int
     sampler_only: bool = False
@@ -93,12 +93,12 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         raise damaged from error
     return Checkpoint(
         ours["config"],
-        ours["codec"],
+        ours["representation"],
         loaded["state_dict"],
         content["epoch"],
         sampler_only,
         ours.get("version"),
-        loaded["gan_music"].get("quotes"),
+        loaded["gan_music"].get("copy_filter"),
     )
 
 
@@ -112,7 +112,7 @@ def _check(content: Any, path: Path) -> None:
     schema = ours.get("schema")
     if type(schema) is not int or schema != SCHEMA_VERSION:
         raise UserError(_of_another_schema(path, schema, ours.get("version")))
-    if not is_plain(ours.get("config")) or not is_plain(ours.get("codec")):
+    if not is_plain(ours.get("config")) or not is_plain(ours.get("representation")):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
         )
@@ -219,11 +219,11 @@ def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
             "version": full_version(),
             "sampler_only": True,
             "config": checkpoint.config,
-            "codec": checkpoint.codec,
+            "representation": checkpoint.representation,
         },
     }
     if checkpoint.copy_filter is not None:
-        content["gan_music"]["quotes"] = checkpoint.copy_filter
+        content["gan_music"]["copy_filter"] = checkpoint.copy_filter
     path.parent.mkdir(parents=True, exist_ok=True)
     # into an open file, since torch writes a path's own name into what it saves
     with atomic_write(path) as temporary, temporary.open("wb") as file:

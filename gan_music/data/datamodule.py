@@ -18,7 +18,7 @@ from gan_music.data.datasets import MusicDataset
 from gan_music.data.extract import Extraction, extract_root
 from gan_music.data.pack import tempos
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
-from gan_music.data.split import Split, few, split_pieces
+from gan_music.data.split import Split, few, split_pieces, work_of
 from gan_music.music.piece import Piece
 from gan_music.representations.base import Representation
 from gan_music.representations.windows import WindowSpec
@@ -194,6 +194,10 @@ class MusicDataModule(LightningDataModule):
         # every process validates on all windows, so that all agree on the result
         sampler = WindowSampler(len(self.val_set), seed=0)
         return self._loader(self.val_set, DistributedBatchSampler(sampler, self.batch_size))
+
+    def works(self, pieces: Sequence[Piece]) -> list[str]:
+        """The work that each piece is a movement of."""
+        return [work_of(p.name, self.movement) for p in pieces]
 
     @property
     def has_padding(self) -> bool:

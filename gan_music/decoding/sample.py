@@ -84,7 +84,7 @@ def decode(
 ) -> Piece:
     """The piece of sampled ids ``[T, C + 2]``, after the primer if the request has one."""
     if request.primer is None:
-        return representation.decode(ids, tempo=request.tempo, name=name)
+        return representation.decode(ids, tempo=request.tempo, name=name).piece
     return request.primer.continued_by(representation, ids, tempo=request.tempo, name=name)
 
 

@@ -15,6 +15,7 @@ import torch
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, save_sampler
 from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
 from gan_music.config.untrusted import check_folder
+from gan_music.decoding.request import SampleRequest
 from gan_music.system.errors import UserError
 from gan_music.system.zip_sizes import ArchiveError
 from gan_music.training.factory import restore_model
@@ -37,7 +38,7 @@ def test_a_checkpoint_of_an_earlier_schema_says_what_reads_it(schema: int, commi
 def test_a_checkpoint_of_this_schema_is_read_whoever_wrote_it() -> None:
     path = OLD / "schema_5.ckpt"  # by the first commit that had it
     model = restore_model(load_checkpoint(path, to_train=True), path)
-    (piece,) = model.sample(n_pieces=1, n_notes=5, seed=0)
+    (piece,) = model.sample(SampleRequest(1, 5, seed=0))
     assert len(piece) == 5
 
 

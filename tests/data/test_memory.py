@@ -16,7 +16,7 @@ from tests.conftest import TINY
 # the heap of a process, bounded after its imports: files that are mapped do not count
 LIMITED = """
 import resource, sys
-import gan_music.training.run, gan_music.training.callbacks.measuring, gan_music.io.rendering.overview
+import gan_music.training.run, gan_music.io.rendering.overview
 from gan_music.data import worker
 mapped = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
 limit = int(mapped[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
