@@ -66,9 +66,7 @@ def _generate(config: GenerateConfig) -> None:
     assert out is not None
     model = restore_model(load_checkpoint(path), path)
     pieces = _pieces(config, model, meter)
-    written = io_formats.write_pieces(
-        pieces, out, formats=formats, program=instrument, soundfont=soundfont
-    )
+    written = write_pieces(pieces, out, formats=formats, program=instrument, soundfont=soundfont)
     _print_files(config, pieces, written)
     if model.n_clipped:
         print(f"{model.n_clipped} values that no MIDI file can hold were clipped")

@@ -12,12 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_music.data.cache import NoteCache
-from gan_music.runs import status as jobs
-from gan_music.runs.provenance import environment, warn_of_differences, write_environment
-from gan_music.system.atomic_files import atomic_write
 from gan_music.training.run import write_config
-from tests.conftest import TINY, Command, make_piece, run_command, start_command
+from tests.conftest import TINY, Command, run_command, start_command
 
 
 def status(folder: Path) -> str:

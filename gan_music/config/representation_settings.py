@@ -1,10 +1,8 @@
-"""Settings of representations, and the registry that ``representation.name`` is looked up in."""
+"""Settings of the representations, and the registry of ``representation.name``."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from gan_music.config.fields import settings
+from gan_music.config.fields import Entry, settings
 
 
 @settings
@@ -16,35 +14,29 @@ class RepresentationConfig:
 
 @settings
 class NoteEventsConfig(RepresentationConfig):
-    """Notes as categories; explained in ``conf/representation/note_events.yaml``."""
+    """Categories; explained in ``conf/representation/note_events.yaml``."""
 
     velocity: bool
 
 
 @settings
 class NoteTriplesConfig(RepresentationConfig):
-    """Neo & Saleem's real numbers; explained in ``conf/representation/note_triples.yaml``."""
+    """Neo & Saleem's; explained in ``conf/representation/note_triples.yaml``."""
 
     use_offsets: bool
 
 
 @settings
 class NoteQuadruplesConfig(RepresentationConfig):
-    """C-RNN-GAN's real numbers; explained in ``conf/representation/note_quadruples.yaml``."""
+    """C-RNN-GAN's; explained in ``conf/representation/note_quadruples.yaml``."""
 
     hertz: bool
 
 
-class RepresentationEntry(NamedTuple):
-    """The settings and the class of a ``representation.name``."""
-
-    settings: type[RepresentationConfig]
-    # module:class below gan_music.representations; imported when it is built
-    made: str
-
-
-REPRESENTATIONS: dict[str, RepresentationEntry] = {
-    "note_events": RepresentationEntry(NoteEventsConfig, "note_events:NoteEvents"),
-    "note_triples": RepresentationEntry(NoteTriplesConfig, "note_triples:NoteTriples"),
-    "note_quadruples": RepresentationEntry(NoteQuadruplesConfig, "note_quadruples:NoteQuadruples"),
+REPRESENTATIONS: dict[str, Entry] = {
+    "note_events": Entry(NoteEventsConfig, "representations.note_events:NoteEvents"),
+    "note_triples": Entry(NoteTriplesConfig, "representations.note_triples:NoteTriples"),
+    "note_quadruples": Entry(
+        NoteQuadruplesConfig, "representations.note_quadruples:NoteQuadruples"
+    ),
 }

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from gan_music.config.data_settings import DataConfig
-from gan_music.config.fields import Count, CountOrZero, Seed, Text, between, settings
-from gan_music.config.model_settings import MODELS, ModelEntry
-from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationEntry
+from gan_music.config.fields import Count, CountOrZero, Entry, Seed, Text, between, settings
+from gan_music.config.model_settings import MODELS
+from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
 
 # groups whose settings are chosen by their ``name``: key -> name -> settings
-REGISTRIES: Mapping[str, Mapping[str, ModelEntry | RepresentationEntry]] = {
-    "representation": REPRESENTATIONS,
-    "model": MODELS,
-}
+REGISTRIES: dict[str, dict[str, Entry]] = {"representation": REPRESENTATIONS, "model": MODELS}
 
 NotesPerPiece = Annotated[int, between(1, 65536)]
 MaxCopiedNotes = Annotated[int, between(8, 65536)]
@@ -78,8 +74,8 @@ class TrainConfig:
     stop_on_collapse: bool
     collapse: CollapseConfig
     data: DataConfig
-    representation: Any  # settings of REGISTRIES
-    model: Any
+    representation: RepresentationConfig
+    model: Any  # settings of REGISTRIES
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: Seed

@@ -36,7 +36,7 @@ _OF_ANY_LENGTH = (".pairs", ".counts")
 
 def model_class(settings: Any) -> type[MusicModel]:
     """The class of a model's settings; only its own module is imported."""
-    made = _imported("models", MODELS[settings.name].made)
+    made = _imported(MODELS[settings.name])
     assert issubclass(made, MusicModel)
     return made
 

@@ -19,9 +19,9 @@ from gan_music.config.validate import flatten
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import without_copies
 from gan_music.decoding.request import SampleRequest
-from gan_music.io.formats import sample_name, write_pieces
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
+from gan_music.io.write import sample_name, write_pieces
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel

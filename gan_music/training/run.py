@@ -23,7 +23,7 @@ from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
-from gan_music.page.html import leave_report
+from gan_music.page.html import write_report_or_warn
 from gan_music.page.record import REAL
 from gan_music.runs.provenance import environment, warn_of_differences, write_environment
 from gan_music.runs.status import DONE, Pruned, begin_run, end_run, read_status, require_claim
@@ -164,7 +164,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
 def _finish(figures: dict[str, Any], alarm: CollapseAlarm, folder: Path, *, report: bool) -> float:
     """Write the report and the status of a run; one that its collapse has stopped fails here."""
     if report:
-        leave_report([folder], folder / "report.html")
+        write_report_or_warn([folder], folder / "report.html")
     log.info("%s", closing_lines(folder, figures))
     if alarm.has_stopped:
         raise UserError(

@@ -135,7 +135,9 @@ def test_a_run_rolls_back_then_stops_with_batch_network_and_term(
     model, trace = make(), Trace()
     model.guard = NaNGuard(max_rollbacks=1)
     poison(monkeypatch, loss, 2, 5, by=value)
-    words = f"epoch 2, batch 5: {TERMS[loss]} in the loss of the {network} is not finite .*; the learn"
+    words = (
+        f"epoch 2, batch 5: {TERMS[loss]} in the loss of the {network} is not finite .*; the learn"
+    )
     with pytest.raises(NonFiniteError, match=words):
         fit(model, tmp_path, 3, epochs=2, callbacks=[trace])
     assert all(p.isfinite().all() for p in model.parameters())

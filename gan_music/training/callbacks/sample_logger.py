@@ -16,7 +16,7 @@ from scipy.signal import resample_poly
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_music.decoding.request import SampleRequest
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import IntArray, Piece, windows, windows_or_pieces

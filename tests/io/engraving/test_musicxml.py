@@ -11,9 +11,7 @@ import pytest
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.decoding.request import SampleRequest
-from gan_music.io.engraving.engrave import signature, write_musicxml
-from gan_music.io.engraving.notation import hands, measures, spelled, voiced
-from gan_music.io.engraving.note_values import Note
+from gan_music.io.engraving.musicxml import write_musicxml
 from gan_music.io.read import read
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import METERS
