@@ -75,8 +75,8 @@ def contents() -> list[dict[str, Any]]:
                 setattr(run.model, key, value)
         model = build_model(
             run.model,
-            build_representation(run.representation, run.data.grid).state(),
-            dataclasses.asdict(run),
+            build_representation(run.representation, run.data.grid),
+            config=dataclasses.asdict(run),
         )
         content: dict[str, Any] = {"epoch": 1, "state_dict": dict(model.state_dict())}
         model.on_save_checkpoint(content)

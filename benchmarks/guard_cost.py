@@ -31,7 +31,7 @@ BATCH, WINDOW = 16, 64
 
 def batches(model: MusicModel, n: int) -> Tensor:
     """``n`` batches of what a model reads."""
-    codec: Any = model.codec  # type: ignore[attr-defined]  # each that is trained has one
+    codec: Any = model.representation
     if not hasattr(codec, "n_positions"):
         shape = (n * BATCH, 3) if model.settings.name == "neo_saleem" else (n * BATCH, WINDOW, 4)
         return torch.rand(shape)
@@ -46,7 +46,7 @@ def measure(name: str, n: int) -> tuple[float, float]:
         ["model.n_style_components=0"] if name == "lstm_lm" else []
     )  # they want data to be fitted to
     run = compose_run(f"model={name}", "data.root=music", *warm, *style_prior)
-    model = build_model(run.model, build_representation(run.representation, run.data.grid).state())
+    model = build_model(run.model, build_representation(run.representation, run.data.grid))
     trainer = Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, default_root_dir=tempfile.mkdtemp(),

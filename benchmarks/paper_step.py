@@ -28,9 +28,9 @@ from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import compose_run
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
-from gan_music.training.callbacks.measuring import EpochLine
 from gan_music.training.factory import build_data, build_model
-from gan_music.training.run import _alarm, _quality, _quiet, _trainer
+from gan_music.training.run import quiet_lightning
+from gan_music.training.trainer import build_trainer
 
 WARM_UP = 5  # batches of each measurement that do not count
 
@@ -79,19 +79,18 @@ def configure(folder: Path) -> TrainConfig:
 
 def ours(config: TrainConfig, data: Any, n_batches: int, folder: Path) -> float:
     """Seconds a batch through the trainer of the command."""
-    model = build_model(config.model, data.representation.state())
-    trainer = _trainer(config, _quality(config, data), _alarm(config, data), EpochLine(), folder)
+    model = build_model(config.model, data.representation)
+    clock = Clock()
+    trainer = build_trainer(config.trainer, [clock], folder)
     trainer.limit_train_batches = n_batches + WARM_UP
     trainer.limit_val_batches = 0
-    clock = Clock()
-    trainer.callbacks = [clock]
     trainer.fit(model, datamodule=data)
     return clock.per_batch()
 
 
-def plain(config: TrainConfig, batches: Any, n_batches: int, codec_state: dict[str, Any]) -> float:
+def plain(config: TrainConfig, batches: Any, n_batches: int, representation: Any) -> float:
     """Seconds a batch of the published loop over any iterable of batches."""
-    model = build_model(config.model, codec_state)
+    model = build_model(config.model, representation)
     generator, discriminator = model.generator, model.discriminator
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=0.001)
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=0.001)
@@ -119,7 +118,7 @@ def main() -> None:
     """Time and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     n_batches = int(sys.argv[2]) if len(sys.argv) > 2 else 60
-    _quiet()
+    quiet_lightning()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_notes(folder)
@@ -128,14 +127,13 @@ def main() -> None:
         data.prepare_data()
         data.setup()
         notes = data.train_set.rows[0]  # type: ignore[union-attr]
-        state = data.representation.state()
         loader = DataLoader(Notes(notes), batch_size=64, shuffle=True)
         in_memory = notes[: (n_batches + WARM_UP + 1) * 64].split(64)
         times: dict[str, list[float]] = {"ours": [], "published": [], "bare": []}
         for round_ in range(rounds):
             times["ours"].append(ours(config, data, n_batches, folder / f"run{round_}"))
-            times["published"].append(plain(config, loader, n_batches, state))
-            times["bare"].append(plain(config, in_memory, n_batches, state))
+            times["published"].append(plain(config, loader, n_batches, data.representation))
+            times["bare"].append(plain(config, in_memory, n_batches, data.representation))
     for kind, seconds in times.items():
         print(f"{kind:10} {1000 * statistics.median(seconds):7.2f} ms a batch")
     for kind in ("published", "bare"):

@@ -12,7 +12,6 @@ comes to more keeps closer than they do to the middle of the music.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from protocol.samples import read_split
 from gan_music.config.validate import compose_run
 from gan_music.metrics.evaluation import evaluate
 from gan_music.system.errors import UserError
-from gan_music.training.final_evaluation import measure_settings
+from gan_music.training.final_evaluation import evaluation_settings
 
 # copies of themselves are none
 _FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]
@@ -46,7 +45,7 @@ def main() -> None:
     draws = []
     for seed in range(arguments.n_draws):
         chosen = np.random.default_rng(seed).choice(len(split.train), n, replace=False)
-        settings = dataclasses.replace(measure_settings(config), seed=seed)
+        settings = evaluation_settings(config.samples, seed)
         found = evaluate([split.train[i] for i in chosen], split.test, None, settings)
         draws.append(found.as_json()["figures"])
     for title, family, name, form in _FIGURES:

@@ -16,13 +16,14 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = ("train", "generate", "extract", "evaluate", "export", "report")
 # a module imports from its own folder and from those before it
 ROOMS = (
-    *("system", "music", "config", "io", "representations", "metrics", "data", "losses"),
+    *("system", "music", "config", "io", "representations", "metrics", "data", "losses", "optim"),
     *("networks", "decoding", "checkpoints", "models", "runs", "page", "training"),
 )
 SAME_NAMES = {
     "__init__.py": "a folder's",
     "base.py": "the base class of representations and of models",
-    "errors.py": "what a user, and a file, did wrong",
+    "errors.py": "errors of a user, and of a file of music",
+    "extract.py": "the command, and the extraction that it calls",
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_music.training.run import _write_config
+from gan_music.training.run import write_config
 from tests.conftest import TINY, Command, run_command, start_command
 
 
@@ -111,7 +111,7 @@ def test_a_run_is_reproduced_from_its_folder(undisturbed: Path, tmp_path: Path) 
 def test_the_command_that_reproduces_a_run_is_quoted_for_the_shell(tmp_path: Path) -> None:
     folder = tmp_path / "my runs & more"
     folder.mkdir()
-    _write_config({"seed": 1}, folder / "config.yaml")
+    write_config({"seed": 1}, folder / "config.yaml")
     line = (folder / "config.yaml").read_text().splitlines()[0]
     words = "python -m gan_music.train --config-dir", str(folder), "--config-name config"
     call = shlex.split(line.removeprefix("# Repeat this run: "))

@@ -27,6 +27,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.decoding.request import SampleRequest
 from gan_music.io.read import read
 from gan_music.io.rendering import sound
 from gan_music.page import html
@@ -146,7 +147,7 @@ def test_histograms_are_of_the_notes(events: EventAccumulator, run: Path) -> Non
     assert len(real) == 5  # one test piece of 120 notes, 24 each
     checkpoint = load_checkpoint(run / "checkpoints" / "last.ckpt")
     model = restore_model(checkpoint, run)
-    samples = model.sample(n_pieces=8, n_notes=24, seed=0)
+    samples = model.sample(SampleRequest(8, 24, seed=0))
     for side, pieces in (("real", real), ("samples", samples)):
         pitch = np.concatenate([p.pitch for p in pieces])
         offset = np.concatenate([np.diff(p.onset) for p in pieces]) / 24

@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
+from gan_music.decoding.request import SampleRequest
 from gan_music.io.read import read
 from gan_music.training.factory import restore_model
 from tests.conftest import TINY, Command, event_tags, run_command, start_command
@@ -86,7 +87,7 @@ def test_the_last_lines_say_where_things_are(run: Path) -> None:
     assert "split by piece" in (only_run(run) / "train.log").read_text()
 
 
-def test_a_run_ends_with_the_whole_measure(run: Path) -> None:
+def test_a_run_ends_with_its_evaluation(run: Path) -> None:
     folder = only_run(run)
     figures = json.loads((folder / "metrics.json").read_text())
     assert 0 < figures["val_distance"] <= 1
@@ -114,7 +115,7 @@ def test_a_run_records_its_cost(run: Path) -> None:
         "generator": generator,
         "all_networks": generator + discriminator,
     }
-    assert 0 < cost.pop("training_seconds") == content["callbacks"]["EpochLine"]["seconds"]
+    assert 0 < cost.pop("training_seconds") == content["callbacks"]["EpochLog"]["seconds"]
     assert cost.pop("sampling_notes_per_second") > 0
     assert cost == {"n_threads": 1, "accelerator": "cpu"}
 
@@ -190,7 +191,7 @@ def test_generate_gives_the_same_bytes_for_the_same_seed(run: Path, tmp_path: Pa
 def test_generate_without_a_checkpoint_writes_chorales(tmp_path: Path) -> None:
     done = run_command("generate", "n_pieces=2", "n_notes=64", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 pieces of 64 notes in samples, in the way of Bach's chorales" in done.stdout
+    assert "2 pieces of 64 notes in samples, in the style of Bach's chorales" in done.stdout
     files = sorted((tmp_path / "samples").iterdir())
     assert [f.name for f in files] == ["sample_01.mid", "sample_02.mid"]
     for file in files:
@@ -210,7 +211,7 @@ def test_an_exported_checkpoint_is_small_and_cannot_be_trained_on(
     assert f"python -m gan_music.generate checkpoint={stopped}" in done.stdout
     assert stopped.stat().st_size < best.stat().st_size / 2
     small, whole = (restore_model(load_checkpoint(p), p) for p in (stopped, best))
-    a, b = (m.sample(n_pieces=2, n_notes=30, seed=1) for m in (small, whole))
+    a, b = (m.sample(SampleRequest(2, 30, seed=1)) for m in (small, whole))
     assert [p.notes() for p in a] == [p.notes() for p in b]
     shutil.copy(only_run(run) / "config.yaml", tmp_path / "r")
     assert_one_sentence(
@@ -225,7 +226,7 @@ def test_an_exported_checkpoint_is_small_and_cannot_be_trained_on(
         ([], ["no checkpoint given", "checkpoint=RUN"]),
         (["checkpoint=a.ckpt"], ["out has no value"]),
         (["checkpoint=a.ckpt", "out=."], ["out=. is a folder"]),
-        (["checkpoint=a.ckpt", "out=below/../a.ckpt"], ["would be lost"]),
+        (["checkpoint=a.ckpt", "out=below/../a.ckpt"], ["would replace it"]),
     ],
 )
 def test_what_export_refuses(tmp_path: Path, overrides: list[str], words: list[str]) -> None:
@@ -256,7 +257,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert done.returncode == 0, done.stderr
     checkpoint = stopped / "checkpoints" / "last.ckpt"
     content = torch.load(checkpoint, weights_only=True)
-    content["callbacks"]["EpochLine"]["seconds"] = 1000.0
+    content["callbacks"]["EpochLog"]["seconds"] = 1000.0
     torch.save(content, checkpoint)
     done = run_command("train", f"resume={checkpoint}", "trainer.max_epochs=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

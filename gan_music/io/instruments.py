@@ -74,7 +74,9 @@ def program(instrument: str) -> int:
     listed = ", ".join(f"{GENERAL_MIDI[i]} ({i})" for i in similar[:8])
     if containing:
         raise UserError(f"instrument={instrument} could be {listed}: choose one of them.")
-    hint = f"similar names are {listed}" if similar else "give a name or a number"
+    hint = "give a name or a number, such as instrument=violin"
+    if similar:
+        hint = f"similar names are {listed}"
     raise UserError(f"instrument={instrument} is no instrument of General MIDI: {hint}.")
 
 

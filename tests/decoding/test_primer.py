@@ -53,10 +53,10 @@ def test_an_n_gram_model_continues_the_last_two_events() -> None:
     # every note is followed by the next in the scale, the time by the last two of three
     onset = np.cumsum([0, 24, 12, 12] * 30)[:-1]
     tune = Piece.from_arrays(onset, [12] * 119, [60 + i % 12 for i in range(119)], grid=24)
-    model = NGramModel(NGramConfig(name="ngram"), codec_state=codec.state())
-    model.fit_pieces([tune], window=119, movement=None)
+    model = NGramModel(NGramConfig(name="ngram"), representation=codec)
+    model.fit_pieces([tune], works=["a"], window=119)
     primer = Primer(tune.cut(0, 30))
-    (piece,) = model.go_on(primer, n_pieces=1, n_notes=20, seed=0, temperature=0.05)
+    (piece,) = model.sample(SampleRequest(1, 20, seed=0, temperature=0.05, primer=primer))
     assert piece.notes() == tune.cut(0, 50).notes()
 
 
@@ -114,12 +114,13 @@ def test_every_meter_is_continued(
     extras = {"n_intervals": 2, "n_style_components": 2, "lookback_span": 6, "active_notes_span": 5}
     overrides = [f"model.{key}={value}" for key, value in (sizes | extras).items()]
     settings = compose_run("model=gumbel_gan", *overrides).model
-    model = build_model(settings, representation.state())
+    model = build_model(settings, representation)
     assert isinstance(model, EventModel)
     bar = 96 * meter[0] // meter[1]
     piece = replace(make_piece(0, 20), meters=np.array([(-(bar // 3), *meter)]), tempo=77.0)
     state = torch.get_rng_state()
-    pieces = model.go_on(Primer(piece, n_context=8), n_pieces=3, n_notes=12, seed=4, tempo=77)
+    request = SampleRequest(3, 12, seed=4, tempo=77, primer=Primer(piece, n_context=8))
+    pieces = model.sample(request)
     assert torch.equal(torch.get_rng_state(), state)
     for again, ids in zip(pieces, written, strict=True):
         assert again.notes()[: len(piece)] == piece.notes()
@@ -130,8 +131,7 @@ def test_every_meter_is_continued(
         # the positions in the bar that the model read
         assert ids[:, -2].tolist() == again.bars()[1][len(piece) :].tolist()
     assert pieces[0].notes() != pieces[1].notes()
-    once_more = model.go_on(Primer(piece, n_context=8), n_pieces=3, n_notes=12, seed=4, tempo=77)
-    assert [p.notes() for p in once_more] == [p.notes() for p in pieces]
+    assert [p.notes() for p in model.sample(request)] == [p.notes() for p in pieces]
 
 
 def test_gumbel_noise_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

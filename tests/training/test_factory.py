@@ -15,6 +15,7 @@ from gan_music.system.errors import UserError
 from gan_music.training.factory import build_representation, check_readable
 
 EVENTS = NoteEventsConfig(name="note_events", velocity=False)
+TRIPLES = NoteTriplesConfig(name="note_triples", use_offsets=False)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_a_representation_is_built_from_its_settings(
     ("overrides", "representation"),
     [
         (["representation.velocity=true"], NoteEventsConfig(name="note_events", velocity=True)),
-        (["model=neo_saleem"], NoteTriplesConfig(name="note_triples", use_offsets=False)),
+        (["model=neo_saleem"], TRIPLES),
         (
             ["experiment=paper", "data.root=x"],
             NoteTriplesConfig(name="note_triples", use_offsets=False),

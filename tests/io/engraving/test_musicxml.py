@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
+from gan_music.decoding.request import SampleRequest
 from gan_music.io.engraving.musicxml import write_musicxml
 from gan_music.io.read import read
 from gan_music.music.piece import Piece
@@ -154,7 +155,7 @@ def test_unusual_music_is_written(tmp_path: Path) -> None:
 
 def test_samples_of_the_pretrained_model_read_back(tmp_path: Path) -> None:
     model = restore_model(load_checkpoint(PRETRAINED), PRETRAINED)
-    pieces = model.sample(n_pieces=8, n_notes=128, seed=0)
+    pieces = model.sample(SampleRequest(8, 128, seed=0))
     n_same = n_notes = 0
     for piece in pieces:
         again, _ = written(piece, tmp_path)
