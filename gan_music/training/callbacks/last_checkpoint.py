@@ -93,7 +93,7 @@ class LastCheckpoint(Checkpoint):
             if batches["is_last_batch"] or has_ended
             else f"after batch {batch_number}, within epoch {checkpoint['epoch'] + 1}"
         )
-        log.info("going on %s: %s", where, self.path.parent.parent)
+        log.info("resuming %s: %s", where, self.path.parent.parent)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 _purge_from(logger, batch_number)
