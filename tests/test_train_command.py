@@ -643,9 +643,9 @@ def test_a_gpu_that_is_not_there(train: Command) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("captures", ["false", "null"])
-def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
-    words = ("trainer=gpu", f"trainer.cuda_graph={captures}")
+@pytest.mark.parametrize("cuda_graph", ["false", "null"])
+def test_a_run_on_a_gpu(train: Command, tmp_path: Path, cuda_graph: str) -> None:
+    words = ("trainer=gpu", f"trainer.cuda_graph={cuda_graph}")
     done = train(*words, f"hydra.run.dir={tmp_path / 'r'}")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "r" / "metrics.json").read_text())
