@@ -151,10 +151,10 @@ class SearchSweeper(GanMusicSweeper):
         failures: list[Any] = []
         with sweeps.saying_how_to_continue(folder), found.working():
             while (n := min(settings.n_jobs, found.n_left())) > 0:
-                asked = [found.ask() for _ in range(n)]
-                batch = [[*fixed, *words, *_trial(t.number)] for t, words in asked]
-                returned = launcher.launch(batch, initial_job_idx=asked[0][0].number)
-                for (trial, _), r in zip(asked, returned, strict=True):
+                trials = [found.ask() for _ in range(n)]
+                batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
+                returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
+                for (trial, _), r in zip(trials, returned, strict=True):
                     failed = r.status == JobStatus.FAILED
                     found.tell(trial, None if failed else r.return_value, failed=failed)
                     failures += [r._return_value] if failed else []

@@ -22,7 +22,8 @@ ROOMS = (
 SAME_NAMES = {
     "__init__.py": "a folder's",
     "base.py": "the base class of representations and of models",
-    "errors.py": "what a user, and a file, did wrong",
+    "errors.py": "errors of a user, and of a file of music",
+    "extract.py": "the command, and the extraction that it calls",
 }
 
 

@@ -1,4 +1,4 @@
-"""What all settings share: one decorator, and the types of their fields. Light to import."""
+"""The decorator of all settings classes, and the types of their fields. Light to import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
 
-# no conversion (true is no number, "1" no whole number) but of whole numbers to real ones
+# no conversions (true is no number, "1" is no whole number) except of whole numbers to floats
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
@@ -36,7 +36,7 @@ def between(low: float, high: float = 2**31 - 1) -> Any:
 
 
 def one_of(*choices: float) -> AfterValidator:
-    """The numbers that are allowed, for ``Annotated``; of texts, ``Literal`` holds them."""
+    """The allowed numbers, for ``Annotated``; ``Literal`` takes no floats."""
 
     def check(value: float) -> float:
         if value not in choices:
@@ -51,7 +51,7 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if is_number else value
 
 
-# a folder called 2024 is a number in YAML
+# YAML reads a folder called 2024 as a number
 Text = Annotated[str, BeforeValidator(_number_as_text)]
 
 Count = Annotated[int, between(1)]

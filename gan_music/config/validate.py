@@ -101,9 +101,9 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
 
 
 def unknown_key(schema: type, key: str) -> UserError:
-    """The sentence for a key that does not exist, with the nearest that does.
+    """The sentence for a key that does not exist, with the most similar one that does.
 
-    Nearest is the one whose last part is most alike, since many keys share what stands before it.
+    Only the last parts of keys are compared, since many keys share a prefix.
     """
     keys = known_keys(schema)
     if key in keys:
@@ -115,11 +115,11 @@ def unknown_key(schema: type, key: str) -> UserError:
     by_last: dict[str, list[str]] = {}
     for known in keys:
         by_last.setdefault(known.rpartition(".")[2], []).append(known)
-    near = difflib.get_close_matches(last, by_last, 1, 0.6)
+    similar = difflib.get_close_matches(last, by_last, 1, 0.6)
     hint = "see --help, or --cfg job for all keys."
-    if near:
-        found = by_last[near[0]]
-        same_group = f"{group}.{near[0]}"
+    if similar:
+        found = by_last[similar[0]]
+        same_group = f"{group}.{similar[0]}"
         hint = f"did you mean {same_group if same_group in found else found[0]}?"
     return UserError(f"the key {key} does not exist: {hint}")
 
@@ -175,7 +175,7 @@ def _group(schema: type, value: Any, key: str) -> Any:
     return _instance(schema, value, key + ".")
 
 
-# pydantic's type of error -> what is wrong and what would do; {...} is from its context
+# pydantic's type of error -> what is wrong and what to do; {...} is from its context
 _SENTENCES = {
     "missing": "has no value: give one, {key}=...",
     "int_type": "must be a whole number.",
@@ -194,12 +194,11 @@ _SENTENCES = {
 
 
 def _sentence(error: ValidationError, prefix: str) -> str:
-    """What is wrong with the first key that is."""
+    """The sentence for the first invalid key."""
     errors = error.errors(include_url=False)
     errors = [e for e in errors if e["loc"][0] == errors[0]["loc"][0]]
-    # where a list is allowed beside a single value, the errors of the list come last
-    of_list = isinstance(errors[0]["input"], list)
-    found = errors[-1] if of_list else errors[0]
+    # of a union of a value and a list, the errors of the list come last
+    found = errors[-1] if isinstance(errors[0]["input"], list) else errors[0]
     key = f"{prefix}{found['loc'][0]}"
     words = _SENTENCES.get(found["type"], "is refused: {msg}.")
     if len(errors) > 1 and errors[-1]["type"] == "list_type":

@@ -18,7 +18,7 @@ from gan_music.data.datasets import MusicDataset
 from gan_music.data.extract import Extraction, extract_root
 from gan_music.data.pack import tempos
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
-from gan_music.data.split import Split, few, split_pieces, work_of
+from gan_music.data.split import Split, split_pieces, subsample, work_of
 from gan_music.music.piece import Piece
 from gan_music.representations.base import Representation
 from gan_music.representations.windows import WindowSpec
@@ -124,15 +124,15 @@ class MusicDataModule(LightningDataModule):
             test_rate=self.test_rate,
             movement=self.movement,
         )
-        pieces = Split(pieces.train, *(few(side, self.max_held_out) for side in pieces[1:]))
+        pieces = Split(pieces.train, *(subsample(p, self.max_held_out) for p in pieces[1:]))
         self.representation.fit(pieces.train)
         self.train_set = self._dataset(pieces.train, self.stride, self.time_scales)
         self.val_set = self._dataset(pieces.val, self.window, (1.0,))
-        for side, dataset in (("train", self.train_set), ("val", self.val_set)):
+        for split, dataset in (("train", self.train_set), ("val", self.val_set)):
             if not len(dataset):
                 hint = ", or data.short=pad" if self.representation.can_pad else ""
                 raise UserError(
-                    f"no piece of the {side} split has data.window={self.window} notes: "
+                    f"no piece of the {split} split has data.window={self.window} notes: "
                     f"choose a smaller window{hint}."
                 )
         self.pieces = pieces

@@ -39,8 +39,8 @@ class NoteQuadruples(Representation):
     =========  ============================================  ====================
 
     Each column is standardised by its mean and standard deviation over the training pieces
-    (:meth:`fit`), so that a linear output learns all four at the same scale. In the paper a note of
-    intensity 0 is no note; here each row is one.
+    (:meth:`fit`), so that a linear output learns all four at the same scale. In the paper, a row of
+    intensity 0 is no note; here every row is one.
 
     A batch is float ``[B, T, 4]``, without padding.
 

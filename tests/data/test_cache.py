@@ -1,4 +1,4 @@
-"""The cache, damaged, shared and killed."""
+"""The cache: damaged entries, concurrent and killed writers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_everything_of_a_piece_comes_back(tmp_path: Path) -> None:
     assert other.same_notes(make_piece(0))
 
 
-def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
+def test_damage_is_detected(tmp_path: Path) -> None:
     cache = NoteCache(tmp_path, 24)
     piece = make_piece(3)
     cache.store(KEY, [piece])
@@ -59,7 +59,7 @@ def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
             damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         entry.write_bytes(damaged)
         found = cache.load(KEY, piece.name)
-        # a bit that means nothing (a date in the archive, say) may be another
+        # a flipped bit without meaning, in a date for example, is harmless
         if found is not None:
             assert isinstance(found, list)
             assert found[0].same_notes(piece)
@@ -83,14 +83,13 @@ def test_a_compressed_entry_is_not_opened(tmp_path: Path) -> None:
         assert cache.load(KEY, "x") == found
 
 
-def test_its_size_and_how_it_is_emptied(tmp_path: Path) -> None:
+def test_size_and_clear(tmp_path: Path) -> None:
     cache = NoteCache(tmp_path / "cache", 24)
     assert cache.size() == (0, 0)
     cache.store(KEY, [make_piece(0)])
     cache.store("cd" * 32, "no notes in it")
-    (tmp_path / "cache" / "ab" / f".{KEY}.npz.0123.tmp").write_bytes(
-        b"x" * 10
-    )  # of a killed writer
+    left_by_a_killed_writer = tmp_path / "cache" / "ab" / f".{KEY}.npz.0123.tmp"
+    left_by_a_killed_writer.write_bytes(b"x" * 10)
     (tmp_path / "cache" / "mine.txt").write_text("not of the cache")
     n_entries, n_bytes = cache.size()
     assert n_entries == 3
@@ -129,7 +128,9 @@ def test_four_processes_fill_it_at_once(tmp_path: Path, midi_folder: Path) -> No
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6, 0.9])
-def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds: float) -> None:
+def test_a_killed_writer_leaves_complete_entries(
+    tmp_path: Path, midi_folder: Path, seconds: float
+) -> None:
     process = filling(midi_folder, tmp_path)
     while process.poll() is None and not list(tmp_path.rglob("*.npz")):
         time.sleep(0.01)
@@ -141,19 +142,6 @@ def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds:
     assert entries
     assert all(cache.load(e.stem, "x") is not None for e in entries)
     assert len(extract(find_sources(midi_folder, ""), cache, min_notes=1).pieces) == 16
-
-
-def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
-    cache = NoteCache(tmp_path / "cache", 24)
-    pieces = [make_piece(0), make_piece(1)]
-    assert cache.load("ab" * 32, "x") is None
-    cache.store("ab" * 32, pieces)
-    again = cache.load("ab" * 32, "x")
-    assert again is not None
-    assert [p.notes() for p in again] == [p.notes() for p in pieces]
-    assert [p.name for p in again] == ["x#1", "x#2"]
-    assert again[0].tempo == pieces[0].tempo
-    assert [f.suffix for f in (tmp_path / "cache" / "ab").iterdir()] == [".npz"]
 
 
 def test_the_key_follows_bytes_and_grid(tmp_path: Path) -> None:
@@ -178,7 +166,9 @@ def test_a_refusal_is_remembered(tmp_path: Path, midi_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not an archive at all"])
-def test_a_damaged_entry_is_read_anew(tmp_path: Path, midi_folder: Path, damage: bytes) -> None:
+def test_a_damaged_file_is_extracted_again(
+    tmp_path: Path, midi_folder: Path, damage: bytes
+) -> None:
     cache = NoteCache(tmp_path, 24)
     sources = find_sources(midi_folder, "")[:3]
     first = extract(sources, cache, min_notes=1, n_workers=1)
@@ -190,7 +180,7 @@ def test_a_damaged_entry_is_read_anew(tmp_path: Path, midi_folder: Path, damage:
     assert entry.stat().st_size > 100
 
 
-def test_the_default_cache_is_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert default_cache_dir() == Path("/x/gan_music")
     monkeypatch.delenv("XDG_CACHE_HOME")

@@ -1,4 +1,4 @@
-"""Folders full of what is not music, or too much of it: what is read, what is refused, and why."""
+"""Extraction from folders of damaged, unreadable and huge files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.io import scores
 
 
 def run(root: Path, cache: Path | None = None, **options: float) -> Extraction:
-    """Extract a folder with one process, and check that nothing is lost in silence."""
+    """Extract a folder with one process; each source gives pieces or a reason."""
     sources = find_sources(root, "")
     with tempfile.TemporaryDirectory() as folder:
         result = extract(
@@ -37,7 +37,7 @@ def run(root: Path, cache: Path | None = None, **options: float) -> Extraction:
 
 
 def many_notes(n: int) -> bytes:
-    """Notes one after another, of which music21 reads 10,000 to 20,000 a second."""
+    """A sequence of notes; music21 reads 10,000 to 20,000 of them a second."""
     pairs = (b"\x00\x90" + bytes([i % 128, 64, 16, 0x80, i % 128, 0]) for i in range(n))
     return scores.midi_bytes(b"".join(pairs) + scores.END)
 
@@ -104,7 +104,7 @@ def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
     result = run(root, cache, timeout_s=4)
     assert [p.name for p in result.pieces] == ["a.mid", "c.mid"]
     assert result.rejects == {"b.mid": "takes longer to read than data.timeout_s=4"}
-    # another time it may be read
+    # a timeout is not cached
     assert len(list(cache.rglob("*.npz"))) == 2
     assert not list(cache.rglob("*.tmp"))
 
@@ -128,9 +128,9 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
 
 def without_privileges(folder: Path, code: str) -> str:
-    """What Python code prints, run by somebody who is held to the permissions of files.
+    """The output of Python code, run subject to file permissions.
 
-    Root, who is not, gives up the right to override them, for good.
+    As root, the process first drops the capabilities to override them.
     """
     prelude = (
         "import ctypes, os, sys\n"

@@ -1,4 +1,4 @@
-"""Packs: the same music from a few large files."""
+"""Packs serve the same batches as the folder that they were made from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CUT = {"window": 40, "stride": 9, "short": "pad", "time_scales": [0.5, 1.0, 2.0]
 
 
 def served(module: MusicDataModule) -> dict[str, object]:
-    """All that a run sees of its data."""
+    """All that a run reads from its data module."""
     module.prepare_data()
     module.setup()
     assert module.pieces is not None
@@ -69,7 +69,7 @@ def test_a_pack_is_the_folder_it_was_made_of(
     assert packed.rejects == read.rejects
     assert packed.table() == read.table()
     of_folder = served(make_module(music, tmp_path / "cache", representation(24), **CUT))
-    for _ in range(2):  # the second finds the encoded rows
+    for _ in range(2):  # the second time from the encoded rows on disk
         module = make_module(tmp_path / "pack", tmp_path / "cache", representation(24), **CUT)
         assert served(module) == of_folder
     assert len(list((tmp_path / "cache" / "encoded").glob("*.npy"))) == 3
@@ -79,10 +79,10 @@ def test_a_pack_is_the_folder_it_was_made_of(
     assert cache.size() == (0, 0)
 
 
-def test_what_a_pack_refuses(tmp_path: Path) -> None:
+def test_errors_of_packs(tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     write_pack([make_piece(0), make_piece(1)], pack, grid=24)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         write_pack([], pack, grid=24)
     with pytest.raises(UserError, match=r"data\.grid=12"):
         extract_root(pack, "", NoteCache(tmp_path / "cache", 12), min_notes=1)
@@ -93,7 +93,7 @@ def test_what_a_pack_refuses(tmp_path: Path) -> None:
         open_pack(pack)
 
 
-def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
+def test_a_failed_pack_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "page.mid").write_text("<html>")
     sources, cache = find_sources(tmp_path / "music", ""), NoteCache(tmp_path / "cache", 24)
@@ -105,7 +105,7 @@ def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
 def test_a_pack_is_built_by_one_command_at_a_time(tmp_path: Path) -> None:
     folder, leftover = tmp_path / "pack", tmp_path / ".pack.tmp"
     leftover.mkdir()
-    (leftover / "notes").write_bytes(b"of one that was killed")
+    (leftover / "notes").write_bytes(b"left by a killed process")
 
     def pieces() -> Iterator[Piece]:
         yield make_piece(0)
@@ -118,7 +118,7 @@ def test_a_pack_is_built_by_one_command_at_a_time(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["pack"]
 
 
-def test_pieces_held_out_beyond_a_number_are_left_aside(midi_folder: Path, tmp_path: Path) -> None:
+def test_held_out_pieces_are_limited(midi_folder: Path, tmp_path: Path) -> None:
     sides = []
     for most in (2048, 2):
         module = make_module(midi_folder, tmp_path, max_held_out=most, val_rate=0.4)
@@ -133,7 +133,7 @@ def test_pieces_held_out_beyond_a_number_are_left_aside(midi_folder: Path, tmp_p
     assert set(few[1]) < set(val)
 
 
-def test_copies_are_found_some_pieces_after_others() -> None:
+def test_copies_are_found_in_blocks_of_pieces() -> None:
     training = [make_piece(seed, 60) for seed in range(9)]
     ours = [make_piece(3, 40), make_piece(50, 40), training[7].cut(20, 50)]
     at_once = longest_matches(ours, training)

@@ -33,7 +33,7 @@ def test_further_files_move_no_piece() -> None:
 
 @pytest.mark.parametrize("n", [3, 4, 7])
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.9])
-def test_every_side_gets_a_piece(n: int, rate: float) -> None:
+def test_every_split_gets_a_piece(n: int, rate: float) -> None:
     split = split_pieces(pieces_named([f"{i}" for i in range(n)]), val_rate=rate, test_rate=rate)
     assert min(map(len, split)) >= 1
     assert len({p.name for side in split for p in side}) == sum(map(len, split)) == n
@@ -79,7 +79,7 @@ def test_the_work_of_a_name(name: str, work: str, movement: str) -> None:
     assert work_of(name, movement) == work
 
 
-def test_movements_fall_on_one_side(movement: str) -> None:
+def test_movements_are_in_one_split(movement: str) -> None:
     names = [f"op{i}_{m}.mid" for i in range(200) for m in range(1, 5)]
     split = split_pieces(pieces_named(names), val_rate=0.2, test_rate=0.2, movement=movement)
     works = [{work_of(p.name, movement) for p in side} for side in split]
@@ -88,7 +88,7 @@ def test_movements_fall_on_one_side(movement: str) -> None:
     assert min(map(len, works)) > 20
 
 
-def test_movements_of_one_work_are_split_all_the_same(movement: str) -> None:
+def test_movements_of_a_single_work_are_split(movement: str) -> None:
     names = [f"sonata_{i}.mid" for i in range(1, 5)]
     split = split_pieces(pieces_named(names), val_rate=0.1, test_rate=0.1, movement=movement)
     assert [len(side) for side in split] == [2, 1, 1]

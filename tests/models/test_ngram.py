@@ -30,7 +30,7 @@ def fitted(pieces: list[Piece]) -> NGramModel:
 
 
 def strengths(model: NGramModel) -> torch.Tensor:
-    return torch.cat([ladder.strengths for ladder in model.chain.ladders])
+    return torch.cat([backoff.strengths for backoff in model.chain.by_category])
 
 
 def test_strengths_are_fitted_on_the_tenth_work() -> None:
@@ -51,8 +51,8 @@ def test_all_pieces_are_counted_in_the_end() -> None:
     pieces = make_pieces(12)
     model = fitted(pieces)
     n_events = sum(16 * (-(-len(p) // 16)) for p in pieces)
-    for ladder in model.chain.ladders:
-        assert int(ladder.rungs[0].counts.sum()) == n_events
+    for backoff in model.chain.by_category:
+        assert int(backoff.rungs[0].counts.sum()) == n_events
 
 
 def test_samples_are_pieces_of_their_seed() -> None:

@@ -101,12 +101,6 @@ def test_another_grid_is_refused() -> None:
         events.encode(Piece.from_arrays([0], [1], [60], grid=12))
 
 
-def test_state_brings_the_table_back() -> None:
-    again = NoteEvents.from_state(NoteEvents(16).state())
-    assert again.grid == 16
-    assert again.offset_bins.tolist() == NoteEvents(16).offset_bins.tolist()
-
-
 def test_where_a_sequence_may_begin_its_first_offset_is_the_position_in_the_beat() -> None:
     ids = events.encode(Piece.from_arrays([0, 12, 24, 31], [6] * 4, [60] * 4, grid=24))
     assert events.offset_bins[events.first_offsets(ids)].tolist() == [0, 12, 0, 7]

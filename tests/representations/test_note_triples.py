@@ -43,8 +43,3 @@ def test_what_midi_cannot_hold_is_clipped_and_counted() -> None:
     assert sorted(decoded.piece.pitch.tolist()) == [0, 0, 60, 60, 60, 127]
     assert decoded.piece.duration.min() == 1
     assert NoteTriples(24).decode(triples).n_clipped == 5
-
-
-def test_state_rebuilds_the_representation() -> None:
-    again = NoteTriples.from_state(NoteTriples(12, use_offsets=True).state())
-    assert (again.grid, again.use_offsets) == (12, True)

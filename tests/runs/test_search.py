@@ -27,24 +27,24 @@ class Recorder:
     """A trial that suggests the upper ends, or the lower, and records the calls."""
 
     def __init__(self, *, lowest: bool = False) -> None:
-        self.asked: list[Any] = []
+        self.calls: list[Any] = []
         self.lowest = lowest
 
     def suggest_int(self, key: str, low: int, high: int, *, log: bool = False) -> int:
-        self.asked.append(("int", key, low, high, log))
+        self.calls.append(("int", key, low, high, log))
         return low if self.lowest else high
 
     def suggest_float(self, key: str, low: float, high: float, *, log: bool = False) -> float:
-        self.asked.append(("float", key, low, high, log))
+        self.calls.append(("float", key, low, high, log))
         return low if self.lowest else high
 
     def suggest_categorical(self, key: str, values: list[str]) -> str:
-        self.asked.append(("choice", key, values))
+        self.calls.append(("choice", key, values))
         return values[0 if self.lowest else -1]
 
 
 @pytest.mark.parametrize(
-    ("override", "asked", "value"),
+    ("override", "calls", "value"),
     [
         ("a=interval(0,0.5)", ("float", "a", 0.0, 0.5, False), "0.5"),
         ("a=tag(log,interval(1e-5,1e-3))", ("float", "a", 1e-5, 1e-3, True), "0.001"),
@@ -54,11 +54,11 @@ class Recorder:
         ("a=0.1,0.2", ("choice", "a", ["0.1", "0.2"]), "0.2"),
     ],
 )
-def test_overrides_are_distributions(override: str, asked: Any, value: str) -> None:
+def test_overrides_are_distributions(override: str, calls: Any, value: str) -> None:
     space, fixed = search.split_space(parsed("b=2", override))
     trial = Recorder()
     assert search.suggest(trial, "a", space["a"]) == value  # type: ignore[arg-type]
-    assert trial.asked == [asked]
+    assert trial.calls == [calls]
     assert fixed == ["b=2"]
 
 

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
+from gan_music.checkpoints.migrations import migrate
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
 
@@ -41,6 +42,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with atomic_write(path, durable=True) as temporary:
             temporary.write_bytes(content.getbuffer())
+
+    def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        return migrate(super().load_checkpoint(path, *arguments, **options))
 
 
 class LastCheckpoint(Checkpoint):
