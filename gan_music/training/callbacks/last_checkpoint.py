@@ -19,7 +19,6 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from gan_music.checkpoints.migrations import migrate
-from gan_music.checkpoints.migrations import migrate
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
 
