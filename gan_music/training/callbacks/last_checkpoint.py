@@ -47,9 +47,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """A checkpoint of an earlier schema is migrated, so that its run can be resumed."""
         return migrate(super().load_checkpoint(path, *arguments, **options))
 
-    def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-        return migrate(super().load_checkpoint(path, *arguments, **options))
-
 
 class LastCheckpoint(Checkpoint):
     """Writes ``last.ckpt`` after each epoch, every so many batches, and before an interruption.
