@@ -1,8 +1,8 @@
 """Interpolated back-off: probabilities of symbols from their counts in contexts of several orders.
 
-A :class:`Backoff` has levels of contexts, from frequent to rare. With ``c(h, w)`` the count of symbol
-``w`` in context ``h``, ``c(h)`` its sum and ``T(h)`` the number of distinct symbols in ``h``, each
-level smooths its counts with the level below:
+A :class:`Backoff` has levels of contexts, from frequent to rare. With ``c(h, w)`` the count of
+symbol ``w`` in context ``h``, ``c(h)`` its sum and ``T(h)`` the number of distinct symbols in
+``h``, each level smooths its counts with the level below:
 
     P_k(w) = (c(h_k, w) + s_k T(h_k) P_k-1(w)) / (c(h_k) + s_k T(h_k))
 

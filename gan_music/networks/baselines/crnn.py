@@ -54,6 +54,6 @@ class CRNNDiscriminator(nn.Module):
         self.fc = nn.Linear(2 * hidden_size, 1)
 
     def forward(self, tones: Tensor) -> tuple[Tensor, Tensor]:
-        """Tones ``[B, T, F]`` -> logits ``[B, T]``, and hidden states ``[B, T, 2H]`` for feature matching."""
+        """Tones ``[B, T, F]`` -> logits ``[B, T]`` and hidden states ``[B, T, 2H]``."""
         features = self.lstm(tones)[0]
         return self.fc(features)[..., 0], features

@@ -170,7 +170,7 @@ class NGramCounts(nn.Module):
         ]
 
     def _history(self, last: Tensor, before: Tensor, position: Tensor) -> Columns:
-        """The columns of the two events before, ids ``[..., C]`` each, and the last one's position."""
+        """The columns of the two events before, ids ``[..., C]``, and of the last position."""
         columns = {f"{n}1": last[..., i] for i, n in enumerate(self.names)}
         columns |= {f"{n}2": before[..., i] for i, n in enumerate(self.names)}
         n_pitches = self.sizes["pitch"]

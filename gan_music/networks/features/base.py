@@ -42,17 +42,21 @@ class FeatureSequence(FeatureValues):
         """
 
 
-class FeatureState(FeatureValues):
-    """A feature before the next event of ``B`` sequences that are decoded step by step."""
+class Incremental:
+    """What advances by one event of ``B`` sequences at a time."""
 
     def choose(self, category: int, ids: Tensor) -> None:
         """The next event's category is ``ids [B]``."""
 
     def observe(self, event: Tensor) -> None:
-        """Append an event, ids ``[B, C]``, all of whose categories are chosen."""
+        """Append an event, ids ``[B, C]``, whether its categories were chosen here or not."""
 
     def reorder(self, rows: Tensor) -> None:
         """Replace the sequences by those of the rows, int64 ``[n]``."""
+
+
+class FeatureState(FeatureValues, Incremental):
+    """A feature before the next event of ``B`` sequences that are decoded step by step."""
 
 
 class Feature(nn.Module, ABC):
@@ -80,7 +84,7 @@ class Feature(nn.Module, ABC):
         """Its values before the first event of ``B`` sequences."""
 
 
-class StepState(ABC):
+class StepState(Incremental, ABC):
     """All features before the next event of ``B`` sequences: the one state of a decoder that is
     not learned.
 
@@ -113,18 +117,6 @@ class StepState(ABC):
     @abstractmethod
     def logits(self, category: int, outputs: Tensor) -> Tensor:
         """Logits of the next event's category, ``[B, n]``, from a head's outputs, ``[B, W]``."""
-
-    @abstractmethod
-    def choose(self, category: int, ids: Tensor) -> None:
-        """The next event's category is ``ids [B]``."""
-
-    @abstractmethod
-    def observe(self, event: Tensor) -> None:
-        """Append an event, ids ``[B, C]``, whether its categories were chosen here or not."""
-
-    @abstractmethod
-    def reorder(self, rows: Tensor) -> None:
-        """Replace the sequences by those of the rows, int64 ``[n]``."""
 
 
 def weighted(weights: Tensor, scores: Tensor) -> Tensor:

@@ -172,17 +172,8 @@ class LagAlignmentState:
 
     def reorder(self, rows: Tensor) -> None:
         """Replace the sequences by those of the rows, int64 ``[n]``."""
-        for name in (
-            "onset",
-            "before",
-            "orders",
-            "rank",
-            "lag",
-            "predicted",
-            "consistent",
-            "accuracy",
-        ):
-            setattr(self, name, getattr(self, name)[rows])
+        shared = ("space", "ago", "spans")
+        vars(self).update({k: x[rows] for k, x in vars(self).items() if k not in shared})
 
 
 def alignment_scores(predicted: Tensor, accuracy: Tensor, category: int, size: int) -> Tensor:

@@ -28,7 +28,7 @@ _REGISTER = 4.0  # semitones: standard deviation of the kernel of a register
 _OFFSET, _PITCH, _DURATION = 0, 1, 2  # columns of an event
 
 
-class Relations(Feature):
+class Relations(Feature, FeatureSequence, FeatureState):
     """Scores, for ``n_intervals`` above 0, of
 
     - an offset and a duration by the position in the beat and the beat of the bar where they end;
@@ -36,7 +36,8 @@ class Relations(Feature):
       the pitch, its class and its register in the decayed pitch counts, and by ``n_pitch_priors``
       scores that hold for the whole sequence.
 
-    A known event is described by the log frequencies of its pitch.
+    A known event is described by the log frequencies of its pitch. All that it needs is in the
+    history, so that it is its own sequence and its own state.
     """
 
     kernels: Tensor
@@ -55,18 +56,11 @@ class Relations(Feature):
         ]
         self.register_buffer("kernels", pitch_kernels(space.sizes[_PITCH]), persistent=False)
 
-    def sequence(self, events: Tensor, inputs: Tensor, history: History) -> RelationValues:
-        return RelationValues(self)
+    def sequence(self, events: Tensor, inputs: Tensor, history: History) -> Relations:
+        return self
 
-    def state(self, history: History) -> RelationValues:
-        return RelationValues(self)
-
-
-class RelationValues(FeatureSequence, FeatureState):
-    """All of it is in the history."""
-
-    def __init__(self, feature: Relations) -> None:
-        self.feature, self.space = feature, feature.space
+    def state(self, history: History) -> Relations:
+        return self
 
     def add_scores(
         self, category: int, logits: Tensor, weights: Tensor, history: History
@@ -76,7 +70,7 @@ class RelationValues(FeatureSequence, FeatureState):
         if category == _PITCH:
             n = logits.shape[-1]
             *of_intervals, of_pitch = weights.split(
-                [*[2 * n - 1] * self.feature.n_intervals, self.feature.n_pitch_weights], -1
+                [*[2 * n - 1] * self.n_intervals, self.n_pitch_weights], -1
             )
             for k, of_interval in enumerate(of_intervals):
                 logits = logits + self._intervals(of_interval, history.pitches[..., k])
@@ -85,7 +79,7 @@ class RelationValues(FeatureSequence, FeatureState):
         return logits + self._positions(weights, history.onset, history.meter, category)
 
     def describe(self, events: Tensor, history: History) -> Tensor:
-        found = log_frequencies(history.pitch_history, self.feature.kernels)
+        found = log_frequencies(history.pitch_history, self.kernels)
         return select(found, events[..., _PITCH].clamp_min(0)) / 3  # scaled to about 1
 
     def _positions(self, weights: Tensor, start: Tensor, meter: Tensor, category: int) -> Tensor:
@@ -105,7 +99,7 @@ class RelationValues(FeatureSequence, FeatureState):
 
     def _pitches(self, weights: Tensor, history: History) -> Tensor:
         """Weights of log frequencies and of the prior -> scores of each pitch, ``[..., P]``."""
-        frequencies = log_frequencies(history.pitch_history, self.feature.kernels)
+        frequencies = log_frequencies(history.pitch_history, self.kernels)
         of_frequencies, of_prior = weights.tensor_split([N_FREQUENCIES], -1)
         scores = weighted(of_frequencies, frequencies)
         if history.pitch_prior.shape[1]:

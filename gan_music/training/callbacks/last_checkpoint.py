@@ -19,7 +19,6 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from gan_music.checkpoints.migrations import migrate
-from gan_music.checkpoints.migrations import migrate
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
 
@@ -46,9 +45,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
         """A checkpoint of an earlier schema is migrated, so that its run can be resumed."""
-        return migrate(super().load_checkpoint(path, *arguments, **options))
-
-    def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
         return migrate(super().load_checkpoint(path, *arguments, **options))
 
 

@@ -19,15 +19,15 @@ def query(histories: list[int], origins: list[int] | None = None) -> Query:
 
 def test_witten_bell_by_hand() -> None:
     # after 0: a a b; after 1: c. Of four symbols, d is never seen.
-    ladder = Backoff(4, [4, 4])
+    backoff = Backoff(4, [4, 4])
     histories, symbols = [0, 0, 0, 1], torch.tensor([0, 0, 1, 2])
-    ladder.count([query([0] * 4), query(histories)], symbols)
-    p = ladder.probabilities([query([0, 0, 0]), query([0, 1, 7])])
+    backoff.count([query([0] * 4), query(histories)], symbols)
+    p = backoff.probabilities([query([0, 0, 0]), query([0, 1, 7])])
     # below: counts 2 1 1 of 4, three types, uniform below them: (c + 3/4) / 7
     below = torch.tensor([2.75, 1.75, 1.75, 0.75]) / 7
     assert p[0] == pytest.approx((torch.tensor([2.0, 1, 0, 0]) + 2 * below) / 5)
     assert p[1] == pytest.approx((torch.tensor([0.0, 0, 1, 0]) + below) / 2)
-    # a context that was never seen says nothing
+    # an unseen context leaves the level below
     assert p[2] == pytest.approx(below)
 
 
@@ -38,26 +38,26 @@ def test_symbols_counted_from_an_origin() -> None:
     table.count(Query(torch.zeros(3, dtype=torch.int64), 4 - last), symbol)
     at_1 = Query(torch.tensor([0]), torch.tensor([4 - 1]))
     assert table.rows(at_1).tolist() == [[0, 0, 2, 1]]
-    # from 2, the move +2 would leave the range: it is not counted
+    # from 2, the move +2 would leave the range and is not counted
     at_2 = Query(torch.tensor([0]), torch.tensor([4 - 2]))
     assert table.rows(at_2).tolist() == [[0, 0, 0, 2]]
     assert [x.item() for x in table.of(at_2, torch.tensor([3]))] == [2, 2, 1]
 
 
-def test_what_has_no_context_is_not_counted() -> None:
+def test_symbols_without_context_are_not_counted() -> None:
     table = Counts(3, 3)
     table.count(query([NEVER, 0]), torch.tensor([1, 1]))
     assert table.rows(query([NEVER, 0])).tolist() == [[0, 0, 0], [0, 1, 0]]
 
 
-def oracle(rungs: list[list[int]], symbols: list[int], at: list[int], n: int) -> list[Fraction]:
-    """The formula, in fractions: contexts of all notes a rung; those asked about."""
+def oracle(levels: list[list[int]], symbols: list[int], at: list[int], n: int) -> list[Fraction]:
+    """The formula in fractions: contexts of all notes by level, and those of the query."""
     p = [Fraction(1, n)] * n
-    for histories, here in zip(rungs, at, strict=True):
+    for histories, here in zip(levels, at, strict=True):
         seen = Counter(s for c, s in zip(histories, symbols, strict=True) if c == here)
         if seen:
-            total, kinds = sum(seen.values()), len(seen)
-            p = [(seen[w] + kinds * p[w]) / Fraction(total + kinds) for w in range(n)]
+            total, n_types = sum(seen.values()), len(seen)
+            p = [(seen[w] + n_types * p[w]) / Fraction(total + n_types) for w in range(n)]
     return p
 
 
@@ -68,20 +68,20 @@ notes = st.lists(st.tuples(*[st.integers(0, 3)] * 3, st.integers(0, 4)), min_siz
 @settings(max_examples=100, deadline=None)
 @given(notes, st.tuples(*[st.integers(0, 4)] * 3))
 def test_against_the_formula(rows: list[tuple[int, ...]], at: tuple[int, ...]) -> None:
-    *rungs, symbols = (list(column) for column in zip(*rows, strict=True))
-    ladder = Backoff(5, [5] * 3)
-    ladder.count([query(c) for c in rungs], torch.tensor(symbols))
-    p = ladder.probabilities([query([a]) for a in at])[0]
+    *levels, symbols = (list(column) for column in zip(*rows, strict=True))
+    backoff = Backoff(5, [5] * 3)
+    backoff.count([query(c) for c in levels], torch.tensor(symbols))
+    p = backoff.probabilities([query([a]) for a in at])[0]
     assert p.sum().item() == pytest.approx(1)
-    expected = [float(x) for x in oracle(rungs, symbols, list(at), 5)]
+    expected = [float(x) for x in oracle(levels, symbols, list(at), 5)]
     assert p.tolist() == pytest.approx(expected, rel=1e-5)
-    # asked for one by one, they are the same
-    each = ladder.log_probability([query([a] * 5) for a in at], torch.arange(5)).exp()
+    # the same, one symbol at a time
+    each = backoff.log_probability([query([a] * 5) for a in at], torch.arange(5)).exp()
     assert each.tolist() == pytest.approx(expected, rel=1e-5)
 
 
-def test_strengths_follow_what_held_out_music_says() -> None:
-    """A context that tells everything is trusted, one that only seems to is not."""
+def test_strengths_are_fitted_to_held_out_symbols() -> None:
+    """A context that determines the symbol gets a low strength, one of chance a high one."""
     rng = torch.Generator().manual_seed(0)
 
     def draw(n: int) -> tuple[list[Query], Tensor]:
@@ -90,24 +90,24 @@ def test_strengths_follow_what_held_out_music_says() -> None:
         zeros = torch.zeros_like(symbols)
         return [Query(c, zeros) for c in (zeros, symbols, chance)], symbols
 
-    ladder = Backoff(8, [8] * 3)
-    ladder.count(*draw(400))
+    backoff = Backoff(8, [8] * 3)
+    backoff.count(*draw(400))
     held, symbols = draw(400)
-    before = ladder.log_probability(held, symbols).mean()
-    ladder.fit_strengths(held, symbols)
-    after = ladder.log_probability(held, symbols).mean()
+    before = backoff.log_probability(held, symbols).mean()
+    backoff.fit_strengths(held, symbols)
+    after = backoff.log_probability(held, symbols).mean()
     assert after > before + 0.3
-    _, everything, chance = ladder.strengths.tolist()
+    _, everything, chance = backoff.strengths.tolist()
     assert everything < 0.1
     assert chance > 10
 
 
-def test_a_state_brings_tables_of_any_size_back() -> None:
-    ladder, other = Backoff(4, [4]), Backoff(4, [4])
-    ladder.count([query([0, 5, 5])], torch.tensor([1, 2, 3]))
-    other.load_state_dict(ladder.state_dict())
-    asked = [query([0, 5, 9])]
-    assert torch.equal(other.probabilities(asked), ladder.probabilities(asked))
+def test_a_state_dict_restores_tables_of_any_size() -> None:
+    backoff, other = Backoff(4, [4]), Backoff(4, [4])
+    backoff.count([query([0, 5, 5])], torch.tensor([1, 2, 3]))
+    other.load_state_dict(backoff.state_dict())
+    queries = [query([0, 5, 9])]
+    assert torch.equal(other.probabilities(queries), backoff.probabilities(queries))
     # and into one that holds counts of its own
-    ladder.load_state_dict(Backoff(4, [4]).state_dict())
-    assert ladder.probabilities(asked).unique().tolist() == [0.25]
+    backoff.load_state_dict(Backoff(4, [4]).state_dict())
+    assert backoff.probabilities(queries).unique().tolist() == [0.25]

@@ -16,9 +16,9 @@ def test_the_generator_reads_its_own_last_tone(generator: CRNNGenerator) -> None
     noise = generator.noise(3, 7)
     tones = generator(noise)
     assert tones.shape == (3, 7, 4)
-    # shown its own tones, it predicts the same ones
+    # teacher forcing with its own tones gives the same tones
     assert torch.allclose(generator.predict(tones, noise), tones, atol=1e-6)
-    # other tones give other ones, from the next step on
+    # a change of a tone changes the next steps
     changed = tones.clone()
     changed[:, 2] += 1
     moved = (generator.predict(changed, noise) - tones).abs().amax((0, 2)) > 1e-6

@@ -153,7 +153,7 @@ def test_decayed_counts_become_zero_not_subnormal() -> None:
     low, high = torch.tensor([[3, 10, 3]] * 2), torch.tensor([[3, 50, 3]] * 2)
     for event in (low, *[high] * 1300):
         numba.observe(event)
-    counts = numba.pitches.counts
+    counts = numba.events.counts
     assert counts[:, 0, 10].tolist() == [0.0, 0.0]
     assert (counts[:, 1, 10] > 1e-6).all()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_music.networks.features import relations
 from gan_music.networks.features.history import TIME_CONSTANTS
-from gan_music.networks.features.numba_events import Events, Floats, Grid, Ints, compiled
+from gan_music.networks.features.kernel_arrays import Events, Floats, Ints, Table, compiled
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
 _N_CONSTANTS = len(TIME_CONSTANTS)
@@ -21,43 +21,38 @@ _NO_INTERVAL = -(1 << 20)
 _TINY = np.float32(1e-30)
 
 
-class PitchCounts(NamedTuple):
-    """``History.pitch_history`` and what it is read with."""
+class Pitches(NamedTuple):
+    """What ``Events.counts`` is updated and read with."""
 
-    counts: Floats  # [B, M, P]
     register: Floats  # [B, M, P], the counts times the kernel of a register
-    decay: Floats  # [M], a factor an event
+    decay: Floats  # [M], factor of a count from one event to the next
     kernel: Floats  # [P, P], of a register
     prior: Floats  # [B, E, P]
 
 
 @compiled
-def observe(
-    grid: Grid, events: Events, pitches: PitchCounts, n: int, event: Ints, n_intervals: int
-) -> None:
-    """``History.observe`` of ids ``[B, C]``, which become event ``n``."""
-    n_categories, n_pitches = event.shape[1], pitches.counts.shape[2]
+def observe(table: Table, events: Events, pitches: Pitches, event: Ints) -> None:
+    """``History.observe`` of ids ``[B, C]``; the caller counts the event."""
+    n, n_categories, n_pitches = events.n[0], event.shape[1], events.counts.shape[2]
     for b in range(len(event)):
-        pitch, step = event[b, _PITCH], grid.offset_bins[event[b, _OFFSET]]
+        pitch, step = event[b, _PITCH], table.offset_bins[event[b, _OFFSET]]
         last = events.onset[b, n - 1] if n else 0
         events.ids[b, :, n] = event[b]
         events.onset[b, n] = last + step
-        events.end[b, n] = last + step + grid.duration_bins[event[b, _DURATION]]
+        events.end[b, n] = last + step + table.duration_bins[event[b, _DURATION]]
         events.interval[b, n] = pitch - events.ids[b, _PITCH, n - 1] if n else _NO_INTERVAL
-        events.position[b] = (events.position[b] + step) % grid.bar[b]
+        events.position[b] = (events.position[b] + step) % table.bar[b]
         for m in range(_N_CONSTANTS):
-            _decay(pitches.counts[b, m], pitches.decay[m])
-            pitches.counts[b, m, pitch] += 1
-            if n_intervals:
+            _decay(events.counts[b, m], pitches.decay[m])
+            events.counts[b, m, pitch] += 1
+            if table.n_intervals:
                 _decay(pitches.register[b, m], pitches.decay[m])
                 pitches.register[b, m] += pitches.kernel[pitch]
         events.input_ids[b, :n_categories] = event[b]
-        for k in range(1, n_intervals + 1):
-            interval = 0
-            if k <= n:
-                interval = pitch - events.ids[b, _PITCH, n - k] + n_pitches
+        for k in range(1, table.n_intervals + 1):
+            interval = pitch - events.ids[b, _PITCH, n - k] + n_pitches if k <= n else 0
             events.input_ids[b, n_categories + k - 1] = interval
-        events.input_ids[b, n_categories + n_intervals] = events.position[b]
+        events.input_ids[b, n_categories + table.n_intervals] = events.position[b]
 
 
 @compiled
@@ -70,53 +65,49 @@ def _decay(counts: Floats, factor: float) -> None:
 
 @compiled
 def add_position_scores(
-    grid: Grid, events: Events, category: int, outputs: Floats, first: int, logits: Floats
+    table: Table, events: Events, category: int, outputs: Floats, first: int, logits: Floats
 ) -> None:
-    """``RelationValues.add_scores`` of offsets and durations; weights stand from column ``first``
-    of a head's outputs ``[B, W]`` on.
+    """``Relations.add_scores`` of offsets and durations; its weights begin in column ``first`` of
+    a head's outputs ``[B, W]``.
     """
-    bins = grid.offset_bins if category == _OFFSET else grid.duration_bins
+    bins = table.offset_bins if category == _OFFSET else table.duration_bins
     for b in range(len(logits)):
         start = events.position[b]
         if category != _OFFSET:
-            start += grid.offset_bins[events.chosen[b, _OFFSET]]
-        beats = outputs[b, first + grid.steps :]
+            start += table.offset_bins[events.chosen[b, _OFFSET]]
+        beats = outputs[b, first + table.grid :]
         for c in range(logits.shape[1]):
-            end = (start + bins[c]) % grid.bar[b]
-            logits[b, c] += outputs[b, first + end % grid.steps] + beats[end // grid.steps]
+            end = (start + bins[c]) % table.bar[b]
+            logits[b, c] += outputs[b, first + end % table.grid] + beats[end // table.grid]
 
 
 @compiled
 def add_pitch_scores(
-    events: Events,
-    pitches: PitchCounts,
-    n: int,
-    n_intervals: int,
-    outputs: Floats,
-    first: int,
-    logits: Floats,
+    table: Table, events: Events, pitches: Pitches, outputs: Floats, first: int, logits: Floats
 ) -> None:
-    """``RelationValues.add_scores`` of pitches."""
-    n_pitches = logits.shape[1]
+    """``Relations.add_scores`` of pitches."""
+    n, n_pitches = events.n[0], logits.shape[1]
     for b in range(len(logits)):
         row, at = logits[b], first
-        for k in range(n_intervals):
+        for k in range(table.n_intervals):
             start = events.ids[b, _PITCH, n - 1 - k] if k < n else n_pitches // 2
             column = at + n_pitches - 1 - start
             row += outputs[b, column : column + n_pitches]
             at += 2 * n_pitches - 1
         weights = outputs[b, at:]
-        _add_log_frequencies(pitches, b, weights, row)
+        _add_log_frequencies(events.counts[b], pitches.register[b], weights, row)
         for e in range(pitches.prior.shape[1]):
             row += weights[_N_FREQUENCIES + e] * pitches.prior[b, e]
 
 
 @compiled
-def _add_log_frequencies(pitches: PitchCounts, b: int, weights: Floats, logits: Floats) -> None:
+def _add_log_frequencies(
+    all_counts: Floats, register: Floats, weights: Floats, logits: Floats
+) -> None:
     n_pitches = len(logits)
     of_class = np.empty(_N_CLASSES, np.float32)
     for m in range(_N_CONSTANTS):
-        counts = pitches.counts[b, m]
+        counts = all_counts[m]
         total = max(counts.sum(), np.float32(1e-3))
         of_class[:] = 0
         for pitch in range(n_pitches):
@@ -126,6 +117,6 @@ def _add_log_frequencies(pitches: PitchCounts, b: int, weights: Floats, logits: 
         unseen = np.log(_EPSILON)
         for pitch in range(n_pitches):
             own = unseen if counts[pitch] == 0 else np.log(counts[pitch] / total + _EPSILON)
-            near = np.log(pitches.register[b, m, pitch] / total + _EPSILON)
+            near = np.log(register[m, pitch] / total + _EPSILON)
             logits[pitch] += weights[3 * m] * own + of_class[pitch % _N_CLASSES]
             logits[pitch] += weights[3 * m + 2] * near

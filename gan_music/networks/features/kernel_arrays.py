@@ -1,8 +1,9 @@
-"""Arrays that the Numba kernels share: past events of every sequence, and constants of the space.
+"""Arrays that the Numba kernels share: constants, and the past events of every sequence.
 
 A kernel is compiled when it is first called, which takes seconds, and cached for later processes.
-The cache of a kernel is renewed only when its own file changes. So no kernel calls one of another
-file; and after a change of a constant that a kernel file imports, that file must be touched.
+Its cache is renewed only when its own file changes. So no kernel calls one of another file; after a
+change of a constant that a kernel file imports, that file must be touched; and after one of these
+records is renamed, the ``*.nbi`` files in ``__pycache__`` must be deleted.
 """
 
 from __future__ import annotations
@@ -18,19 +19,22 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-class Grid(NamedTuple):
-    """Constants of the space and of each sequence."""
+class Table(NamedTuple):
+    """Constants of the space and of the features."""
 
     offset_bins: Ints  # steps of each id
     duration_bins: Ints
-    steps: int  # a beat
-    n_beats: int  # of the longest bar
+    grid: int  # steps a beat
     bar: Ints  # [B], steps
+    n_intervals: int
+    lookback_span: int
+    active_notes_span: int
 
 
 class Events(NamedTuple):
-    """Past events, ``[B, ..., capacity]``, in order, of which ``n`` places are filled."""
+    """Past events in order, ``[B, ..., capacity]``, of which ``n`` places are filled."""
 
+    n: Ints  # [1], the same for all sequences
     ids: Ints  # [B, C, capacity]
     onset: Ints  # [B, capacity], steps
     end: Ints
@@ -38,6 +42,7 @@ class Events(NamedTuple):
     position: Ints  # [B], of the last event in its bar
     chosen: Ints  # [B, C], the next event as far as it is chosen
     input_ids: Ints  # [B, C + I + 1], categories, intervals and position of the last event
+    counts: Floats  # [B, M, P], ``History.pitch_history``
 
 
 def compiled(function: Callable[..., Any]) -> Any:

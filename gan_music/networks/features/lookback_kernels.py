@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_music.networks.features import lag_alignment, lookback
-from gan_music.networks.features.numba_events import Events, Floats, Grid, Ints, compiled
+from gan_music.networks.features.kernel_arrays import Events, Floats, Ints, Table, compiled
 
 _OFFSET, _PITCH = 0, 1
 _N_MATCHES = lookback.N_MATCHES
@@ -30,6 +30,7 @@ _TINY = np.float32(1e-30)
 class Matches(NamedTuple):
     """``LookbackState``: places that match the next event, and how often there were any."""
 
+    n_observed: Ints  # [1], events
     runs: Ints  # [B, 2, capacity], pitches and intervals before a place as before the next event
     places: Ints  # [B, span], of which so many match:
     n_places: Ints  # [B]
@@ -54,12 +55,12 @@ class Alignments(NamedTuple):
 
 
 @compiled
-def inputs(matches: Matches, alignments: Alignments, n_observed: int, out: Floats) -> None:
+def inputs(matches: Matches, alignments: Alignments, out: Floats) -> None:
     """``LookbackState.inputs``, into the first columns of ``out [B, n_inputs]``."""
     for b in range(len(out)):
         at = 0
         for i, span in enumerate(matches.rate_spans):
-            total = 1 - (1 - 1 / span) ** (n_observed + 1)
+            total = 1 - (1 - 1 / span) ** (matches.n_observed[0] + 1)
             for k in range(_N_MATCHES):
                 out[b, at] = matches.rate_sums[b, i, k] / total
                 at += 1
@@ -78,8 +79,8 @@ def add_scores(
     first: int,
     logits: Floats,
 ) -> None:
-    """``LookbackState.add_scores``; weights stand from column ``first`` of a head's outputs
-    ``[B, W]`` on.
+    """``LookbackState.add_scores``; its weights begin in column ``first`` of a head's outputs
+    ``[B, W]``.
     """
     size = logits.shape[1]
     sums = np.zeros((size, _N_MATCHES), np.float32)
@@ -156,20 +157,15 @@ def _agrees(predicted: int, s: int, category: int, chosen: int) -> bool:
 
 @compiled
 def observe(
-    grid: Grid,
-    events: Events,
-    matches: Matches,
-    alignments: Alignments,
-    n: int,
-    span: int,
-    n_pitches: int,
+    table: Table, events: Events, matches: Matches, alignments: Alignments, n_pitches: int
 ) -> None:
-    """``LookbackState.observe`` of event ``n``."""
+    """``LookbackState.observe`` of the event in place ``n``, which the caller counts."""
+    n, span = events.n[0], table.lookback_span
     for b in range(len(events.position)):
         _match(events, matches, b, n, span)
         _score_predictions(events, alignments, b, n)
         _update_lags(events, matches, alignments, b, n, span)
-        _predict(grid, events, alignments, b, n, span, n_pitches)
+        _predict(table, events, alignments, b, n, n_pitches)
 
 
 @compiled
@@ -255,10 +251,10 @@ def _update_lags(
 
 @compiled
 def _predict(
-    grid: Grid, events: Events, alignments: Alignments, b: int, n: int, span: int, n_pitches: int
+    table: Table, events: Events, alignments: Alignments, b: int, n: int, n_pitches: int
 ) -> None:
     """The event after ``n`` by each alignment."""
-    onset = events.onset[b]
+    onset, span = events.onset[b], table.lookback_span
     oldest, is_full = max(n + 1 - span, 0), n + 1 >= span
     for s in range(_N_MATCHED + _N_FIXED):
         is_matched = s < _N_MATCHED
@@ -269,8 +265,8 @@ def _predict(
         predicted[:] = -1
         if lag > 0 and source <= n and not (is_full and source == oldest):
             step = onset[source] + lag - onset[n]
-            offset = np.searchsorted(grid.offset_bins, step)
-            if offset < len(grid.offset_bins) and grid.offset_bins[offset] == step:
+            offset = np.searchsorted(table.offset_bins, step)
+            if offset < len(table.offset_bins) and table.offset_bins[offset] == step:
                 predicted[:] = events.ids[b, :, source]
                 predicted[_OFFSET] = offset
         if not is_matched:
