@@ -6,7 +6,7 @@
 
 Each run is the training command's, in OUT/EXPERIMENT/seed_SEED. Called again, it leaves finished
 runs alone and goes on with one that was cut off from its last epoch. After each run OUT/table.md
-and OUT/temperatures.png are written anew. docs/baselines.md, "The protocol", says what is in them.
+and OUT/temperatures.png are written anew. docs/results.md, "The protocol", says what is in them.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extract import extract
+from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 

@@ -25,7 +25,7 @@ import numpy as np
 from damage import MUTATIONS, mend_lengths
 
 from gan_music.data.cache import NoteCache
-from gan_music.data.extract import Extraction, NothingReadError, extract
+from gan_music.data.extraction import Extraction, NothingReadError, extract
 from gan_music.data.read_report import refusal_lines
 from gan_music.data.sources import find_sources
 from gan_music.io.read import MIDI_SUFFIXES, READERS, read

@@ -84,7 +84,7 @@ class Run:
             self.lines.append(line)
             if line.startswith("training "):
                 self._enter(TRAINING)
-            elif line.startswith((f"epoch {N_EPOCHS}/", "going on after epoch 4:")):
+            elif line.startswith((f"epoch {N_EPOCHS}/", "resuming after epoch 4:")):
                 self._enter(EVALUATING)
 
     def _enter(self, phase: str) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from music21 import converter
 
 from gan_music.data.cache import NoteCache
-from gan_music.data.extract import Extraction, extract, read_and_store
+from gan_music.data.extraction import Extraction, extract, read_and_store
 from gan_music.data.pool import Pool
 from gan_music.data.sources import Source, find_sources
 from gan_music.io.read import read

@@ -22,7 +22,7 @@ import numpy as np
 from gan_music.config.validate import compose_run
 from gan_music.data.cache import NoteCache
 from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.extract import extract
+from gan_music.data.extraction import extract
 from gan_music.data.pack import write_pack
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi

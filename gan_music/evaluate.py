@@ -60,7 +60,7 @@ def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piec
         If the folder contains no music; the message names the key.
     """
     from gan_music.data.cache import NoteCache, default_cache_dir
-    from gan_music.data.extract import extract_root
+    from gan_music.data.extraction import extract_root
 
     root = user_path(folder)
     if root is None:

@@ -10,7 +10,7 @@ from gan_music.config.invocation import user_path
 from gan_music.config.schema import ExtractConfig
 
 if TYPE_CHECKING:
-    from gan_music.data.extract import Extraction
+    from gan_music.data.extraction import Extraction
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
 
 def _extract(config: ExtractConfig) -> None:
     from gan_music.data.cache import NoteCache, default_cache_dir
-    from gan_music.data.extract import NothingReadError, extract_root
+    from gan_music.data.extraction import NothingReadError, extract_root
 
     data = config.data
     cache = NoteCache(user_path(data.cache_dir) or default_cache_dir(), data.grid, data.reader)

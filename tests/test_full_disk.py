@@ -77,7 +77,7 @@ def test_a_disk_that_fills_up_while_saving(train: Command, tmp_path: Path, disk:
     disk(8192)
     done = train(*words)
     assert done.returncode == 0, done.stderr
-    assert f"going on after epoch 1: {run}" in done.stdout
+    assert f"resuming after epoch 1: {run}" in done.stdout
     assert (run / "metrics.json").is_file()
 
 

@@ -1,4 +1,4 @@
-"""Music on demand: from noise or from a primer, in all formats, and what is refused."""
+"""Samples with and without a primer, in all formats, and what is refused."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def test_every_format_of_a_piece_that_goes_on_from_another(folder: Path) -> None
     assert imread(folder / "music" / "sample_01.png").ndim == 3
     seconds = end / 24 * 60 / 80
     for suffix in ("wav", "flac"):
-        heard, rate = soundfile.read(folder / "music" / f"sample_01.{suffix}")
-        assert len(heard) / rate == pytest.approx(seconds + 1.5, abs=0.1)
-        assert 0.85 < np.abs(heard).max() < 0.9
+        sound, rate = soundfile.read(folder / "music" / f"sample_01.{suffix}")
+        assert len(sound) / rate == pytest.approx(seconds + 1.5, abs=0.1)
+        assert 0.85 < np.abs(sound).max() < 0.9
 
 
 def test_bars_are_counted_and_end_with_a_barline() -> None:
@@ -105,8 +105,8 @@ def test_only_what_is_new(folder: Path) -> None:
         assert (b.onset - b.onset[0]).tolist() == (a.onset[n:] - a.onset[n]).tolist()
         assert b.bars()[1].tolist() == a.bars()[1][n:].tolist()
         assert b.meters.tolist() == [[0, 3, 4]]
-    deaf = generated("continue_from=waltz.mid", "n_notes=20", "primer_notes=1", "out=deaf")
-    assert deaf[0].notes() != whole[0].notes()
+    short = generated("continue_from=waltz.mid", "n_notes=20", "primer_notes=1", "out=short")
+    assert short[0].notes() != whole[0].notes()
     assert generated("continue_from=waltz.mid", "n_notes=20", "tempo=99")[0].tempo == pytest.approx(
         99
     )

@@ -73,7 +73,7 @@ def test_a_run_that_is_interrupted_and_killed_ends_like_an_undisturbed_one(
     assert "no unfinished run has these settings: a fresh start" in text
     (folder,) = (tmp_path / "outputs" / "quick").iterdir()
     last = folder / "checkpoints" / "last.ckpt"
-    assert text.splitlines()[-1].endswith(f"go on by: python -m gan_music.train resume={last}")
+    assert text.splitlines()[-1].endswith(f"resume by: python -m gan_music.train resume={last}")
     assert status(folder) == "interrupted"
     content = torch.load(last, weights_only=True)
     batches = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]
@@ -85,7 +85,7 @@ def test_a_run_that_is_interrupted_and_killed_ends_like_an_undisturbed_one(
     # the same command resumes it, and is killed while its samples are measured
     code, text = stopped(tmp_path, signal.SIGKILL, "epoch 8/", *words)
     assert code == -signal.SIGKILL, text
-    assert f"going on {where}: {folder}" in text
+    assert f"resuming {where}: {folder}" in text
     assert status(folder) == "running"
     left = last.with_name(f".last.ckpt.{'0' * 32}.tmp")
     left.write_bytes(b"half")

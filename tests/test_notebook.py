@@ -100,7 +100,7 @@ def test_it_shows_and_plays(ran: tuple[Any, Path]) -> None:
     # cell, pictures, pieces to hear
     for name, n_pictures, n_pieces in (
         ("overview", 1, 0),
-        ("heard", 1, 2),
+        ("listen", 1, 2),
         ("curves-drawn", 1, 0),
         ("samples-shown", 1, 2 + 2),  # as many samples as the small run writes
         ("continued", 1, 3),

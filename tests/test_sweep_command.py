@@ -50,7 +50,7 @@ def test_a_sweep_that_was_killed_is_continued(
     done = train("-m", "seed=1,2,3", "trainer.max_epochs=3", "skip_done=true")
     assert done.returncode == 0, done.stderr
     assert "1 of 3 jobs are done already" in done.stdout
-    assert f"going on after epoch 1: {sweep / '1'}" in done.stdout
+    assert f"resuming after epoch 1: {sweep / '1'}" in done.stdout
     assert (sweep / "0" / "metrics.json").stat().st_mtime_ns == before
     assert [status(sweep / n) for n in "012"] == ["done"] * 3
     last = torch.load(sweep / "1" / "checkpoints" / "last.ckpt", weights_only=True)

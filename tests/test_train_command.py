@@ -93,10 +93,10 @@ def test_a_run_ends_with_its_evaluation(run: Path) -> None:
     assert 0 < figures["val_distance"] <= 1
     assert figures["verdict"] in ("healthy", "narrow", "collapsed")
     assert figures["while_training"].keys() == {"last_verdict", "first_collapsed_batch"}
-    families = figures["figures"]
-    for family in ("mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "originality"):
-        assert families[family]
-    assert families["mgeval"]["oa_mean"]["best"] == "higher"
+    groups = figures["figures"]
+    for group in ("mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "originality"):
+        assert groups[group]
+    assert groups["mgeval"]["oa_mean"]["best"] == "higher"
     assert " training pieces, of " in (folder / "quality.txt").read_text()
     # what is printed is what is kept
     assert (folder / "quality.txt").read_text() in (run / "stdout").read_text()
@@ -127,7 +127,7 @@ def test_the_measure_has_windows_of_its_own(run: Path) -> None:
     assert any(n.startswith("Windows of 24 notes") for n in figures["notes"])
 
 
-def test_tensorboard_has_both_players_against_batches(run: Path) -> None:
+def test_tensorboard_has_the_scalars_of_both_networks(run: Path) -> None:
     events = scalars(only_run(run) / "tensorboard")
     tags = set(events.Tags()["scalars"])
     assert {
@@ -161,9 +161,9 @@ def test_a_checkpoint_is_lightnings_and_plain(run: Path) -> None:
     content = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
     assert any(k.startswith("generator.") for k in content["state_dict"])
     assert any(k.startswith("discriminator.") for k in content["state_dict"])
-    assert content["gan_music"]["schema"] == 5
+    assert content["gan_music"]["schema"] == 6
     assert content["gan_music"]["config"]["model"]["hidden_size"] == 12
-    assert content["gan_music"]["codec"]["grid"] == 24
+    assert content["gan_music"]["representation"]["grid"] == 24
 
 
 def test_generate_gives_the_same_bytes_for_the_same_seed(run: Path, tmp_path: Path) -> None:
@@ -357,25 +357,25 @@ def test_a_warm_start_from_a_checkpoint(midi_folder: Path, tmp_path: Path) -> No
     small = ("model.n_style_components=2", "hydra.run.dir=lm", "trainer.max_epochs=1")
     assert call("attention_lm", *small).returncode == 0
     gan = ("model.n_style_components=2", "model.warm_start_epochs=0", "model.d_hidden_size=8")
-    # nobody learns: what is left at the end is what it began with
+    # learning rates of 0, so that the last weights are the initial ones
     still = (
         "model.lr_g=0",
         "model.weight_decay=0",
         "trainer.max_epochs=1",
         "model.rollout_batch=3",
     )
-    begun = "model.warm_start_from=lm/checkpoints/last.ckpt"
-    result = call("flagship", begun, *gan, *still, "hydra.run.dir=gan")
+    initial = "model.warm_start_from=lm/checkpoints/last.ckpt"
+    result = call("flagship", initial, *gan, *still, "hydra.run.dir=gan")
     assert result.returncode == 0, result.stderr
     name = "checkpoints/last.ckpt"
     theirs = load_checkpoint(tmp_path / "lm" / name).state_dict
     ours = load_checkpoint(tmp_path / "gan" / name).state_dict
     shared = [k for k in theirs if k.startswith("averaged.module.")]
-    assert any("outlines" in k for k in shared)
+    assert any("style_prior" in k for k in shared)
     assert all(torch.equal(theirs[k], ours[k]) for k in shared)
 
     for wrong, why in (
-        (begun, "its generator is another"),
+        (initial, "its generator is another"),
         (f"model.warm_start_from={PRETRAINED}", "its generator is another"),
         ("model.warm_start_from=nowhere.ckpt", "is no file"),
     ):
@@ -541,7 +541,7 @@ def test_an_output_path_under_a_plain_file(run: Path, tmp_path: Path) -> None:
 
 
 def damaged(checkpoint: Path, folder: Path, kind: str) -> Path:
-    """A run's folder whose last checkpoint is not one, or not ours, or of another schema."""
+    """A run's folder whose last checkpoint is damaged, foreign, or of an unknown schema."""
     (folder / "checkpoints").mkdir(parents=True)
     shutil.copy(checkpoint.parent.parent / "config.yaml", folder)
     path = folder / "checkpoints" / "last.ckpt"
@@ -643,9 +643,9 @@ def test_a_gpu_that_is_not_there(train: Command) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("captures", ["false", "null"])
-def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
-    words = ("trainer=gpu", f"trainer.cuda_graph={captures}")
+@pytest.mark.parametrize("cuda_graph", ["false", "null"])
+def test_a_run_on_a_gpu(train: Command, tmp_path: Path, cuda_graph: str) -> None:
+    words = ("trainer=gpu", f"trainer.cuda_graph={cuda_graph}")
     done = train(*words, f"hydra.run.dir={tmp_path / 'r'}")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "r" / "metrics.json").read_text())
@@ -653,10 +653,10 @@ def test_a_run_on_a_gpu(train: Command, tmp_path: Path, captures: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_no_rollout_is_captured_where_there_is_none(midi_folder: Path, tmp_path: Path) -> None:
+def test_a_model_without_events_has_no_cuda_graph(midi_folder: Path, tmp_path: Path) -> None:
     music = ("experiment=paper", f"data.root={midi_folder}", "trainer=gpu")
     done = run_command("train", *music, "trainer.cuda_graph=true", cwd=tmp_path)
-    assert_one_sentence(done, "trainer.cuda_graph=true", "writes no events")
+    assert_one_sentence(done, "trainer.cuda_graph=true", "decodes no events")
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, midi_folder: Path) -> None:

@@ -53,6 +53,9 @@ def migrate(content: dict[str, Any]) -> dict[str, Any]:
     if "callbacks" in content:
         states = content["callbacks"]
         changed["callbacks"] = {_CALLBACKS.get(key, key): state for key, state in states.items()}
+    for optimizer in content.get("optimizer_states", ()):
+        for group in optimizer["param_groups"]:
+            group["network"] = group.pop("player")
     return content | changed
 
 

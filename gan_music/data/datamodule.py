@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from gan_music.data.batch import Batch
 from gan_music.data.cache import ENCODED, NoteCache, default_cache_dir
 from gan_music.data.datasets import MusicDataset
-from gan_music.data.extract import Extraction, extract_root
+from gan_music.data.extraction import Extraction, extract_root
 from gan_music.data.pack import tempos
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
 from gan_music.data.split import Split, split_pieces, subsample, work_of

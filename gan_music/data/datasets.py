@@ -82,10 +82,10 @@ class MusicDataset(Dataset[Batch]):
         if not isinstance(items, Tensor):
             items = torch.tensor([Item(*i) for i in items], dtype=torch.int64)
         window, transposition, scale, shift = items.to(self.device).T.contiguous().unbind()
-        where, mask = self.windows.rows(window, shift)
+        where, mask, piece = self.windows.rows(window, shift)
         rows = self.rows[0][where]
         for number, others in enumerate(self.rows[1:], 1):
             is_other = (scale == number).view(-1, *[1] * (rows.ndim - 1))
             rows = torch.where(is_other, others[where], rows)
         x = self.representation.augment(rows, mask, transposition)
-        return Batch(x, mask, {}, self.windows.piece(window))
+        return Batch(x, mask, {}, piece)

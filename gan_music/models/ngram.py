@@ -12,11 +12,12 @@ from torch import Tensor
 
 from gan_music.config.model_settings import NGramConfig
 from gan_music.data.batch import Batch
+from gan_music.data.datasets import MusicDataset
 from gan_music.decoding.request import SampleRequest
 from gan_music.decoding.sample import decode, draw_starts
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import note_space
-from gan_music.music.piece import Piece, lengths
+from gan_music.music.piece import Piece
 from gan_music.networks.baselines.ngram_counts import NGramCounts
 from gan_music.representations.note_events import NoteEvents
 from gan_music.representations.windows import WindowSpec
@@ -108,12 +109,6 @@ class NGramModel(MusicModel):
 
     def _windows(self, pieces: Sequence[Piece], length: int) -> Tensor:
         """Windows of all pieces that overlap only at a piece's end, ids ``[N, length, C + 2]``."""
-        sizes = lengths(pieces)
         spec = WindowSpec(length, length, pad_short=True)
-        windows = self.representation.cut(np.cumsum(sizes) - sizes, sizes, spec)
-        zeros = torch.zeros(windows.n_windows, dtype=torch.int64)
-        where, mask = windows.rows(torch.arange(windows.n_windows), zeros)
-        rows = np.concatenate([self.representation.rows(p) for p in pieces])
-        return self.representation.augment(torch.from_numpy(rows)[where], mask, zeros).to(
-            self.device
-        )
+        dataset = MusicDataset(pieces, self.representation, spec)
+        return dataset.unaugmented(range(len(dataset))).x.to(self.device)

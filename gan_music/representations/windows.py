@@ -52,25 +52,22 @@ class Windows:
         """Whether some window is padded."""
         return self.spec.pad_short and self.n_short > 0
 
-    def piece(self, window: Tensor) -> Tensor:
-        """The index of each window's piece, ``[B]``."""
-        return torch.searchsorted(self.ends, window, right=True)
+    def rows(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The rows of windows, each shifted by so many rows within its piece; single rows stay.
 
-    def rows(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """The rows of windows, each shifted by so many rows within its piece.
-
-        Returns row indices and a mask, False where the window is padded; ``[B, T]`` each, or
-        ``[B]`` for single rows.
+        Returns row indices and a mask, False where the window is padded, ``[B, T]`` each, or
+        ``[B]`` for single rows; and the index of each window's piece, ``[B]``.
         """
-        piece = self.piece(window)
-        begins, last = self.begins[piece], self.last[piece]
-        starts = torch.minimum((window - self.first[piece]) * self.spec.stride, last) + shift
-        starts = begins + torch.maximum(torch.minimum(starts, last), torch.zeros_like(last))
+        piece = torch.searchsorted(self.ends, window, right=True)
+        begins, number = self.begins[piece], window - self.first[piece]
         if self.single:
-            return starts, torch.ones_like(starts, dtype=torch.bool)
+            return begins + number, torch.ones_like(piece, dtype=torch.bool), piece
+        last = self.last[piece]
+        starts = torch.minimum(number * self.spec.stride, last) + shift
+        starts = begins + torch.maximum(torch.minimum(starts, last), torch.zeros_like(last))
         ends = (begins + self.sizes[piece])[:, None]
         where = starts[:, None] + torch.arange(self.spec.length, device=starts.device)
-        return torch.minimum(where, ends - 1), where < ends
+        return torch.minimum(where, ends - 1), where < ends, piece
 
     def to(self, device: torch.device) -> None:
         """Move the index of windows to a device."""

@@ -133,7 +133,7 @@ def _write_picture(
 def _write_sounds(pieces: list[Piece], n_sounds: int, folder: Path) -> None:
     """The first minutes of the first samples as FLAC, beside their MIDI files.
 
-    Without the extra audio, or with a broken SoundFont, the run goes on and a line is logged.
+    Without the extra audio, or with a broken SoundFont, a line is logged instead.
     """
     try:
         if n_sounds:

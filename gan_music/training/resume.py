@@ -55,7 +55,7 @@ def where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path
     if is_main_process():  # other ranks find the config.yaml that rank 0 has just written
         other = ", of other settings" if _may_resume(config) else ""
         raise UserError(
-            f"{folder} holds a run already{other}: name another hydra.run.dir, or go on with that "
+            f"{folder} holds a run already{other}: name another hydra.run.dir, or resume that "
             f"run by resume={folder}/checkpoints/last.ckpt."
         )
     return once, None
@@ -86,7 +86,7 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
     """The settings in the checkpoint, with those of this call for trainer and checkpoint."""
     if folder.absolute() != folder_of_checkpoint(str(path)):
         raise UserError(
-            f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
+            f"resume={path} resumes in its own folder: leave hydra.run.dir={folder} out."
         )
     checkpoint = load_checkpoint(path, to_train=True)
     resumed = OmegaConf.create(checkpoint.config)

@@ -80,9 +80,9 @@ def train(config: TrainConfig) -> float:
         last = folder / "checkpoints" / "last.ckpt"
         log.warning(
             "interrupted; %s",
-            f"go on by: python -m gan_music.train resume={last}"
+            f"resume by: python -m gan_music.train resume={last}"
             if last.exists()
-            else "no checkpoint had been written, so there is nothing to go on from",
+            else "no checkpoint has been written yet, so it cannot be resumed",
         )
         raise
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from gan_music.data.extract import Extraction
+from gan_music.data.extraction import Extraction
 from gan_music.io.read import READERS
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "fuzz_readers.py"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extract import extract
+from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece, Rounding
@@ -103,7 +103,7 @@ FILL = """
 import sys
 from pathlib import Path
 from gan_music.data.cache import NoteCache
-from gan_music.data.extract import extract
+from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
 sources, cache = find_sources(Path(sys.argv[1]), ""), NoteCache(Path(sys.argv[2]), 24)
 result = extract(sources, cache, min_notes=1, n_workers=1)

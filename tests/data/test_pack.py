@@ -11,7 +11,7 @@ import pytest
 
 from gan_music.data.cache import NoteCache
 from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.extract import extract, extract_root
+from gan_music.data.extraction import extract, extract_root
 from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi

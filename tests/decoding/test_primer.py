@@ -21,8 +21,7 @@ from gan_music.models.event_model import EventModel
 from gan_music.models.ngram import NGramModel
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import METERS, NoteEvents, meter_id
-from gan_music.system.errors import UserError
-from gan_music.training.factory import build_model, build_representation
+from gan_music.training.factory import build_model
 from tests.conftest import make_piece
 from tests.networks.test_lstm_generator import make_generator, starts
 
@@ -149,13 +148,3 @@ def test_gumbel_noise_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(piece) == len(make_piece(0)) + 1000
     assert sum(drawn) == 1000
     assert max(drawn) <= 256
-
-
-def test_a_model_of_noise_alone_says_so() -> None:
-    for name in ("neo_saleem", "crnn_gan"):
-        run = compose_run(f"model={name}", "model.hidden_size=8")
-        model = build_model(
-            run.model, build_representation(run.representation, run.data.grid).state()
-        )
-        with pytest.raises(UserError, match=f"model.name={name} writes from noise alone"):
-            model.go_on(Primer(make_piece(0)), n_pieces=1, n_notes=8, seed=0)

@@ -33,13 +33,13 @@ def test_generator_bce_by_hand() -> None:
     assert loss.item() == pytest.approx((math.log(2) + math.log(1 + math.exp(-3))) / 2)
 
 
-def test_losses_are_finite_where_a_sigmoid_would_be_0_or_1() -> None:
+def test_losses_are_finite_where_a_sigmoid_rounds_to_0_or_1() -> None:
     far = torch.tensor([1e4])
     assert adversarial.discriminator_bce(-far, far).item() == pytest.approx(2e4)
     assert adversarial.generator_bce(-far).item() == pytest.approx(1e4)
 
 
-def test_accuracy_weighs_both_kinds_the_same() -> None:
+def test_accuracy_is_the_mean_over_real_and_fake() -> None:
     assert adversarial.accuracy(torch.tensor([1.0, -1.0, 2.0, 3.0]), torch.tensor([-1.0])) == 0.875
 
 
@@ -73,36 +73,36 @@ def test_feature_matching_by_hand() -> None:
     assert adversarial.feature_matching(real, fake).item() == pytest.approx(7.0)
 
 
-def test_an_event_earns_the_rises_that_follow() -> None:
+def test_the_return_is_the_discounted_sum_of_rewards() -> None:
     scores = torch.tensor([[1.0, 3.0, 3.5], [0.0, 0.0, 0.0]])
-    # rises 1, 2, 0.5; half of each is worth to the event before
-    earned = policy_gradient.advantages(scores, discount=0.5, limit=10.0)
-    assert torch.allclose(earned[0], torch.tensor([1 + 1 + 0.125, 2.25, 0.5]) / 2)
-    assert torch.allclose(earned.sum(0), torch.zeros(3))
+    # rewards 1, 2, 0.5, discounted by a half; the baseline is half of the return
+    found = policy_gradient.advantages(scores, discount=0.5, limit=10.0)
+    assert torch.allclose(found[0], torch.tensor([1 + 1 + 0.125, 2.25, 0.5]) / 2)
+    assert torch.allclose(found.sum(0), torch.zeros(3))
     assert policy_gradient.advantages(scores, discount=0.5, limit=0.3).abs().max() <= 0.3
 
 
 def test_the_policy_gradient_is_that_of_the_expected_advantage() -> None:
     scores = torch.tensor([0.3, -1.0, 0.8], requires_grad=True)
-    worth = torch.tensor([1.0, -2.0, 0.5])
-    (exact,) = torch.autograd.grad(-(scores.softmax(0) * worth).sum(), scores)
-    # each choice as often as it is drawn
+    advantages = torch.tensor([1.0, -2.0, 0.5])
+    (exact,) = torch.autograd.grad(-(scores.softmax(0) * advantages).sum(), scores)
+    # a Monte Carlo estimate with samples of the policy
     drawn = torch.multinomial(scores.detach().softmax(0), 100_000, replacement=True)[None, :, None]
     logits = [scores.expand(1, drawn.shape[1], -1)]
     likelihoods = likelihood.log_likelihoods(logits, drawn)
     (found,) = torch.autograd.grad(
-        policy_gradient.policy_gradient(likelihoods, worth[drawn[..., 0]]), scores
+        policy_gradient.policy_gradient(likelihoods, advantages[drawn[..., 0]]), scores
     )
     assert torch.allclose(found, exact, atol=0.02)
 
 
-def test_the_entropy_of_choices_by_hand() -> None:
-    even, sure = torch.zeros(1, 2, 4), torch.tensor([[[0.0, 200.0, 0.0]] * 2])
-    assert likelihood.entropy([even]).item() == pytest.approx(math.log(4))
-    assert likelihood.entropy([sure]).item() == pytest.approx(0, abs=1e-6)
-    assert likelihood.entropy([even, even, sure]).item() == pytest.approx(2 * math.log(4))
-    half = torch.tensor([[[0.0, 0.0, -torch.inf], [0.0, 0.0, 0.0]]]).clamp_min(-200)
-    assert likelihood.entropy([half]).item() == pytest.approx((math.log(2) + math.log(3)) / 2)
+def test_entropy_by_hand() -> None:
+    uniform, certain = torch.zeros(1, 2, 4), torch.tensor([[[0.0, 200.0, 0.0]] * 2])
+    assert likelihood.entropy([uniform]).item() == pytest.approx(math.log(4))
+    assert likelihood.entropy([certain]).item() == pytest.approx(0, abs=1e-6)
+    assert likelihood.entropy([uniform, uniform, certain]).item() == pytest.approx(2 * math.log(4))
+    mixed = torch.tensor([[[0.0, 0.0, -torch.inf], [0.0, 0.0, 0.0]]]).clamp_min(-200)
+    assert likelihood.entropy([mixed]).item() == pytest.approx((math.log(2) + math.log(3)) / 2)
 
 
 def test_log_likelihoods_are_those_of_the_likelihood() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gan_music.data.cache import NoteCache
-from gan_music.data.extract import extract
+from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
 from gan_music.music.piece import Piece
 

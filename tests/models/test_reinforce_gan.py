@@ -138,61 +138,62 @@ def test_the_critic_reads_style_vectors_of_real_windows_and_of_rollouts(tmp_path
     assert not torch.allclose(of_fake, style_prior.encode(fake, noise=0.0), atol=0.1)
 
 
-class Fakes(Callback):
+class Rollouts(Callback):
     """The rollout that each batch used."""
 
     def __init__(self) -> None:
-        self.fakes: list[Tensor] = []
+        self.rollouts: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *arguments: Any) -> None:
-        self.fakes.append(module._latest.events)
+        self.rollouts.append(module._latest.events)
 
 
 def test_rollouts_are_reused(tmp_path: Path) -> None:
-    seen = Fakes()
-    fit(make_model(rollout_reuse=2), tmp_path, seen, n_batches=4)
-    fakes = seen.fakes
+    callback = Rollouts()
+    fit(make_model(rollout_reuse=2), tmp_path, callback, n_batches=4)
+    fakes = callback.rollouts
     assert [fakes[i] is fakes[i + 1] for i in range(3)] == [True, False, True]
     assert fakes[0].shape == (6, 10, 5)
 
 
 def test_the_critic_is_updated_on_the_replay_buffers(tmp_path: Path) -> None:
-    seen, met = Fakes(), []
+    callback, batches = Rollouts(), []
     model = make_model(replay_size=9, replay_batch=5)
     critic = model.discriminator
     plain = critic.forward
 
     def forward(events: Tensor, features: Any) -> Tensor:
         if critic.training:
-            met.append(events)
+            batches.append(events)
             anew = critic.features(events, torch.zeros(len(events), 0))
             assert torch.equal(features.numbers, anew.numbers)
         return plain(events, features)
 
     critic.forward = forward  # type: ignore[method-assign]
-    fit(model, tmp_path, seen, n_batches=6)
+    fit(model, tmp_path, callback, n_batches=6)
     # the last nine of each
-    rollouts = torch.cat(seen.fakes)
+    rollouts = torch.cat(callback.rollouts)
     assert torch.equal(model.replay_fake.last(99).events, rollouts[-9:])
     assert len(model.replay_real.sequences) == 9
     # replay_batch sequences of both kinds, not only the latest
-    assert [len(m) for m in met] == [5] * 12
+    assert [len(b) for b in batches] == [5] * 12
 
     def share(events: Tensor, among: Tensor) -> float:
         return float((events[:, None] == among).all(-1).all(-1).any(1).float().mean())
 
-    reals, fakes = met[::2], met[1::2]
+    reals, fakes = batches[::2], batches[1::2]
     for number, (real, fake) in enumerate(zip(reals, fakes, strict=True)):
         until = rollouts[: 6 * (number + 1)]
         assert share(fake, until[-9:]) == 1
         assert share(real, rollouts) == 0
-    assert min(share(f, k) for f, k in zip(fakes, seen.fakes, strict=True)) < 1
+    assert min(share(f, k) for f, k in zip(fakes, callback.rollouts, strict=True)) < 1
 
 
 def test_rollouts_are_reused_more_in_critic_pre_training(tmp_path: Path) -> None:
-    seen = Fakes()
-    fit(make_model(critic_pretrain_reuse=3, critic_pretrain_batches=4), tmp_path, seen, n_batches=6)
-    fakes = seen.fakes
+    callback = Rollouts()
+    model = make_model(critic_pretrain_reuse=3, critic_pretrain_batches=4)
+    fit(model, tmp_path, callback, n_batches=6)
+    fakes = callback.rollouts
     same = [fakes[i] is fakes[i + 1] for i in range(5)]
     assert same == [True, True, False, False, False]
 

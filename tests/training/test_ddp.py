@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler
 
 from gan_music.config.validate import compose_run
-from gan_music.data.datasets import Batches, WindowSampler
+from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
 from gan_music.training.factory import build_data
 from tests.conftest import TINY, run_python
 from tests.test_train_command import scalars
@@ -32,9 +32,12 @@ def test_each_window_is_dealt_to_one_process(
     sampler.set_epoch(int(epoch))
     if n < processes:
         with pytest.raises(ValueError, match="too few"):
-            Batches(sampler, size, n_processes=processes)
+            DistributedBatchSampler(sampler, size, n_processes=processes)
         return
-    each = [Batches(sampler, size, process=p, n_processes=processes) for p in range(processes)]
+    each = [
+        DistributedBatchSampler(sampler, size, process=p, n_processes=processes)
+        for p in range(processes)
+    ]
     dealt = [[list(map(tuple, batch.tolist())) for batch in b] for b in each]
     assert sorted(i for batches in dealt for batch in batches for i in batch) == sorted(sampler)
     assert {len(batches) for batches in dealt} == {len(b) for b in each} == {len(each[0])}

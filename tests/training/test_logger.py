@@ -1,4 +1,4 @@
-"""TensorBoard keeps so many points of a scalar, whatever a run's length."""
+"""The number of points of a scalar is bounded, whatever the length of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def points(folder: Path) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("at_most", "n_batches", "often", "seldom"),
+    ("at_most", "n_batches", "frequent", "rare"),
     [
         (2, 100, [0, 99], [9, 99]),
         (5, 100, [0, 25, 50, 75, 99], [9, 29, 59, 79, 99]),
@@ -28,22 +28,22 @@ def points(folder: Path) -> dict[str, list[int]]:
         (50, 1, [0], []),
     ],
 )
-def test_points_are_spread_over_the_batches_of_a_run(
-    tmp_path: Path, at_most: int, n_batches: int, often: list[int], seldom: list[int]
+def test_points_are_spread_evenly_over_a_run(
+    tmp_path: Path, at_most: int, n_batches: int, frequent: list[int], rare: list[int]
 ) -> None:
     scalars = TensorBoardScalars(tmp_path, at_most=at_most, n_batches=lambda: n_batches)
     for step in range(n_batches):
-        scalars.log_metrics({"often": 0.5}, step)
+        scalars.log_metrics({"frequent": 0.5}, step)
         if step % 10 == 9:
-            scalars.log_metrics({"seldom": 0.5}, step)
+            scalars.log_metrics({"rare": 0.5}, step)
     scalars.log_metrics({"at the end": 1.0})
     scalars.experiment.close()
     kept = points(tmp_path)
     assert kept.pop("at the end") == [0]
-    assert kept == {"often": often} | ({"seldom": seldom} if seldom else {})
+    assert kept == {"frequent": frequent} | ({"rare": rare} if rare else {})
 
 
-def test_a_run_keeps_no_more_than_it_is_told_to(train: Command, tmp_path: Path) -> None:
+def test_a_run_keeps_at_most_log_at_most_points(train: Command, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=7", "collapse.every_n_batches=1", "model.warm_start_epochs=0")
     for name, at_most in (("few", 4), ("all", 20000)):
         done = train(*words, f"trainer.log_at_most={at_most}", f"hydra.run.dir={name}")

@@ -44,6 +44,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """A checkpoint of an earlier schema is migrated, so that its run can be resumed."""
         return migrate(super().load_checkpoint(path, *arguments, **options))
 
 
@@ -88,7 +89,7 @@ class LastCheckpoint(Checkpoint):
             if batches["is_last_batch"] or has_ended
             else f"after batch {batch_number}, within epoch {checkpoint['epoch'] + 1}"
         )
-        log.info("going on %s: %s", where, self.path.parent.parent)
+        log.info("resuming %s: %s", where, self.path.parent.parent)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 _purge_from(logger, batch_number)

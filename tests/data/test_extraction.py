@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gan_music.data.cache import NoteCache
-from gan_music.data.extract import Extraction, NothingReadError, extract
+from gan_music.data.extraction import Extraction, NothingReadError, extract
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.system.errors import UserError
@@ -141,7 +141,7 @@ def without_privileges(folder: Path, code: str) -> str:
     imports = (
         "from pathlib import Path\n"
         "from gan_music.data.cache import NoteCache\n"
-        "from gan_music.data.extract import extract\n"
+        "from gan_music.data.extraction import extract\n"
         "from gan_music.data.sources import find_sources\n"
         "from gan_music.system.errors import UserError\n"
     )
