@@ -25,6 +25,12 @@ class FeatureSet(nn.Module):
     lookback_span : events back in which matches are searched.
     active_notes_span : last notes that may still sound.
     n_pitch_priors : scores of each pitch that hold for a whole sequence.
+
+    Attributes
+    ----------
+    head_sizes : by category, how the ``W`` outputs of its head are split: the logits that it gives
+        itself, then the weights of each feature's scores.
+    n_inputs, n_descriptors : of all features.
     """
 
     def __init__(
@@ -52,21 +58,13 @@ class FeatureSet(nn.Module):
         self.n_descriptors = sum(f.n_descriptors for f in features)
         # a head's weights stand in another: relations, active notes, lookback
         self._head_order = [0, *reversed(range(1, len(features)))]
-        self._head_sizes = [
+        self.head_sizes = [
             [n, *(features[k].n_weights[i] for k in self._head_order)]
             for i, n in enumerate(space.sizes)
         ]
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(cast("list[Feature]", list(self.features)))
-
-    def n_outputs(self, category: int) -> int:
-        """Outputs of a category's head: the logits that it gives itself, and weights of scores."""
-        return sum(self._head_sizes[category])
-
-    def head_sizes(self, category: int) -> list[int]:
-        """How those are split: the logits, then the weights of each feature."""
-        return self._head_sizes[category]
 
     def sequence(
         self, events: Tensor, *, inputs: Tensor | None = None, pitch_prior: Tensor | None = None
@@ -83,8 +81,8 @@ class FeatureSet(nn.Module):
     def logits(
         self, category: int, outputs: Tensor, history: History, values: Sequence[FeatureValues]
     ) -> Tensor:
-        """A head's outputs ``[..., n_outputs(category)]`` -> logits ``[..., n]``."""
-        logits, *weights = outputs.split(self._head_sizes[category], -1)
+        """A head's outputs ``[..., W]`` -> logits ``[..., n]``."""
+        logits, *weights = outputs.split(self.head_sizes[category], -1)
         for k, w in zip(self._head_order, weights, strict=True):
             if w.shape[-1]:
                 logits = values[k].add_scores(category, logits, w, history)

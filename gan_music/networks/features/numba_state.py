@@ -98,7 +98,7 @@ class NumbaState(StepState):
         return out
 
     def logits(self, category: int, outputs: Tensor) -> Tensor:
-        n, *n_weights = self.feature_set.head_sizes(category)
+        n, *n_weights = self.feature_set.head_sizes[category]
         out = outputs[:, :n].clone(memory_format=torch.contiguous_format)
         table, events, columns = self.table, self.events, outputs.numpy()
         first, logits, is_time = n, out.numpy(), category in (_OFFSET, _DURATION)

@@ -30,7 +30,7 @@ class ChainedHeads(nn.Module):
             nn.Linear(hidden_size + i * embedding_size, hidden_size) for i in range(len(sizes))
         )
         self.out = nn.ModuleList(
-            nn.Linear(hidden_size, feature_set.n_outputs(i)) for i in range(len(sizes))
+            nn.Linear(hidden_size, sum(parts)) for parts in feature_set.head_sizes
         )
         # embeddings of the categories before a head's own
         self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in sizes[:-1])

@@ -74,7 +74,7 @@ def compare(tensor: TensorState, numba: NumbaState, event: Tensor) -> None:
     if wanted is not None and found is not None:
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
     for i in range(event.shape[1]):
-        outputs = torch.randn(len(event), tensor.feature_set.n_outputs(i))
+        outputs = torch.randn(len(event), sum(tensor.feature_set.head_sizes[i]))
         torch.testing.assert_close(
             numba.logits(i, outputs), tensor.logits(i, outputs), atol=2e-3, rtol=1e-4
         )

@@ -30,7 +30,7 @@ def at(position: int, meter: tuple[int, int], pitches: tuple[int, ...] = ()) -> 
 
 def logits(category: int, history: History, outputs: dict[int, float]) -> Tensor:
     """``[n]``, of a head's outputs that are 0 but in these columns."""
-    row = torch.zeros(1, features.n_outputs(category))
+    row = torch.zeros(1, sum(features.head_sizes[category]))
     for column, value in outputs.items():
         row[0, column] = value
     values = [feature.state(history) for feature in features]
@@ -99,7 +99,7 @@ def test_a_pitch_is_scored_by_a_prior() -> None:
     prior = torch.zeros(1, 2, n_pitches)
     prior[0, 0, 40], prior[0, 1, 41] = 1.0, 10.0
     history = at(0, (4, 4))._replace(pitch_prior=prior)
-    row = torch.zeros(1, with_prior.n_outputs(1))
+    row = torch.zeros(1, sum(with_prior.head_sizes[1]))
     row[0, -2:] = torch.tensor([3.0, 0.5])
     values = [feature.state(history) for feature in with_prior]
     found = with_prior.logits(1, row, history, values)[0]

@@ -22,7 +22,7 @@ def test_the_last_outputs_of_a_head_weigh_the_lookback(category: int, n_interval
     scores[..., -2, 4], scores[..., -1, 6] = 1.0, 10.0
     lookback = LookbackSequence([scores] * 3, torch.zeros(1, 1, 0))
     known = SequenceFeatures(features, known.history, [known.values[0], lookback])
-    outputs = torch.zeros(1, 1, features.n_outputs(category))
+    outputs = torch.zeros(1, 1, sum(features.head_sizes[category]))
     outputs[..., -2:] = torch.tensor([3.0, 0.5])
     found = known.logits(category, outputs)[0, 0]
     assert {i: x for i, x in enumerate(found.tolist()) if x} == {4: 3.0, 6: 5.0}
