@@ -22,8 +22,8 @@ import common
 
 from gan_music.system.errors import UserError
 
-PIANO = ("data.window=64", "data.stride=32", "data.batch_size=8")
-# Overrides by experiment, in the names of NEW; "a|b=value" is b=value where a checkout has no key a.
+PIANO = ("data.window=64", "data.stride=64", "data.batch_size=16", "model.hidden_size=64")
+# overrides by experiment; "a|b=value" is b=value where a checkout has no key a
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "quick": ("trainer.max_epochs=2", "model.warm_start_epochs=1"),
     "paper": ("trainer.max_epochs=1",),
@@ -59,9 +59,10 @@ except Exception:  # no migration from OLD: its tensors in their order
     old = dict(zip(new, old.values(), strict=True))
 assert old.keys() == new.keys(), f"names differ: {sorted(old.keys() ^ new.keys())[:5]}"
 assert all(a.shape == new[k].shape for k, a in old.items()), "shapes differ"
-largest = max((float((a.double() - new[k].double()).abs().max()) for k, a in old.items() if a.numel()), default=0.0)
-same = all(a.dtype == new[k].dtype and torch.equal(a, new[k]) for k, a in old.items())
-print(len(new), sum(v.numel() for v in new.values()), largest, int(same))
+gaps = [(a.double() - new[k].double()).abs().max() for k, a in old.items() if a.numel()]
+largest = float(max(gaps, default=0))
+same = all(a.dtype == new[k].dtype and torch.equal(a, new[k]) for k, a in
+old.items()) print(len(new), sum(v.numel() for v in new.values()), largest, int(same))
 """
 
 
@@ -150,7 +151,7 @@ def generated(checkout: Path, cwd: Path) -> dict[str, bytes]:
 
 def main() -> int:
     """The command."""
-    parser = common.parser(__doc__)
+    parser = common.Parser(__doc__)
     parser.add_argument("old", type=common.folder, metavar="OLD")
     parser.add_argument("new", type=common.folder, metavar="NEW")
     parser.add_argument("--midi", type=common.folder, metavar="DIR")
