@@ -50,7 +50,7 @@ def train(words: list[str], n_lines: int) -> list[float] | None:
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "epoch 1/" in line or line.startswith("epoch "):
+            if line.startswith("epoch "):
                 held.append(resident(process.pid))
                 if len(held) % max(1, n_lines // 20) == 0:
                     print(f"epoch {len(held):4}: {held[-1]:6.0f} MiB resident", flush=True)

@@ -4,7 +4,7 @@
     python benchmarks/metrics.py sensitivity MIDI [--pieces N] [--seed SEED]
     python benchmarks/metrics.py false_alarms MIDI [--splits N]
 
-The folder's pieces are dealt into two sets of 64 (or N) excerpts of 400 notes.
+The folder's pieces are dealt into two sets of 64 (or N) pieces, of each at most 400 notes.
 
 - ``cost``: seconds of each group of figures, where all pieces count as training music
 - ``sensitivity``: the figures of one set against the other, as it is and with the pitches of 5, 25
@@ -45,7 +45,7 @@ SIZES = ((2, 4), (4, 2), (4, 4), (8, 1), (8, 2), (16, 1), (16, 2), (16, 4), (32,
 
 def cost(given: argparse.Namespace) -> None:
     """Seconds of each group of figures."""
-    pieces = common.read_pieces(given.midi, min_notes=400)
+    pieces = common.read_pieces(given.midi)
     shuffled = [pieces[i] for i in np.random.default_rng(0).permutation(len(pieces))]
     sets = [shuffled[i::2][: given.pieces] for i in (0, 1)]
     start, cpu = time.perf_counter(), time.process_time()

@@ -117,22 +117,6 @@ def test_a_job_that_calls_sys_exit_is_a_job_that_failed(midi_folder: Path, tmp_p
     assert (tmp_path / "s" / "1").is_dir()  # it was run
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
-def test_memory_does_not_grow_from_job_to_job(midi_folder: Path, tmp_path: Path) -> None:
-    done = run_python(
-        str(ROOT / "benchmarks" / "sweep_memory.py"),
-        *("-m", "seed=range(4)", "data=midi", f"data.root={midi_folder}", *TINY),
-        *("trainer.max_epochs=1", "model.hidden_size=384"),
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [x for x in done.stdout.splitlines() if x.startswith("resident MiB: ")]
-    resident = [int(x.rpartition(" ")[2]) for x in lines]
-    assert len(resident) == 4
-    # weights, their moments and averages take 28 MiB a job
-    assert resident[3] - resident[1] < 28
-
-
 def test_jobs_of_a_sweep_have_one_device_each(train: Command, tmp_path: Path) -> None:
     done = train("-m", "seed=1,2", "trainer.devices=2")
     assert done.returncode == 1

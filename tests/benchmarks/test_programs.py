@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_command, run_python
+from gan_music.io.write import write_midi
+from tests.conftest import TINY, make_piece, run_command, run_python
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 STEP = ("data.window=8", "data.batch_size=2", "model.hidden_size=8", "model.attention_span=4")
 CRITIC = ("model.rollout_batch=2", "model.d_hidden_size=8", "model.lookback_span=4")
-# arguments, where MIDI is a folder of MIDI files, and what is printed
+# arguments, where MIDI and LONG are folders of pieces, and what is printed
 RUNS = {
     "compare_readers": ("MIDI", r"16 files, grid of 24\n.*\n  [\d,]+ \(100\.0000%"),
     "crash_recovery": ("--kills 1 --root MIDI", r"kills: 1 \(1 .*different .* run: none"),
@@ -25,11 +26,12 @@ RUNS = {
         r"cpu, .*windows a second.*step / passes .*rollout / step",
     ),
     "memory": (
-        "--jobs 2 data=midi data.root=MIDI data.min_notes=16 data.query=x data.batch_size=16",
-        r"epoch +2: .*MiB resident\nthe second half .*checkpoints: best.ckpt, last.ckpt",
+        # weights, their moments and averages take 28 MiB a job
+        f"--jobs 4 data=midi data.root=MIDI {' '.join(TINY)} model.hidden_size=384",
+        r"epoch +4: .*MiB resident\nthe second half .*checkpoints: best.ckpt, last.ckpt",
     ),
-    "metrics cost": ("cost MIDI --pieces 4", r"originality .* s\nall .* 4 pieces a set"),
-    "metrics sensitivity": ("sensitivity MIDI --pieces 8", r"ceiling +real +5%.*\noa_mean +0\.\d"),
+    "metrics cost": ("cost LONG --pieces 4", r"originality .* s\nall .* 4 pieces a set"),
+    "metrics sensitivity": ("sensitivity LONG --pieces 8", r"ceiling +real +5%.*\noa_mean +0\.\d"),
     "metrics false_alarms": ("false_alarms MIDI --splits 2", r"2 pieces of 4 windows: .*lowest: "),
     "nan_guard_cost": ("2", r"gumbel_gan: .* ms a batch.*crnn_gan: .* µs of it"),
     "reading": ("MIDI --sample 2 --scores bach/bwv1.6", r"16 files .*ten times .*scores, 2 proc"),
@@ -41,7 +43,7 @@ RUNS = {
     "sampling": ("2 10 20", r"2 pieces.*lstm_lm +[\d,]+ notes a second.*attention_lm"),
     "scale": ("30", r"30 pieces.*windows of 64 cut.*in 1,000,000 notes"),
     "training_overhead": ("2", r"step .*published .*step / published.*step / bare"),
-    "training_pieces": ("MIDI 2", r"overlapped area +0\.\d{3} ± \d\.\d{3}\n"),
+    "training_pieces": ("LONG 2", r"overlapped area +0\.\d{3} ± \d\.\d{3}\n"),
 }
 # these have tests of their own
 OTHERS = {"baselines", "fuzz_readers", "neo_saleem_figures", "second_classifier"}
@@ -75,10 +77,22 @@ def test_every_program_is_run() -> None:
     assert WRONG.keys() | PARTS == found
 
 
+@pytest.fixture(scope="module")
+def long_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    for seed in range(40):
+        write_midi(make_piece(seed, 300), folder / f"walk{seed:02d}.mid")
+    return folder
+
+
 @pytest.mark.parametrize("name", RUNS)
-def test_a_program_runs_to_its_end(name: str, midi_folder: Path, tmp_path: Path) -> None:
+def test_a_program_runs_to_its_end(
+    name: str, midi_folder: Path, long_pieces: Path, tmp_path: Path
+) -> None:
     words, printed = RUNS[name]
-    words = words.replace("MIDI", str(midi_folder)).replace("CLONE", str(FOLDER.parent))
+    places = {"MIDI": midi_folder, "LONG": long_pieces, "CLONE": FOLDER.parent}
+    for word, path in places.items():
+        words = words.replace(word, str(path))
     program = FOLDER / f"{name.partition(' ')[0]}.py"
     done = run_python(str(program), *words.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
