@@ -102,7 +102,7 @@ class Run:
         return code
 
     def kill_in(self, phase: str, after: float) -> str | None:
-        """Kill it ``after`` seconds in a phase, or while it saves; the phase at that time, if any."""
+        """Kill it ``after`` seconds in a phase, or while it saves; return its phase, if any."""
         began = TRAINING if phase == SAVING else phase
         order = (READING, TRAINING, EVALUATING)
         while self.process.poll() is None:

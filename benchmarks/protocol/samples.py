@@ -67,7 +67,7 @@ class Samples:
         return list(self._measured("draws", asked).values()) if asked else []
 
     def _measured(self, name: str, asked: Mapping[str, tuple[int, float]]) -> dict[str, Report]:
-        """The reports of a file, completed; ``asked``: (seed above the run's, temperature) by key."""
+        """The completed reports of a file; ``asked``: (seed above the run's, temperature)."""
         path = self._path(name)
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         if self.is_record:
