@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
+import dataclasses
 import statistics
 import sys
 import tempfile
@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.datamodule import MusicDataModule
@@ -30,7 +30,13 @@ from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_data, build_model, write_as_trained
+from gan_music.training.factory import (
+    build_data,
+    build_decoding,
+    build_model,
+    build_representation,
+)
+from gan_music.training.run import quiet_lightning
 
 GRID = 24  # steps of a quarter note
 
@@ -107,18 +113,17 @@ def random_music(n_pieces: int = 12, n_notes: int = 2000) -> Iterator[tuple[str,
 
 
 def build(config: TrainConfig) -> tuple[MusicDataModule, MusicModel]:
-    """The data module, set up, and a fresh model, which decodes as it trains."""
+    """The data module, set up, and a new model."""
     data = read_data(config)
-    model = build_model(config.model, data.codec.state())
-    write_as_trained(model, config.trainer)
-    return data, model
+    decoding = build_decoding(config.trainer)
+    return data, build_model(config.model, data.representation, decoding=decoding)
 
 
 def build_untrained(config: TrainConfig) -> MusicModel:
-    """A fresh model with a representation that is fitted to no music."""
-    model = build_model(config.model, build_codec(config).state())
-    write_as_trained(model, config.trainer)
-    return model
+    """A new model, whose representation is fitted to no music."""
+    representation = build_representation(config.representation, config.data.grid)
+    decoding, settings = build_decoding(config.trainer), dataclasses.asdict(config)
+    return build_model(config.model, representation, config=settings, decoding=decoding)
 
 
 def read_data(config: TrainConfig) -> MusicDataModule:
@@ -129,7 +134,7 @@ def read_data(config: TrainConfig) -> MusicDataModule:
     UserError
         If the music cannot be read.
     """
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
     return data
@@ -190,7 +195,8 @@ class InTurn(Callback):
 
 def fit(data: MusicDataModule, model: MusicModel, timer: InTurn, **settings: Any) -> None:
     """Train until the timer has seen enough; ``settings`` are the trainer's."""
-    quiet()
+    quiet_lightning()
+    warnings.filterwarnings("ignore", ".*(checkpoint|logger|val_dataloader).*")
     trainer = Trainer(
         max_epochs=10_000,
         callbacks=[timer],
@@ -201,13 +207,6 @@ def fit(data: MusicDataModule, model: MusicModel, timer: InTurn, **settings: Any
         **{"accelerator": "cpu", "logger": False} | settings,
     )
     trainer.fit(model, datamodule=data)
-
-
-def quiet() -> None:
-    """Leave out what Lightning and torch say of themselves."""
-    warnings.simplefilter("ignore")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def print_times(times: Mapping[str, Sequence[float]]) -> None:

@@ -36,7 +36,7 @@ from hydra.core.global_hydra import GlobalHydra
 from lightning.pytorch import seed_everything
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.config.untrusted import check_folder
 from gan_music.config.validate import checked, compose_run, conf_dir

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import compose_run
-from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.losses import adversarial, likelihood, policy_gradient
 from gan_music.system.errors import UserError
 from gan_music.training.precision import precision
@@ -48,10 +47,11 @@ class Passes:
         """Sequences of the generator, as long and as many as in a step."""
         generator = self.generator
         self.events = self.events.to(next(generator.parameters()).device)
-        self.z = generator.noise(self.n_fake)
+        self.z = generator.prior(self.n_fake)
         self.gumbel = generator.gumbel(self.n_fake, self.events.shape[1])
         starts = [x[:1].expand(self.n_fake) for x in generator.space.starts(self.events)]
-        self.fake = generator.rollout(self.z, self.gumbel, tuple(starts))
+        decoding = self.model.decoding
+        self.fake = decoding.rollout(generator, self.z, self.gumbel, tuple(starts))
 
     def passes(self) -> None:
         """Forward and backward of both losses."""
@@ -65,7 +65,7 @@ class Passes:
         self.discriminator.zero_grad()
         self.discriminator.requires_grad_(False)
         with torch.autocast(kind, torch.bfloat16, enabled=bf16):
-            logits = self.generator.logits(self.events, self.generator.noise(len(self.events)))
+            logits = self.generator.logits(self.events, self.generator.prior(len(self.events)))
             nll = likelihood.negative_log_likelihood(logits, self.events)
             loss = self.loss_g() + self.s.likelihood_weight * nll
         loss.backward()
@@ -97,8 +97,8 @@ class ReinforcePasses(Passes):
         self.generator.train()
         n = self.s.replay_batch if self.s.replay_size else self.n_fake
         which = torch.arange(n, device=self.events.device)
-        real = self.model.heard(self.events[which % len(self.events)])
-        fake = self.model.heard(self.fake, self.z).of(which % self.n_fake)
+        real = self.model.make_item(self.events[which % len(self.events)])
+        fake = self.model.make_item(self.fake[which % self.n_fake], self.z[which % self.n_fake])
         self.replayed = [(x.events, x.features) for x in (real, fake)]
 
     def scores(self) -> tuple[Tensor, Tensor]:
@@ -115,9 +115,7 @@ class ReinforcePasses(Passes):
 def report(config: TrainConfig, n_rounds: int, device: str) -> None:
     """Time the parts in turn, and print."""
     data, model = common.build(config)
-    if config.trainer.cuda_graph and device == "cuda":
-        model.generator.captured = CUDAGraphDecoder(model.generator)
-    events = next(iter(data.train_dataloader()))
+    events = next(iter(data.train_dataloader())).x
     kinds = {"gumbel_gan": Passes, "reinforce_gan": ReinforcePasses}
     parts = kinds[config.model.name](config, model, events)
     timer = common.InTurn(
@@ -156,7 +154,7 @@ def main() -> None:
                 config.model.critic_pretrain_batches = 0
             report(config, max(2, given.n_rounds), device)  # quartiles take two
 
-        time_on("cpu", *given.overrides)
+        time_on("cpu", *given.overrides, "trainer=cpu")
         for graph in ("false", "true") if torch.cuda.is_available() else ():
             sizes = given.overrides or ON_A_GPU
             time_on("cuda", "trainer.precision=bf16-mixed", *sizes, f"trainer.cuda_graph={graph}")

@@ -24,19 +24,19 @@ import common
 import numpy as np
 
 from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, worst
-from gan_music.metrics.evaluation import Settings, compare
+from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.music.piece import Piece, windows
 
 FIGURES = {
-    "oa_mean": "likeness",
-    "kl_mean": "likeness",
-    "accuracy": "judge",
-    "accuracy_long": "judge",
-    "precision": "quality",
-    "recall": "quality",
-    "density": "quality",
-    "coverage": "quality",
-    "frechet_distance": "quality",
+    "oa_mean": "mgeval",
+    "kl_mean": "mgeval",
+    "accuracy": "c2st",
+    "accuracy_long_window": "c2st",
+    "precision": "prdc",
+    "recall": "prdc",
+    "density": "prdc",
+    "coverage": "prdc",
+    "frechet_distance": "prdc",
 }
 WINDOW = 64
 # pieces in a set, windows of each
@@ -49,7 +49,7 @@ def cost(given: argparse.Namespace) -> None:
     shuffled = [pieces[i] for i in np.random.default_rng(0).permutation(len(pieces))]
     sets = [shuffled[i::2][: given.pieces] for i in (0, 1)]
     start, cpu = time.perf_counter(), time.process_time()
-    report = compare(*sets, pieces, Settings(max_pieces=given.pieces))
+    report = evaluate(*sets, pieces, EvaluationSettings(max_pieces=given.pieces))
     for name, seconds in report.seconds.items():
         print(f"{name:22}{seconds:6.2f} s")
     print(
@@ -77,7 +77,9 @@ def sensitivity(given: argparse.Namespace) -> None:
     columns = {}
     for rate in (0.0, 0.05, 0.25, 1.0):
         changed = [with_pitches_shuffled(p, rate, given.seed) for p in generated]
-        figures = compare(changed, reference, None, Settings(max_pieces=n)).as_json()["figures"]
+        figures = evaluate(changed, reference, None, EvaluationSettings(max_pieces=n)).as_json()[
+            "figures"
+        ]
         columns[f"{rate:.0%}" if rate else "real"] = figures
     names = ("ceiling", *columns, "shuffled", "one note")
     print(f"{'':18}" + "".join(f"{name:>10}" for name in names))

@@ -20,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
+from gan_music.decoding.request import SampleRequest
 from gan_music.metrics.piece.histograms import attribute
 from gan_music.music.piece import Piece
 from gan_music.training.factory import restore_model
@@ -90,7 +91,7 @@ def main() -> None:
     assert extraction is not None
     pieces = extraction.pieces
     model = restore_model(checkpoint, path)
-    drawn = model.sample(n_pieces=1, n_notes=N_NOTES, seed=0)
+    drawn = model.sample(SampleRequest(1, N_NOTES, seed=0))
     rng = np.random.default_rng(0)
     notes = [(p, i) for p in pieces for i in range(len(p))]
     chosen = rng.choice(len(notes), min(N_NOTES, len(notes)), replace=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import common
 import numpy as np
 
-from gan_music.music.piece import IntArray, Piece
+from gan_music.music.piece import KEYBOARD, IntArray, Piece
 from gan_music.representations.note_events import NoteEvents
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         onset.append(onset_errors(piece, np.cumsum(codec.offset_bins[ids[:, 0]]), longest))
         # the ids' own columns, since a decoded piece is sorted anew
         duration.append(np.abs(codec.duration_bins[ids[:, 2]] - piece.duration) / grid)
-        pitch.append(ids[:, 1] + codec.lowest_pitch == piece.pitch)
+        pitch.append(KEYBOARD[0] + ids[:, 1] == piece.pitch)
         velocity.append(np.abs(ids[:, 3] * 4 + 2 - piece.velocity))
     onsets, durations = np.concatenate(onset), np.concatenate(duration)
     print(f"{len(pieces)} pieces, {len(onsets):,} notes, grid of {grid}")

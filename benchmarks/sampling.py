@@ -19,6 +19,7 @@ import torch
 
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import compose_run
+from gan_music.decoding.request import SampleRequest
 from gan_music.training.precision import decodes_in_bf16
 
 
@@ -39,8 +40,8 @@ def forward_pass(config: TrainConfig, n: int, n_notes: int) -> float:
         sizes = (f"data.batch_size={n}", f"data.window={window}", "data.reader=fast")
         data, model = common.build(compose_run(f"experiment={config.name}", *music, *sizes))
         generator: Any = model.generator.eval()
-        events = next(iter(data.train_dataloader()))
-    z = generator.noise(n)
+        events = next(iter(data.train_dataloader())).x
+    z = generator.prior(n)
     bf16 = decodes_in_bf16(config.trainer)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         return seconds(lambda: generator.logits(events, z), 3)
@@ -56,7 +57,6 @@ def main() -> None:
     given = parser.parse_args()
     n = given.n_pieces
     torch.manual_seed(0)
-    common.quiet()
     print(f"{n} pieces side by side, {torch.get_num_threads()} threads")
     for name in ("lstm_lm", "attention_lm"):
         config = compose_run(f"experiment={name}", f"name={name}", "data.root=.")  # none is read
@@ -64,7 +64,7 @@ def main() -> None:
 
         def step(length: int, repeats: int, model: Any = model) -> float:
             def draw() -> None:
-                model.sample(n_pieces=n, n_notes=length, seed=0)
+                model.sample(SampleRequest(n, length, seed=0))
 
             return seconds(draw, repeats) / length
 

@@ -59,7 +59,7 @@ def served(n: int, folder: Path) -> None:
     for what, step in steps.items():
         print(f"  {what:34}{timed(step, n, 'piece')}")
     data = start(pack, folder / "cache")
-    n_windows = len(data.train_items)
+    n_windows = len(data.train_set)
     print(f"  {'an epoch drawn':34}{timed(lambda: draw(data), n_windows, 'window')}")
     batches = iter(data.train_dataloader())
     n_batches = min(len(data.train_dataloader()), 500)

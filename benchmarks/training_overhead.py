@@ -61,7 +61,7 @@ def main() -> None:
     with common.random_music() as music:
         config = compose_run("experiment=paper", *music, "data.reader=fast")
         data, model = common.build(config)
-        in_memory = list(itertools.islice(data.train_dataloader(), 100))
+        in_memory = [batch.x for batch in itertools.islice(data.train_dataloader(), 100)]
         notes = TensorDataset(torch.cat(in_memory))
         loader = DataLoader(notes, batch_size=config.data.batch_size, shuffle=True)
         published = (batch for _ in itertools.count() for (batch,) in loader)

@@ -11,16 +11,14 @@ them keeps closer to the mean of the music than its training pieces do.
 
 from __future__ import annotations
 
-import dataclasses
-
 import common
 import numpy as np
 from protocol import report
 from protocol.samples import read_split
 
 from gan_music.config.validate import compose_run
-from gan_music.metrics.evaluation import compare
-from gan_music.training.final_evaluation import measure_settings
+from gan_music.metrics.evaluation import evaluate
+from gan_music.training.final_evaluation import evaluation_settings
 
 # a training piece copies itself
 _FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]
@@ -38,8 +36,8 @@ def main() -> None:
     draws = []
     for seed in range(arguments.n_draws):
         chosen = np.random.default_rng(seed).choice(len(split.train), n, replace=False)
-        settings = dataclasses.replace(measure_settings(config), seed=seed)
-        found = compare([split.train[i] for i in chosen], split.test, None, settings)
+        settings = evaluation_settings(config.samples, seed)
+        found = evaluate([split.train[i] for i in chosen], split.test, None, settings)
         draws.append(found.as_json()["figures"])
     for title, group, name, form in _FIGURES:
         values = [report.number(figures[group][name]["generated"]) for figures in draws]

@@ -1,9 +1,8 @@
-"""What every command shares: Hydra composes, errors become one sentence. Light to import."""
+"""What all commands share: Hydra composes, an error becomes one sentence. Light to import."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import logging
 import os
@@ -19,26 +18,24 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
-from yaml import MarkedYAMLError
 
+from gan_music.config.explain import explain
 from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.untrusted import check_folder
-from gan_music.config.validate import checked, conf_dir, first_line, unknown_key
+from gan_music.config.validate import checked, conf_dir
 from gan_music.runs.folder import AUTO, run_folder
 from gan_music.runs.status import (
     FAILED,
     INTERRUPTED,
     PRUNED,
     Pruned,
-    end,
+    end_run,
+    find_unfinished,
     settings_of,
-    unfinished,
 )
 from gan_music.system.broken_pipe import tolerate_broken_pipe
 from gan_music.system.errors import UserError
@@ -50,10 +47,10 @@ log = logging.getLogger(__name__)
 
 
 class Job(Generic[T]):
-    """What Hydra runs: a composed config is checked, and ``run`` is called on it.
+    """The function that Hydra calls: it validates a composed config and calls ``run`` with it.
 
-    In a sweep, a job that fails leaves its sentence and its traceback in its own log and does not
-    stop the others. Launchers pickle it, and importing this module makes a process ready for it.
+    In a sweep, a job that fails does not stop the others: the sentence and the traceback are in its
+    own log. Launchers pickle this object; importing this module registers all that it needs.
     """
 
     def __init__(self, schema: type[T], run: Callable[[T], float | None]) -> None:
@@ -62,50 +59,50 @@ class Job(Generic[T]):
 
     def __call__(self, config: DictConfig) -> float | None:
         if not is_main_process():
-            logging.disable(logging.WARNING)  # what it has to tell, the first process tells
+            logging.disable(logging.WARNING)  # the main process logs the same
         folder = _folder_with_status()
         try:
             return self.run(checked(self.schema, config))
         except KeyboardInterrupt:
-            _tell(folder, INTERRUPTED)
+            _write_status(folder, INTERRUPTED)
             raise
         except Pruned as reason:
-            _tell(folder, PRUNED, error=str(reason))
-            log.info("given up: %s", reason)
+            _write_status(folder, PRUNED, error=str(reason))
+            log.info("pruned: %s", reason)
             return None
-        # a model of a user's own may call sys.exit, which would end the whole sweep
+        # sys.exit in a user's own model would end the whole sweep
         except (Exception, SystemExit) as error:
             sentence = explain(error, self.schema)
             file_log = logging.getLogger("gan_music.traceback")
             if file_log.handlers:
                 file_log.error("the run failed: %s", sentence, exc_info=True)
-            _tell(folder, FAILED, error=sentence)
+            _write_status(folder, FAILED, error=sentence)
             if HydraConfig.get().mode != RunMode.MULTIRUN:
                 self.failure = error if isinstance(error, Exception) else UserError(sentence)
                 return None
             log.error("job %s failed: %s", folder.name if folder else "", sentence)
         finally:
-            # model and trainer know each other, and the next job needs their memory
+            # model and trainer refer to each other, and the next job needs their memory
             gc.collect()
-        # alone: the error itself may not be able to travel between processes, and holds its frames
+        # not the error itself, which may not be picklable and keeps its frames alive
         raise UserError(sentence)
 
 
 def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> None:
-    """Compose ``conf/<name>.yaml`` with the command line, check it, and ``run`` it.
+    """Compose ``conf/<name>.yaml`` with the command line, validate it, and ``run`` it.
 
-    Whatever goes wrong ends in one sentence on stderr and exit code 1; the traceback goes to the
-    run's log, and to the screen where ``debug=true`` stands on the command line.
+    Any error is printed as one sentence to stderr, and the exit code is 1. The traceback is written
+    to the run's log, and printed if the command line has ``debug=true``.
     """
-    # Hydra's parser wants its own flags before the overrides; people write them anywhere
+    # Hydra's parser requires its flags before the overrides; here they may stand anywhere
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
-    # Hydra prints errors in ways of its own; this makes it raise them instead
+    # makes Hydra raise errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
+    logging.raiseExceptions = False  # no traceback if a log cannot be written
     job = Job(schema, run)
     try:
-        _search_first(_config_dir())
+        _prepend_search_path(_config_dir())
         with tolerate_broken_pipe(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
@@ -122,15 +119,15 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
         sys.exit(1)
 
 
-def _tell(folder: Path | None, status: str, **values: Any) -> None:
-    """Leave how a run ended in its folder, if it has one and the disk has room for it."""
+def _write_status(folder: Path | None, status: str, **values: Any) -> None:
+    """Write how a run ended into its folder, if it has one."""
     if folder:
-        with contextlib.suppress(OSError):  # what it ended by is to be told, not this
-            end(folder, status, call(), **values)
+        with contextlib.suppress(OSError):  # it would hide the error that ended the run
+            end_run(folder, status, call(), **values)
 
 
 def _folder_with_status() -> Path | None:
-    """The folder of the running job, for a command that has one."""
+    """The folder of the running job, if its command writes a status file."""
     settings = HydraConfig.get()
     # Lightning names the jobs of other processes train_ddp_process_<n>
     is_train = str(settings.job.name).startswith("train")
@@ -138,12 +135,12 @@ def _folder_with_status() -> Path | None:
 
 
 def _config_dir() -> Path | None:
-    """The folder of ``--config-dir``, as Hydra will read it.
+    """The folder of ``--config-dir``, checked before Hydra reads it.
 
     Raises
     ------
     UserError
-        If it is no folder, or if the command line has a flag that does not exist.
+        If it is not a folder or not safe, or if the command line has an unknown flag.
     """
     parser = get_args_parser()
 
@@ -153,7 +150,7 @@ def _config_dir() -> Path | None:
     parser.error = refuse  # it would print its usage, and exit
     arguments = parser.parse_args()
     if arguments.config_path is not None:
-        raise UserError("--config-path would leave our own configs out: give --config-dir.")
+        raise UserError("--config-path would exclude the package's configs: give --config-dir.")
     given = arguments.config_dir
     if given is None:
         return None
@@ -167,8 +164,8 @@ def _config_dir() -> Path | None:
     return folder
 
 
-def _search_first(folder: Path | None) -> None:
-    """Have Hydra look into a user's folder before ours, so that a file there is never ignored."""
+def _prepend_search_path(folder: Path | None) -> None:
+    """Let the files of a user's folder take precedence over the package's of the same name."""
     if folder is None:
         return
 
@@ -180,103 +177,26 @@ def _search_first(folder: Path | None) -> None:
 
 
 def _experiment(*, _root_: Any) -> str:
-    """The chosen option of the group ``experiment``; Hydra asks before and within a job."""
+    """The chosen option of the group ``experiment``; resolved before and within a job."""
     settings = _root_.get("hydra") or HydraConfig.get()
     return str(settings.runtime.choices.get("experiment") or "unnamed")
 
 
 def _run_folder(name: str, resume: str | None, *, _root_: Any) -> str:
-    """The folder of this run: a new one, or with ``resume`` that of the run that goes on."""
+    """The folder of this run: a new one, or with ``resume`` that of the resumed run."""
     if resume != AUTO:
         return run_folder(name, resume)
     if name not in _unfinished:
         config = OmegaConf.masked_copy(_root_, [k for k in _root_ if k != "hydra"])
         with open_dict(config):
-            config.name = name  # it asks Hydra's part, which is left out
+            config.name = name  # it refers to Hydra's settings, which are left out
         ours = settings_of(checked(TrainConfig, config))
-        _unfinished[name] = unfinished(ours, str(_root_.hydra.runtime.cwd), Path("outputs"))
+        _unfinished[name] = find_unfinished(ours, str(_root_.hydra.runtime.cwd), Path("outputs"))
     return str(_unfinished[name] or run_folder(name, None))
 
 
-# by name: Hydra resolves a job's folder more than once
+# by name, since Hydra resolves a job's folder more than once
 _unfinished: dict[str, Path | None] = {}
 
 OmegaConf.register_new_resolver("gan_music.runs.folder", _run_folder, replace=True)
 OmegaConf.register_new_resolver("gan_music.experiment", _experiment, replace=True)
-
-
-def explain(error: BaseException, schema: type) -> str:
-    """One sentence for an error: what was wrong, where, and what to do."""
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    for link in chain:
-        if isinstance(link, UserError):
-            return " ".join(str(link).split())
-    for link in chain:
-        if isinstance(link, MarkedYAMLError) and link.problem_mark is not None:
-            where = f"{link.problem_mark.name}, line {link.problem_mark.line + 1}"
-            return f"{where}: {link.problem}; it is no YAML: mend it there."
-    if isinstance(error, RecursionError) and not HydraConfig.initialized():
-        return (
-            "the defaults of a config file lead back to itself: give it another name than theirs."
-        )
-    if isinstance(error, MissingConfigException):
-        missing = error.missing_cfg_file or ""
-        group, _, option = missing.rpartition("/")
-        if group and error.options:
-            return f"{group}={option} does not exist: choose one of {', '.join(error.options)}."
-        return f"{missing} does not exist among the configs: see --help."
-    if isinstance(error, HydraException):
-        return _explain_hydra(error, chain, schema)
-    if isinstance(error, OmegaConfBaseException):
-        return f"{error.full_key or 'the config'}: {first_line(error)}."
-    if starved := next(filter(None, map(_explain_starved, chain)), None):
-        return starved
-    if isinstance(error, OSError) and error.filename:
-        return (
-            f"{error.filename}: {error.strerror}; name another path, or mend this one "
-            "(hydra.run.dir=DIR sets a run's folder, out=DIR a command's)."
-        )
-    return (
-        f"unexpected {type(error).__name__}: {first_line(error)}; "
-        "run it again with debug=true for the traceback."
-    )
-
-
-def _explain_starved(error: BaseException) -> str | None:
-    """The sentence for a disk or a memory that is full."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"{error.filename or 'a file'}: {error.strerror}; make room there, or name another "
-            "path (hydra.run.dir=DIR sets a run's folder, out=DIR a command's)."
-        )
-    text = first_line(error)
-    # torch has no class of its own for the memory of a CPU
-    full = isinstance(error, MemoryError) or (
-        isinstance(error, OSError) and error.errno == errno.ENOMEM
-    )
-    if full or any(words in text for words in ("out of memory", "can't allocate memory")):
-        return (
-            f"the memory is full ({text}): choose a smaller data.batch_size, data.window or "
-            "model.hidden_size, or fewer data.n_workers."
-        )
-    return None
-
-
-def _explain_hydra(error: HydraException, chain: list[BaseException], schema: type) -> str:
-    text = first_line(error)
-    for link in chain:
-        if isinstance(link, OmegaConfBaseException) and "not in struct" in str(link):
-            return str(unknown_key(schema, str(link.full_key or _quoted(text))))
-    if text.startswith("Could not override") and "No match in the defaults list" in str(error):
-        return str(unknown_key(schema, _quoted(text)))
-    if text.startswith("In '"):
-        cause = f"{first_line(chain[-1])}" if len(chain) > 1 else ""
-        return f"{text.rstrip(':')}{f' ({cause})' if cause else ''}: mend that file."
-    return f"{text}: see --help for the form of an override."
-
-
-def _quoted(text: str) -> str:
-    parts = text.split("'")
-    return parts[1] if len(parts) > 2 else text

@@ -1,4 +1,4 @@
-"""``python -m gan_music.evaluate``: generated music and real music -> a table, metrics.json."""
+"""``python -m gan_music.evaluate``: compares generated with real music; table and metrics.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gan_music.system.errors import UserError
 if TYPE_CHECKING:
     from gan_music.music.piece import Piece
 
-_GRID = 24  # steps a quarter, as training has it by default: the cache is shared
+_GRID = 24  # steps per quarter note: training's default, so that the cache is shared
 
 
 def main() -> None:
@@ -25,14 +25,14 @@ def main() -> None:
 def _evaluate(config: EvaluateConfig) -> None:
     import json
 
-    from gan_music.metrics.evaluation import Settings, compare
+    from gan_music.metrics.evaluation import EvaluationSettings, evaluate
     from gan_music.metrics.table import table
-    from gan_music.system.atomic_files import replacing
+    from gan_music.system.atomic_files import atomic_write
 
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)
     training = _read("train", config.train, config) if config.train is not None else None
-    settings = Settings(
+    settings = EvaluationSettings(
         window=config.window,
         long_window=config.long_window,
         max_pieces=config.max_pieces,
@@ -41,14 +41,14 @@ def _evaluate(config: EvaluateConfig) -> None:
         n_neighbours=config.n_neighbours,
         seed=config.seed,
     )
-    report = compare(generated, reference, training, settings)
+    evaluation = evaluate(generated, reference, training, settings)
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)
     path = out / "metrics.json"
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
-    report.notes.append(f"All figures: {path}")
-    print(table(report))
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n", encoding="utf-8")
+    evaluation.notes.append(f"All figures: {path}")
+    print(table(evaluation))
 
 
 def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piece]:
@@ -57,14 +57,14 @@ def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piec
     Raises
     ------
     UserError
-        Naming the key, if the folder holds no music.
+        If the folder contains no music; the message names the key.
     """
     from gan_music.data.cache import NoteCache, default_cache_dir
     from gan_music.data.extract import extract_root
 
     root = user_path(folder)
     if root is None:
-        raise UserError(f"{key} has no value: name a folder of music, {key}=DIR.")
+        raise UserError(f"{key} has no value: give a folder of music, {key}=DIR.")
     cache = NoteCache(user_path(config.cache_dir) or default_cache_dir(), _GRID)
     try:
         result = extract_root(root, "", cache, min_notes=1, n_workers=config.n_workers)
@@ -74,7 +74,7 @@ def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piec
         raise UserError(named if key in named else f"{key}={folder}: {named}") from error
     if result.rejects:
         name, reason = next(iter(result.rejects.items()))
-        print(f"{key}: {len(result.rejects)} files were refused, for instance {name}: {reason}")
+        print(f"{key}: {len(result.rejects)} files were rejected, for instance {name}: {reason}")
     return result.pieces
 
 

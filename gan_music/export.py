@@ -1,4 +1,4 @@
-"""``python -m gan_music.export``: a run's checkpoint -> a small one to share, to sample from."""
+"""``python -m gan_music.export``: a run's checkpoint -> a small one, to share and sample from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _export(config: ExportConfig) -> None:
         raise UserError(f"out={config.out} is a folder: name a file, out={config.out}/mine.ckpt.")
     if out.exists() and path.exists() and out.samefile(path):
         raise UserError(
-            f"out={config.out} is the checkpoint itself, which would be lost: name another file."
+            f"out={config.out} is the checkpoint itself and would replace it: name another file."
         )
     from gan_music.checkpoints.checkpoint import load_checkpoint, sampler_part, save_sampler
     from gan_music.training.factory import restore_model

@@ -1,4 +1,4 @@
-"""``python -m gan_music.extract``: fill the cache, and say what was read."""
+"""``python -m gan_music.extract``: fills the cache and reports what was read."""
 
 from __future__ import annotations
 
@@ -19,38 +19,45 @@ def main() -> None:
 
 
 def _extract(config: ExtractConfig) -> None:
-    from gan_music.data.extract import NothingReadError
-    from gan_music.representations.note_events import NoteEvents
-    from gan_music.training.factory import build_data
+    from gan_music.data.cache import NoteCache, default_cache_dir
+    from gan_music.data.extract import NothingReadError, extract_root
 
-    data = build_data(config.data, NoteEvents(config.data.grid), seed=0)
+    data = config.data
+    cache = NoteCache(user_path(data.cache_dir) or default_cache_dir(), data.grid, data.reader)
     if config.clear:
-        n_entries, n_bytes = data.cache.size()
-        data.cache.clear()
-        print(f"cache: {data.cache.root} is empty now ({_size(n_entries, n_bytes)} before)")
+        n_entries, n_bytes = cache.size()
+        cache.clear()
+        print(f"cache: {cache.root} is empty now ({_size(n_entries, n_bytes)} before)")
         return
-    rejects = data.cache.root / "rejects.csv"
+    rejects = cache.root / "rejects.csv"
     try:
-        result = data.extract(user_path(config.pack))
+        result = extract_root(
+            user_path(data.root),
+            data.query,
+            cache,
+            pack=user_path(config.pack),
+            min_notes=data.min_notes,
+            n_workers=data.n_workers,
+            timeout_s=data.timeout_s,
+            memory_mb=data.memory_mb,
+        )
     except NothingReadError as error:
         print(error.extraction.table())
         _write_rejects(error.extraction, rejects)
         raise
     print(result.table())
-    size = _size(*data.cache.size())
-    print(
-        f"cache: {data.cache.root} ({result.n_cached:,} of these files were in it; {size} in all)"
-    )
+    size = _size(*cache.size())
+    print(f"cache: {cache.root} ({result.n_cached:,} of these files were in it; {size} in total)")
     _write_rejects(result, rejects)
     if config.pack:
-        print(f"pack: {config.pack}; train on it by data=midi data.root={config.pack}")
+        print(f"pack: {config.pack}; train on it with data=midi data.root={config.pack}")
     if config.picture:
         from gan_music.io.rendering.overview import draw_overview
 
         folder = user_path(config.out) or Path()
         folder.mkdir(parents=True, exist_ok=True)
-        query = config.data.query
-        name = config.data.root or (query if isinstance(query, str) else ", ".join(query))
+        query = data.query
+        name = data.root or (query if isinstance(query, str) else ", ".join(query))
         title = f"{name}: {len(result.pieces):,} pieces, {result.n_notes:,} notes"
         draw_overview(result.pieces, folder / "data.png", title=title)
         print(f"picture: {folder / 'data.png'}")
@@ -63,7 +70,7 @@ def _size(n_entries: int, n_bytes: int) -> str:
 def _write_rejects(extraction: Extraction, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     extraction.write_rejects(path)
-    print(f"refused files, one a line: {path}")
+    print(f"refused files, one per line: {path}")
 
 
 if __name__ == "__main__":

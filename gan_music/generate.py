@@ -1,4 +1,4 @@
-"""``python -m gan_music.generate``: a checkpoint, the package's own by default -> music."""
+"""``python -m gan_music.generate``: samples of a checkpoint, by default of the packaged one."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from gan_music.models.base import MusicModel
     from gan_music.music.piece import Piece
 
-_N_NOTES = 512  # where neither notes nor bars are asked for
-_TEMPO = 100.0  # where nothing says otherwise
-_FEWEST = 4  # notes of a primer: fewer are no music to go on from
-_LISTED = 40  # files on the screen
+_N_NOTES = 512  # of a piece, where neither notes nor bars are given
+_TEMPO = 100.0  # quarter notes a minute, where nothing else gives one
+_MIN_PRIMER_NOTES = 4
+_MAX_LISTED = 40  # files on the screen
 
 
 def main() -> None:
     """The command."""
-    # format=mid,png means both; to Hydra it would be two jobs of a sweep
+    # format=mid,png means both formats; Hydra would make two jobs of it
     if not {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = [re.sub(r"^format=(\w+(?:,\w+)+)$", r"format=[\1]", a) for a in sys.argv[1:]]
     command("generate", GenerateConfig, _generate)
@@ -41,8 +41,8 @@ def _generate(config: GenerateConfig) -> None:
     meter = _meter(config.meter)
     if config.continue_from is not None and meter is not None:
         raise UserError(
-            f"meter={config.meter} and continue_from={config.continue_from}: what is gone on from "
-            "has a meter of its own, so leave meter out."
+            f"meter={config.meter} and continue_from={config.continue_from}: a continuation "
+            "keeps its meter, so leave meter out."
         )
     formats = list(
         dict.fromkeys([config.format] if isinstance(config.format, str) else config.format)
@@ -51,13 +51,13 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
     from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
-    from gan_music.io import formats as io_formats
     from gan_music.io.instruments import program
+    from gan_music.io.write import SOUNDS, write_pieces
     from gan_music.training.factory import restore_model
 
     instrument = program(config.instrument)
     soundfont = user_path(config.soundfont)
-    if set(formats) & set(io_formats.SOUNDS):
+    if set(formats) & set(SOUNDS):
         from gan_music.io.rendering.sound import check_soundfont
 
         check_soundfont(soundfont)
@@ -66,10 +66,8 @@ def _generate(config: GenerateConfig) -> None:
     assert out is not None
     model = restore_model(load_checkpoint(path), path)
     pieces = _pieces(config, model, meter)
-    written = io_formats.write_pieces(
-        pieces, out, formats=formats, program=instrument, soundfont=soundfont
-    )
-    _tell(config, pieces, written)
+    written = write_pieces(pieces, out, formats=formats, program=instrument, soundfont=soundfont)
+    _print_files(config, pieces, written)
     if model.n_clipped:
         print(f"{model.n_clipped} values that no MIDI file can hold were clipped")
 
@@ -78,59 +76,51 @@ def _pieces(
     config: GenerateConfig, model: MusicModel, meter: tuple[int, int] | None
 ) -> list[Piece]:
     from gan_music.decoding.copy_filter import without_copies
+    from gan_music.decoding.request import SampleRequest
     from gan_music.decoding.sample import in_bars
 
-    primer = None
+    primer, tempo, n_before = None, config.tempo or _TEMPO, 0
     if config.continue_from is not None:
-        primer = _primer(config, config.continue_from, int(model.codec_state["grid"]))
+        primer = _primer(config, config.continue_from, model.representation.grid)
+        tempo = config.tempo or primer.piece.tempo
+        n_before = len(primer.piece) if primer.included else 0
     longest = config.max_copied_notes
     if longest is None:
         longest = model.config.get("samples", {}).get("max_copied_notes")
-    # of a primer nothing is asked
-    n_before = len(primer.piece) if primer is not None and primer.included else 0
 
-    def draw(n_notes: int) -> list[Piece]:
+    def sample(n_notes: int) -> list[Piece]:
         pieces, _ = without_copies(
-            lambda n, seed: written(n, seed, n_notes),
+            lambda n, seed: model.sample(
+                SampleRequest(
+                    n_pieces=n,
+                    length=n_notes,
+                    seed=seed,
+                    temperature=config.temperature,
+                    tempo=tempo,
+                    meter=meter,
+                    primer=primer,
+                )
+            ),
             model.copy_filter,
             longest=longest,
             n_pieces=config.n_pieces,
             seed=config.seed,
-            n_before=n_before,
+            n_before=n_before,  # the primer's notes may be copies
         )
         return pieces
 
-    def written(n: int, seed: int, n_notes: int) -> list[Piece]:
-        if primer is None:
-            return model.sample(
-                n_pieces=n,
-                n_notes=n_notes,
-                seed=seed,
-                temperature=config.temperature,
-                tempo=config.tempo or _TEMPO,
-                meter=meter,
-            )
-        return model.go_on(
-            primer,
-            n_pieces=n,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=config.temperature,
-            tempo=config.tempo or primer.piece.tempo,
-        )
-
     if config.n_bars is None:
-        return draw(config.n_notes or _N_NOTES)
-    return in_bars(draw, config.n_bars, n_before=n_before)
+        return sample(config.n_notes or _N_NOTES)
+    return in_bars(sample, config.n_bars, n_before=n_before)
 
 
 def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
-    """The piece to go on from.
+    """The piece that samples continue.
 
     Raises
     ------
     UserError
-        If it cannot be read, holds several pieces or too few notes.
+        If it cannot be read, or holds several pieces or too few notes.
     """
     from gan_music.decoding.primer import Primer
     from gan_music.io.read import SUFFIXES, ReadError, read
@@ -146,36 +136,38 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
         raise UserError(f"continue_from={given} cannot be read ({error}): name another.") from error
     if len(pieces) > 1:
         raise UserError(f"continue_from={given} holds {len(pieces)} pieces: give a file of one.")
-    if len(pieces[0]) < _FEWEST:
+    if len(pieces[0]) < _MIN_PRIMER_NOTES:
         raise UserError(
-            f"continue_from={given} holds {len(pieces[0])} notes, and there must be at least "
-            f"{_FEWEST} to go on from."
+            f"continue_from={given} holds {len(pieces[0])} notes, and a primer needs at least "
+            f"{_MIN_PRIMER_NOTES}."
         )
-    return Primer(pieces[0], n_heard=config.primer_notes, included=config.include_primer)
+    return Primer(pieces[0], n_context=config.primer_notes, included=config.include_primer)
 
 
-def _tell(config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]) -> None:
-    """What was written, and by what."""
-    for piece, (first, *more) in list(zip(pieces, written, strict=True))[:_LISTED]:
+def _print_files(
+    config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]
+) -> None:
+    """Print the files, and what they hold."""
+    for piece, (first, *more) in list(zip(pieces, written, strict=True))[:_MAX_LISTED]:
         print(
             " ".join([str(Path(config.out, first.name)), *(p.suffix for p in more)]), _size(piece)
         )
-    if len(pieces) > _LISTED:
-        print(f"... and {len(pieces) - _LISTED} more")
+    if len(pieces) > _MAX_LISTED:
+        print(f"... and {len(pieces) - _MAX_LISTED} more")
     length = (
         f"{config.n_notes or _N_NOTES} notes" if config.n_bars is None else f"{config.n_bars} bars"
     )
     if config.continue_from is not None:
-        way = f", that go on from {config.continue_from}"
+        kind = f", continuations of {config.continue_from}"
     elif config.checkpoint is None:
-        way = ", in the way of Bach's chorales (checkpoint=PATH for others)"
+        kind = ", in the style of Bach's chorales (checkpoint=PATH for others)"
     else:
-        way = ""
-    print(f"{len(pieces)} pieces of {length} in {config.out}{way}")
+        kind = ""
+    print(f"{len(pieces)} pieces of {length} in {config.out}{kind}")
 
 
 def _size(piece: Piece) -> str:
-    """How long a piece is, for people."""
+    """The length of a piece in notes, bars and minutes."""
     from gan_music.music.bars import bars_until
 
     steps = int((piece.onset + piece.duration).max(initial=0))

@@ -1,7 +1,6 @@
-"""``python -m gan_music.report RUN...``: a run's folder, or several, or a sweep's -> one HTML file.
+"""``python -m gan_music.report RUN...``: folders of runs, or of a sweep, as one HTML file.
 
-Folders are named as they are, so that a shell's ``outputs/quick/*`` and its completion work; there
-are no settings to compose, and so no Hydra.
+The arguments are plain paths, so that globbing and completion work; Hydra is not needed.
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from gan_music.cli import explain
+from gan_music.config.explain import explain
 from gan_music.system.errors import UserError
 
 _HELP = """\
-Show what a run has done: measures, curves, piano rolls, sound and settings, in one HTML file that
-needs nothing else.
+Write figures, curves, piano rolls, sounds and settings of a run to one self-contained HTML file.
 
-  python -m gan_music.report RUN            a run's folder -> RUN/report.html, finished or not
-  python -m gan_music.report RUN RUN ...    side by side -> report.html
-  python -m gan_music.report SWEEP          a folder of runs, ranked -> SWEEP/report.html
+  python -m gan_music.report RUN            a run, finished or not -> RUN/report.html
+  python -m gan_music.report RUN RUN ...    several runs side by side -> report.html
+  python -m gan_music.report SWEEP          the ranked runs of a sweep -> SWEEP/report.html
 """
 
 
@@ -49,36 +47,38 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("folders", metavar="RUN", nargs="*", type=Path, help="a run, or a sweep")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="where to write it")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the HTML file")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
     def refuse(message: str) -> NoReturn:
         raise UserError(f"{message}: see --help.")
 
-    parser.error = refuse  # type: ignore[method-assign]  # it would print its usage, and exit
+    parser.error = refuse  # type: ignore[method-assign]  # argparse would print its usage and exit
     return parser.parse_args(words)
 
 
 def _report(arguments: argparse.Namespace) -> Path:
     given: list[Path] = arguments.folders
     if not given:
-        raise UserError("no run is named: python -m gan_music.report RUN, a folder below outputs/.")
+        raise UserError(
+            "no run is given: use python -m gan_music.report RUN, with a folder below outputs/."
+        )
     from gan_music.page.record import is_run, jobs, read_run
 
     folders: list[Path] = []
     for folder in given:
         if not folder.is_dir():
-            raise UserError(f"{folder} is no folder: name a run's, below outputs/.")
+            raise UserError(f"{folder} is not a folder: give a run's, below outputs/.")
         found = [folder] if is_run(folder) else jobs(folder)
         if not found:
             raise UserError(
-                f"{folder} is no run's folder, and holds none: name one with a config.yaml, or a "
-                "sweep's."
+                f"{folder} is not a run's folder, and contains none: give one with a "
+                "config.yaml, or a sweep's."
             )
         folders += found
     out: Path = arguments.out or (given[0] if len(given) == 1 else Path()) / "report.html"
     if out.is_dir():
-        raise UserError(f"--out={out} is a folder: name a file, {out / 'report.html'}.")
+        raise UserError(f"--out={out} is a folder: give a file, {out / 'report.html'}.")
     from gan_music.page.html import write_report
 
     unique = list({f.resolve(): f for f in folders}.values())
@@ -88,7 +88,7 @@ def _report(arguments: argparse.Namespace) -> Path:
         write_report(runs, out)
     except OSError as error:
         raise UserError(
-            f"{out} cannot be written ({error.strerror}): name another file, --out=FILE."
+            f"{out} cannot be written ({error.strerror}): give another file, --out=FILE."
         ) from error
     return out
 

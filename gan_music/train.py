@@ -1,4 +1,4 @@
-"""``python -m gan_music.train``: compose, build, fit, measure, write samples."""
+"""``python -m gan_music.train``: train a model, evaluate it, write samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def main() -> None:
 
 
 def _train(config: TrainConfig) -> float:
-    # torch and lightning take seconds to import: only once the config stands
+    # late, since torch and lightning take seconds to import, and a mistake is reported before
     from gan_music.training.run import train
 
     return train(config)

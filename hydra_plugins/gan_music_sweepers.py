@@ -1,4 +1,4 @@
-"""Our sweepers, in the one place where Hydra looks for plugins. Every command imports it: light."""
+"""Sweepers, in the package where Hydra looks for plugins. Every command imports it: light."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 
 class GanMusicSweeper(Sweeper):
-    """What our sweepers share: one folder, named before any job, wherever jobs run."""
+    """The base of the sweepers: the sweep has one folder, known to all jobs before they start."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -25,13 +25,13 @@ class GanMusicSweeper(Sweeper):
         self.hydra_context, self.config, self.task_function = hydra_context, config, task_function
 
     def prepare(self, folder: Path) -> Launcher:
-        """Name the folder of the sweep to all jobs, and have a launcher for them."""
+        """A launcher for the jobs of a sweep in this folder."""
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         assert self.config is not None
         with open_dict(self.config):
             self.config.hydra.sweep.dir = str(folder)
-            # each job is composed anew, of these and its own
+            # each job is composed of these overrides and its own
             self.config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
         OmegaConf.save(self.config, folder / "multirun.yaml")
         return Plugins.instance().instantiate_launcher(
@@ -41,45 +41,45 @@ class GanMusicSweeper(Sweeper):
         )
 
     def named_folder(self) -> Path | None:
-        """What the user gave as ``hydra.sweep.dir``."""
+        """The folder that the user gave as ``hydra.sweep.dir``."""
         assert self.config is not None
         given = [o for o in self.config.hydra.overrides.hydra if o.startswith("hydra.sweep.dir=")]
         return Path(self.config.hydra.sweep.dir) if given else None
 
     def compose(self, overrides: list[str]) -> DictConfig:
-        """A job's settings, Hydra's own aside."""
+        """A job's settings without Hydra's own."""
         assert self.hydra_context is not None
         loader = self.hydra_context.config_loader
         config = loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
-            config.name = str(config.name)  # it asks Hydra's part, which goes now
+            config.name = str(config.name)  # it refers to Hydra's settings, which are removed
             del config["hydra"]
         return config
 
     def leave_report(self, folder: Path) -> None:
-        """The page that ranks the jobs in a sweep's folder, unless ``report=false``."""
+        """Write the page that ranks a sweep's jobs, unless ``report=false``."""
         assert self.config is not None
-        if not self.config.get("report", False):  # other commands have none
+        if not self.config.get("report", False):  # only train has the setting
             return
         # heavy to import
-        from gan_music.page.html import leave_report
+        from gan_music.page.html import write_report_or_warn
         from gan_music.page.record import jobs
 
         if found := jobs(folder):
-            leave_report(found, folder / "report.html")
+            write_report_or_warn(found, folder / "report.html")
 
 
 class GridSweeper(GanMusicSweeper):
-    """Every combination of the values given, each a job; with ``skip_done=true``, what is missing.
+    """Every combination of the given values is a job; ``skip_done=true`` skips those done before.
 
-    ``params`` holds overrides as the command line has them, which may be sweeps, too.
+    ``params`` are further overrides, in the grammar of the command line.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
-        """Run them, and rank what there is then."""
+        """Run the jobs and rank the results."""
         from gan_music.runs import ranking
         from gan_music.runs import sweep as sweeps
 
@@ -98,39 +98,40 @@ class GridSweeper(GanMusicSweeper):
         folder = folder or Path(self.config.hydra.sweep.dir)
         launcher = self.prepare(folder)
         batch, n_done = [], 0
-        for job, place, done in sweeps.place(jobs, cwd, folder):
+        for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
             if done and self.config.skip_done:
                 n_done += 1
             else:
                 batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
         if n_done:
             sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
-        with sweeps.how_to_go_on(folder):
+        with sweeps.saying_how_to_continue(folder):
             returned = launcher.launch(batch, initial_job_idx=0) if batch else []
         ranking.write(folder)
         self.leave_report(folder)
-        # return_value would print and raise the first one alone
+        # return_value would print and raise only the first one
         failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
         sweeps.raise_failures(failed, len(jobs), folder)
         return returned
 
 
 def quoted(value: str) -> str:
-    """A value as Hydra's grammar of overrides takes any text."""
+    """Any text as a value in Hydra's grammar of overrides."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 class SearchSweeper(GanMusicSweeper):
-    """A search for the settings with the smallest validation distance, asked of Optuna.
+    """A search by Optuna for the settings with the smallest validation distance.
 
-    ``params`` are as the grid's, ``settings`` those of :class:`gan_music.config.schema.SearchConfig`.
+    ``params`` are overrides with ranges; ``settings`` are those of
+    :class:`gan_music.config.schema.SearchConfig`.
     """
 
     def __init__(self, params: dict[str, str] | None = None, **settings: Any) -> None:
         self.params, self.settings = params or {}, settings
 
     def sweep(self, arguments: list[str]) -> None:
-        """Ask for trials, launch them as jobs, tell how they ended; then rank them."""
+        """Run trials as jobs until the search is complete, then rank them."""
         from gan_music.config.schema import SearchConfig
         from gan_music.config.validate import checked
         from gan_music.runs import ranking, search
@@ -148,18 +149,18 @@ class SearchSweeper(GanMusicSweeper):
         launcher = self.prepare(folder)
         found = search.Search(folder, settings, space, described)
         failures: list[Any] = []
-        with sweeps.how_to_go_on(folder), found.at_work():
+        with sweeps.saying_how_to_continue(folder), found.working():
             while (n := min(settings.n_jobs, found.n_left())) > 0:
-                asked = [found.ask() for _ in range(n)]
-                batch = [[*fixed, *words, *_trial(t.number)] for t, words in asked]
-                returned = launcher.launch(batch, initial_job_idx=asked[0][0].number)
-                for (trial, _), r in zip(asked, returned, strict=True):
+                trials = [found.ask() for _ in range(n)]
+                batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
+                returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
+                for (trial, _), r in zip(trials, returned, strict=True):
                     failed = r.status == JobStatus.FAILED
                     found.tell(trial, None if failed else r.return_value, failed=failed)
                     failures += [r._return_value] if failed else []
         ranking.write(folder)
         self.leave_report(folder)
-        found.say_best()
+        found.print_best()
         sweeps.raise_failures(failures, settings.n_trials, folder)
 
 

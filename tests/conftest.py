@@ -17,7 +17,7 @@ from gan_music.music.piece import Piece
 
 
 def make_piece(seed: int, n_notes: int = 96) -> Piece:
-    """A walk in a scale over bass notes: two voices, quavers and crotchets."""
+    """A walk in a scale over bass notes: two voices, eighth and quarter notes."""
     rng = np.random.default_rng(seed)
     scale = np.array([0, 2, 4, 5, 7, 9, 11])
     steps = rng.integers(-2, 3, n_notes).cumsum() % 14

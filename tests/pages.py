@@ -1,4 +1,4 @@
-"""What holds for every page that is written: read as HTML, not matched as text."""
+"""Checks that every HTML page must pass, on its parsed elements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LINKS = ("src", "href", "xlink:href", "action", "data", "poster", "srcset", "pi
 
 
 class Page(HTMLParser):
-    """Elements by name, with their attributes, and the text that people read."""
+    """The elements of a page with their attributes, and its visible text."""
 
     def __init__(self, source: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -47,7 +47,7 @@ class Page(HTMLParser):
 
 
 def checked_page(source: str) -> Page:
-    """The page, which loads nothing, runs nothing, and is not heavy."""
+    """The parsed page; it must load nothing, run nothing, and be small."""
     page = Page(source)
     assert len(source.encode()) < 5_000_000
     assert page.all("html")[0]["lang"] == "en"

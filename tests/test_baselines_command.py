@@ -121,7 +121,7 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("experiment", "model"),
+    ("experiment", "model", "representation"),
     [
         (
             "crnn_gan",
@@ -134,16 +134,19 @@ def test_markov_is_fitted_generates_and_goes_on(midi_folder: Path, tmp_path: Pat
                 "freeze_below": 0.7,
                 "feature_matching": True,
                 "warm_start_epochs": 6,
-                "hertz": True,
             },
+            {"name": "note_quadruples", "hertz": True},
         ),
-        ("markov", {"name": "ngram"}),
+        ("markov", {"name": "ngram"}, {"name": "note_events", "velocity": False}),
     ],
 )
-def test_the_settings_of_a_baseline(tmp_path: Path, experiment: str, model: dict) -> None:
+def test_the_settings_of_a_baseline(
+    tmp_path: Path, experiment: str, model: dict, representation: dict
+) -> None:
     done = run_command(
         "train", f"experiment={experiment}", "data.root=x", "--cfg", "job", cwd=tmp_path
     )
     config = yaml.safe_load(done.stdout)
     assert model.items() <= config["model"].items()
+    assert config["representation"] == representation
     assert config["data"]["transpose"] == 0

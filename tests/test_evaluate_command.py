@@ -17,7 +17,7 @@ SMALL = ("n_bootstrap=8", "n_workers=1")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real music, other real music, one note repeated, nothing, and no music."""
+    """Folders of real music, degenerate music, no files and damaged files."""
     root = tmp_path_factory.mktemp("folders")
     same = Piece.from_arrays(np.arange(96) * 24, np.full(96, 24), np.full(96, 60), grid=24)
     sets = {
@@ -50,14 +50,14 @@ def test_table_and_figures(folders: Path) -> None:
     found = json.loads((folders / "new" / "out" / "metrics.json").read_text())
     assert found["verdict"] == "healthy"
     assert found["figures"]["originality"]["copied_4gram_rate"]["reference"] == 1
-    assert found["figures"]["quality"]["coverage"]["best"] == "higher"
+    assert found["figures"]["prdc"]["coverage"]["best"] == "higher"
     assert list(found["figures"]) == [
-        "likeness", "judge", "quality", "pitch", "rhythm", "harmony", "diversity", "structure",
+        "mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "diversity", "structure",
         "originality",
     ]  # fmt: skip
 
 
-def test_one_note_repeated_has_collapsed(folders: Path) -> None:
+def test_one_repeated_note_is_collapsed(folders: Path) -> None:
     done = run_command("evaluate", "reference=reference", "generated=broken", *SMALL, cwd=folders)
     assert done.stdout.splitlines()[-1] == "verdict: collapsed"
     figures = json.loads((folders / "metrics.json").read_text())["figures"]
@@ -73,19 +73,20 @@ def test_three_notes_are_no_error(folders: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        ((), "error: reference has no value: name a folder of music, reference=DIR."),
+        ((), "error: reference has no value: give a folder of music, reference=DIR."),
         (("reference=reference",), "error: generated has no value"),
         (("reference=reference", "generated=empty"), "error: generated="),
         (("reference=nowhere", "generated=other"), "error: reference="),
         (("reference=reference", "generated=damaged"), "error: generated=damaged: none of 1 files"),
         (("reference=reference", "generated=other", "train=empty"), "error: train="),
-        (("reference=reference", "generated=other", "window=2"), "error: window=2 must be from 8"),
+        (
+            ("reference=reference", "generated=other", "window=2"),
+            "error: window=2 must be at least 8",
+        ),
         (("refrence=reference",), "error: the key refrence does not exist: did you mean reference"),
     ],
 )
-def test_mistakes_are_one_sentence(
-    folders: Path, overrides: tuple[str, ...], sentence: str
-) -> None:
+def test_errors_are_one_sentence(folders: Path, overrides: tuple[str, ...], sentence: str) -> None:
     done = run_command("evaluate", *overrides, cwd=folders)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -1,4 +1,4 @@
-"""Sweeps on engines of others: submitit's local executor, whose code is Slurm's, too; and Ray."""
+"""Sweeps by other launchers: submitit's local executor, which is close to Slurm's, and Ray."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ def test_the_papers_settings(tmp_path: Path, experiment: str, differs: dict) -> 
         "lr_g": 0.001,
         "lr_d": 0.001,
         "betas": [0.9, 0.999],
-        "use_offsets": False,
     }
+    assert config["representation"] == {"name": "note_triples", "use_offsets": False}
     assert config["trainer"]["max_epochs"] == 100
     assert config["data"]["batch_size"] == 64
     assert config["data"]["transpose"] == 0

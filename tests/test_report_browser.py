@@ -1,4 +1,4 @@
-"""The page in a browser: nothing on the console, curves and players there, keyboard, contrast."""
+"""The page in a browser: empty console, charts and audio players, keyboard, contrast."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from gan_music.config.validate import compose_run
-from gan_music.io.formats import write_pieces
 from gan_music.io.rendering.sound import sound_available
+from gan_music.io.write import write_pieces
 from gan_music.page.html import write_report
 from gan_music.page.record import read_run
 from tests.conftest import make_piece
@@ -25,7 +25,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt install chromium)")
 
-# of each text: its contrast to what lies behind it, and whether it is large, by WCAG's formulas
+# the contrast of each text to its background, and whether it is large, by WCAG's formulas
 _CONTRASTS = """() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   const rgba = colour => {
@@ -63,15 +63,15 @@ _CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run that was never trained: a folder as one would leave it."""
+    """The page of a run's folder that is written by hand."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(compose_run("seed=3"))))
     for name in ("real", "samples"):
         write_pieces([make_piece(seed) for seed in range(2)], folder / name)
-    sides = {"generated": 0.5, "generated_95": [0.4, 0.6], "reference": 0.9, "shuffled": None}
+    columns = {"generated": 0.5, "generated_95": [0.4, 0.6], "reference": 0.9, "shuffled": None}
     figures = {
-        "judge": {"accuracy": sides | {"best": "0.5"}},
-        "likeness": {"oa_mean": sides | {"best": "higher"}},
+        "c2st": {"accuracy": columns | {"best": "0.5"}},
+        "mgeval": {"oa_mean": columns | {"best": "higher"}},
     }
     content = {"val_distance": 0.25, "verdict": "narrow", "figures": figures, "notes": ["A note."]}
     (folder / "metrics.json").write_text(json.dumps(content))
@@ -108,7 +108,7 @@ def test_the_page_in_a_browser(browser: Any, path: Path, width: int, scheme: str
     assert said == []
     assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
 
-    # it fits, and everything can be seen
+    # it fits the window, and everything is visible
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 300)")
     drawn = page.evaluate(
@@ -126,11 +126,11 @@ def test_the_page_in_a_browser(browser: Any, path: Path, width: int, scheme: str
     assert {kind for _, kind, _ in found} == {"text", "large", "graphic"}
     assert [f for f in found if f[0] < (4.5 if f[1] == "text" else 3)] == []
 
-    # by keyboard: every player, roll, table and fold can be reached, and a fold opens
+    # every player, roll, table and details element is reachable by keyboard, and details open
     wanted = set(
         page.evaluate(
             "[...document.querySelectorAll(\"audio, summary, [tabindex='0']\")]"
-            ".map((e, i) => e.checkVisibility() ? i : -1)"  # what is folded away is not
+            ".map((e, i) => e.checkVisibility() ? i : -1)"  # not within closed details
         )
     )
     reached = set()

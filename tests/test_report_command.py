@@ -1,4 +1,4 @@
-"""A run shows itself: TensorBoard's files read back, report.html parsed, the bar on a terminal."""
+"""What a run shows: TensorBoard's files, report.html and the progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.decoding.request import SampleRequest
 from gan_music.io.read import read
 from gan_music.io.rendering import sound
-from gan_music.page import html as write
+from gan_music.page import html
 from gan_music.report import main
 from gan_music.training.factory import restore_model
 from tests.conftest import TINY, run_command
@@ -55,7 +56,7 @@ def on_a_terminal(*arguments: str, cwd: Path) -> str:
     while True:
         try:
             part = os.read(ours, 65536)
-        except OSError:  # what Linux says at the end of a terminal
+        except OSError:  # Linux raises this at the end of a terminal
             part = b""
         if not part:
             break
@@ -102,11 +103,11 @@ def test_a_terminal_has_one_bar_and_whole_lines(cwd: Path) -> None:
         figures,
     )
     assert max(map(len, bars)) <= 120
-    # lines of the log stand by themselves, and the table comes once the bar is gone
+    # log lines are whole, and the table follows the last bar
     lines = [f for f in frames if re.match(r"epoch 2/2: loss_d .* s\)$", f)]
     assert len(lines) == 1
-    assert screen.count("Likeness of distributions") == 1
-    assert screen.rindex(" left") < screen.index("Likeness of distributions")
+    assert screen.count("MGEval: overlapped area") == 1
+    assert screen.rindex(" left") < screen.index("MGEval: overlapped area")
     (start,) = [f for f in frames if f.startswith("training gumbel_gan (")]
     assert "13 pieces" in start
     assert "on CPU" in start
@@ -121,14 +122,14 @@ def test_scalars_stand_in_groups(events: EventAccumulator) -> None:
         *(f"collapse/entropy_{n}" for n in ("pitch", "duration", "offset")),
         *("collapse/verdict", "val/distance", "val/oa_mean", "val/nll", "val/selection"),
     } <= tags
-    assert {e.value for e in events.TensorBoardScalars("train/temperature")} == {1.0}
-    assert {round(e.value, 9) for e in events.TensorBoardScalars("train/lr_d")} == {0.001}
+    assert {e.value for e in events.Scalars("train/temperature")} == {1.0}
+    assert {round(e.value, 9) for e in events.Scalars("train/lr_d")} == {0.001}
 
 
 def test_rolls_of_the_same_noise_stand_beside_real_ones(events: EventAccumulator) -> None:
     assert set(events.Tags()["images"]) == {"rolls/real", "rolls/samples"}
     assert [e.step for e in events.Images("rolls/real")] == [0]
-    ends = [e.step for e in events.TensorBoardScalars("val/distance")]
+    ends = [e.step for e in events.Scalars("val/distance")]
     pictures = events.Images("rolls/samples")
     assert [e.step for e in pictures] == ends  # the last epoch's once, though it is also the end
     assert len(ends) == 2
@@ -146,7 +147,7 @@ def test_histograms_are_of_the_notes(events: EventAccumulator, run: Path) -> Non
     assert len(real) == 5  # one test piece of 120 notes, 24 each
     checkpoint = load_checkpoint(run / "checkpoints" / "last.ckpt")
     model = restore_model(checkpoint, run)
-    samples = model.sample(n_pieces=8, n_notes=24, seed=0)
+    samples = model.sample(SampleRequest(8, 24, seed=0))
     for side, pieces in (("real", real), ("samples", samples)):
         pitch = np.concatenate([p.pitch for p in pieces])
         offset = np.concatenate([np.diff(p.onset) for p in pieces]) / 24
@@ -176,7 +177,7 @@ def test_the_report_of_a_run_is_one_page(run: Path) -> None:
     assert page.all("title") == [{}]
     figures = json.loads((run / "metrics.json").read_text())
     assert f"{figures['verdict']} the samples" in page.text
-    for words in ("Look and listen", "Measures", "Training", "Collapse", "Settings", "Repeat"):
+    for words in ("Samples", "Evaluation", "Training", "Collapse", "Settings", "Reproduce"):
         assert words in page.text
     for chart in ("Losses", "Scores", "Gradient norms", "Learning rates", "Entropies", "Pitches"):
         assert f" {chart} " in page.text
@@ -184,15 +185,15 @@ def test_the_report_of_a_run_is_one_page(run: Path) -> None:
     assert len(pictures) == 3 + 4
     assert len(page.all("audio")) == (7 if HAS_SOUND else 0)
     assert ("gan_music[audio]" in page.text) != HAS_SOUND
-    # what differs goes first, and everything is there
+    # the differences come first, then all settings
     everything = re.search(r"All \d+ settings", page.text)
     assert everything
     assert page.text.index("model.hidden_size 12 192") < everything.start()
     assert "data.jitter true" in page.text
     assert f"--config-dir {run} --config-name config" in page.text
-    families = figures["figures"].values()
-    assert len(page.all("details")) == len(families) + 1
-    assert sum(map(len, families)) < len(page.all("tr"))
+    groups = figures["figures"].values()
+    assert len(page.all("details")) == len(groups) + 1
+    assert sum(map(len, groups)) < len(page.all("tr"))
 
 
 @pytest.mark.skipif(not HAS_SOUND, reason="needs gan_music[audio]")
@@ -269,13 +270,13 @@ def test_a_run_that_was_cut_off(run: Path, tmp_path: Path, report: Report) -> No
     report("cut")
     page = checked_page((folder / "report.html").read_text())
     assert "unfinished" in page.text
-    assert "the last that were drawn while training" in page.text
-    # its process is gone, and never said so
+    assert "the last samples during training" in page.text
+    # its process ended without a final status
     (folder / "status.json").write_text(json.dumps(status_of_the_dead()))
     report("cut")
     assert "cut off" in checked_page((folder / "report.html").read_text()).text
     assert " Losses " in page.text
-    assert "Measures" not in page.text
+    assert "Evaluation" not in page.text
     assert len(page.all("img")) == 1 + 4
     assert len(page.all("audio")) == (2 if HAS_SOUND else 0)  # recordings in TensorBoard's files
     shutil.rmtree(folder / "tensorboard")
@@ -291,8 +292,8 @@ def test_a_run_is_not_lost_with_its_report(
     def fail(*_: object) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr(write, "write_report", fail)
-    write.leave_report([], tmp_path / "report.html")
+    monkeypatch.setattr(html, "write_report", fail)
+    html.write_report_or_warn([], tmp_path / "report.html")
     assert "no report was written (OSError: no room); try python -m gan_music.report" in caplog.text
 
 
@@ -348,7 +349,7 @@ def test_the_hparams_tab_has_settings_and_final_measures(run: Path) -> None:
     assert "final/val_distance" in shown
     assert shown <= set(events.Tags()["scalars"])
     figures = json.loads((run / "metrics.json").read_text())
-    (distance,) = events.TensorBoardScalars("final/val_distance")
+    (distance,) = events.Scalars("final/val_distance")
     assert distance.value == pytest.approx(figures["val_distance"])
 
 
@@ -357,7 +358,7 @@ def test_a_sweeps_page_ranks_its_jobs(sweep: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "report: sweep/report.html\n"
     page = checked_page((sweep / "report.html").read_text())
-    rows = re.findall(r'<tr class="place.*?</tr>', page.source, re.DOTALL)
+    rows = re.findall(r'<tr class="ranked.*?</tr>', page.source, re.DOTALL)
     texts = [" ".join(re.sub("<[^>]*>", " ", r).split()) for r in rows]
     assert len(texts) == 5
     assert texts[0].startswith("1 job 2 24 0.250 collapsed")
@@ -375,11 +376,11 @@ def test_a_sweeps_page_ranks_its_jobs(sweep: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "error: no run is named"),
-        (("nowhere",), "error: nowhere is no folder"),
-        (("empty",), "error: empty is no run's folder"),
-        (("damaged",), "metrics.json is no JSON"),
-        (("list",), "config.yaml holds no settings"),
+        ((), "error: no run is given"),
+        (("nowhere",), "error: nowhere is not a folder"),
+        (("empty",), "error: empty is not a run's folder"),
+        (("damaged",), "metrics.json is not JSON"),
+        (("list",), "config.yaml contains no settings"),
         (("--colour", "empty"), "--colour: see --help."),
         (("list", "--out", "empty"), "error: --out=empty is a folder"),
         (("fine", "--out", "fine/config.yaml/a.html"), "fine/config.yaml/a.html cannot be written"),

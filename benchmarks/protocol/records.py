@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from protocol.report import SHOWN, Report
 from protocol.runs import OUT, Run
 
@@ -24,19 +24,19 @@ def record(run: Run, folder: Path) -> None:
     """
     kept = folder / run.experiment / f"seed_{run.seed}"
     kept.mkdir(parents=True, exist_ok=True)
-    with replacing(kept / "metrics.json") as temporary:
+    with atomic_write(kept / "metrics.json") as temporary:
         shutil.copyfile(run.folder / "metrics.json", temporary)
     for name in MORE:
         path = run.folder / f"{name}.json"
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
             found[name] = {key: _shown(report) for key, report in found[name].items()}
-            with replacing(kept / path.name) as temporary:
+            with atomic_write(kept / path.name) as temporary:
                 temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     config = OmegaConf.load(run.folder / "config.yaml")
     config.data.root = ROOT
     settings = _placeless(OmegaConf.to_container(config), str(run.folder.parents[1]))
-    with replacing(kept / "config.yaml") as temporary:
+    with atomic_write(kept / "config.yaml") as temporary:
         temporary.write_text(OmegaConf.to_yaml(settings), encoding="utf-8")
 
 

@@ -24,19 +24,19 @@ SPLIT = ("query", "movement", "min_notes", "val_rate", "test_rate")
 AMOUNTS = ("window", "long_window", "max_pieces", "max_notes", "n_bootstrap", "n_neighbours")
 # title of a column, group and name of its figure, format of its numbers
 FIGURES = (
-    ("overlapped area", "likeness", "oa_mean", "{:.3f}"),
-    ("two-sample accuracy", "judge", "accuracy", "{:.3f}"),
-    ("of 256 notes", "judge", "accuracy_long", "{:.3f}"),
-    ("coverage", "quality", "coverage", "{:.3f}"),
-    ("precision", "quality", "precision", "{:.3f}"),
+    ("overlapped area", "mgeval", "oa_mean", "{:.3f}"),
+    ("two-sample accuracy", "c2st", "accuracy", "{:.3f}"),
+    ("of 256 notes", "c2st", "accuracy_long_window", "{:.3f}"),
+    ("coverage", "prdc", "coverage", "{:.3f}"),
+    ("precision", "prdc", "precision", "{:.3f}"),
     ("distinct pitch 4-grams", "diversity", "distinct_pitch_4grams", "{:.3f}"),
     ("longest copied run, 95 %", "originality", "longest_copied_run_95th", "{:.1f}"),
-    ("overlap of openings", "likeness", "oa_opening", "{:.3f}"),
-    ("overlap of endings", "likeness", "oa_ending", "{:.3f}"),
+    ("overlap of openings", "mgeval", "oa_opening", "{:.3f}"),
+    ("overlap of endings", "mgeval", "oa_ending", "{:.3f}"),
 )
 SWEPT = FIGURES[:5]
 REPETITION = tuple(
-    (f"after {n} bar{'s' if n > 1 else ''}", "structure", f"repetition_after_{n}_bars", "{:.3f}")
+    (f"after {n} bar{'s' if n > 1 else ''}", "structure", f"bar_self_similarity_lag_{n}", "{:.3f}")
     for n in (1, 2, 4, 8)
 )
 SHOWN = (*FIGURES, *REPETITION)
@@ -284,7 +284,7 @@ def draw(runs: Sequence[Finished], path: Path) -> None:
     for place, (experiment, ours) in enumerate(by_experiment(runs).items()):
         at = curves.get(experiment) or {math.nan: [r.report for r in ours]}
         points = [
-            [spread(generated(r, "quality", name) for r in reports).mean for reports in at.values()]
+            [spread(generated(r, "prdc", name) for r in reports).mean for reports in at.values()]
             for name in ("coverage", "precision")
         ]
         axis.plot(*points, marker="o", markersize=4, color=f"C{place}", label=experiment)
@@ -293,7 +293,7 @@ def draw(runs: Sequence[Finished], path: Path) -> None:
                 axis.annotate(
                     f"{temperature:g}", (x, y), (4, 4), textcoords="offset points", fontsize=7
                 )
-    real = [[spread(ceilings(runs, "quality", n)).mean] for n in ("coverage", "precision")]
+    real = [[spread(ceilings(runs, "prdc", n)).mean] for n in ("coverage", "precision")]
     axis.plot(*real, marker="*", markersize=12, linestyle="none", color="black", label=REAL)
     axis.set_xlim(-0.02, 1.02)
     axis.set_ylim(-0.02, 1.02)

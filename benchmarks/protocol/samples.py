@@ -18,10 +18,11 @@ from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.data.split import Split
-from gan_music.system.atomic_files import replacing
+from gan_music.metrics.evaluation import evaluate
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.training.factory import restore_model
-from gan_music.training.final_evaluation import draw, measure, measure_settings
+from gan_music.training.final_evaluation import draw, evaluation_settings
 from protocol.report import Report
 
 _SEED_STEP = 1000  # between the seeds of a run's sets of samples; seeds of runs are lower
@@ -85,16 +86,17 @@ class Samples:
             if key in kept:
                 continue
             kept[key] = self._report(self.config.seed + more, temperature)
-            with replacing(path) as temporary:
+            with atomic_write(path) as temporary:
                 text = json.dumps({"of": of, name: kept}, indent=2)
                 temporary.write_text(text + "\n", encoding="utf-8")
         return {key: kept[key] for key in asked}
 
     def _report(self, seed: int, temperature: float) -> Report:
-        pieces, _ = draw(self.model, self.config, seed, temperature=temperature)
+        pieces, _ = draw(self.model, self.config.samples, seed, temperature=temperature)
         if self.split is None:
             self.split = read_split(self.config, self.midi)
-        return measure(pieces, self.split, dataclasses.replace(self.config, seed=seed)).as_json()
+        settings = evaluation_settings(self.config.samples, seed)
+        return evaluate(pieces, self.split.test, self.split.train, settings).as_json()
 
     def _of(self) -> dict[str, Any]:
         """What identifies the figures: checkpoint, amounts and settings."""
@@ -105,7 +107,7 @@ class Samples:
             "checkpoint": hashlib.sha256(self.best.read_bytes()).hexdigest(),
             "n_pieces": amounts.n_pieces,
             "n_notes": amounts.n_notes,
-            "measure": dataclasses.asdict(measure_settings(self.config)),
+            "measure": dataclasses.asdict(evaluation_settings(amounts, self.config.seed)),
         }
 
     def _path(self, name: str) -> Path:

@@ -1,7 +1,7 @@
-"""Checkpoints on disk <-> their parts, checked: config, codec and weights, enough by itself.
+"""Checkpoint files <-> their parts, validated: settings, representation, weights.
 
-A run writes whole ones. One to share holds what sampling reads and no more: no optimizers, no
-discriminator, no weights that only training needs, no paths of the machine it was trained on.
+A run writes training checkpoints. An exported checkpoint holds only what sampling reads: no
+optimizer states, no weights that only training needs, no paths of the machine that trained it.
 """
 
 from __future__ import annotations
@@ -16,36 +16,43 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music import __version__
-from gan_music.checkpoints.migrations import SCHEMA_VERSION
-from gan_music.checkpoints.safe_unpickler import ArchiveError, Shape, read_shapes
+from gan_music.checkpoints.migrations import MIGRATED, SCHEMA_VERSION, migrate
+from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
 from gan_music.config.schema import TrainConfig
-from gan_music.config.validate import checked, plain
-from gan_music.system.atomic_files import replacing
+from gan_music.config.validate import checked, is_plain
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
+from gan_music.system.zip_sizes import ArchiveError
 
 # Bach's chorales: the checkpoint that comes with the package
 PRETRAINED = Path(__file__).parent.parent / "pretrained" / "chorales.ckpt"
 
-# schema -> the last commit that reads it; these checkpoints do not know who wrote them. None is
-# migrated: later networks have other weights, drawn before them or trained with them
+# schema -> the last commit that reads it. These checkpoints record no version, and they cannot be
+# migrated: the weights of the networks have changed.
 _LAST_READERS = {1: "5e532fd", 2: "002f6fc", 3: "002f6fc", 4: "4c953c8"}
 
-# of what Lightning remembers of the checkpoints that it wrote
+# keys of ModelCheckpoint's state that hold paths
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Settings, the codec's table, and the weights after ``epoch`` (from 0).
+    """The parts of a checkpoint.
 
-    ``sampler_only`` says that the weights are those that sampling reads, and nothing else;
-    ``version`` is that of the package that wrote it, None in the oldest ones; ``quotes`` is what is
-    not to be copied (:class:`~gan_music.decoding.copy_filter.Quotes`), if anything.
+    Attributes
+    ----------
+    config : the run's settings, nested.
+    representation : the state of the fitted representation.
+    state_dict : weights after ``epoch``, counted from 0.
+    sampler_only : whether it was exported and holds only what sampling reads.
+    version : of the package that wrote it; None in the oldest ones.
+    copy_filter : n-gram hashes of the training pieces
+        (:class:`~gan_music.decoding.copy_filter.CopyFilter`), if the run keeps them.
     """
 
     config: dict[str, Any]
-    codec: dict[str, Any]
+    representation: dict[str, Any]
     state_dict: dict[str, torch.Tensor]
     epoch: int
     sampler_only: bool = False
@@ -54,14 +61,14 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
-    """Read a checkpoint of ours; it is other people's file, so no code in it is ever run.
+    """Read a checkpoint, migrated to this version's schema, without running code from the file.
 
     Raises
     ------
     UserError
-        If it is not there, is not a checkpoint, is of another schema, has settings that are none,
-        or lacks what training needs where it is read ``to_train`` on. All of that is known before
-        a weight is read.
+        If the file is missing, is no checkpoint, has a schema that cannot be migrated or invalid
+        settings, or lacks what training needs although it is loaded ``to_train``. All of this is
+        known before a weight is read.
     """
     if not path.is_file():
         raise UserError(f"checkpoint {path} is no file: name a run's checkpoints/best.ckpt.")
@@ -70,57 +77,59 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         "checkpoints/best.ckpt or last.ckpt."
     )
     try:
-        content = read_shapes(path)
+        outline = read_shapes(path)
     except ArchiveError as error:
         raise damaged from error
-    _check(content, path)
+    content = _validated(outline, path)
     ours = content["gan_music"]
     sampler_only = bool(ours.get("sampler_only", False))
     if to_train and sampler_only:
         raise UserError(
-            f"checkpoint {path} was exported to be sampled from and cannot be trained on: name the "
-            "checkpoints/last.ckpt of the run it is from."
+            f"checkpoint {path} was exported for sampling and cannot be trained on: name the "
+            "checkpoints/last.ckpt of the run it comes from."
         )
     if to_train and not all(map(_is_a_checkpoint_of_a_run, _remembered_paths(content))):
         raise UserError(
             f"checkpoint {path} was edited, or is damaged: it has paths of checkpoints that no run "
-            "writes, and a run that went on from it would remove them; train again."
+            "writes, and a resumed run would delete them; train again."
         )
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever unpickling a stranger's bytes meets
+        loaded = migrate(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch raises whatever unpickling untrusted bytes meets
         raise damaged from error
     return Checkpoint(
         ours["config"],
-        ours["codec"],
+        ours["representation"],
         loaded["state_dict"],
         content["epoch"],
         sampler_only,
         ours.get("version"),
-        loaded["gan_music"].get("quotes"),
+        loaded["gan_music"].get("copy_filter"),
     )
 
 
-def _check(content: Any, path: Path) -> None:
-    """Refuse the outline of a file that is no checkpoint of this schema."""
-    ours = content.get("gan_music") if isinstance(content, dict) else None
-    if not isinstance(ours, dict) or not isinstance(content.get("state_dict"), dict):
+def _validated(outline: Any, path: Path) -> dict[str, Any]:
+    """The outline of a checkpoint in this version's schema."""
+    ours = outline.get("gan_music") if isinstance(outline, dict) else None
+    if not isinstance(ours, dict) or not isinstance(outline.get("state_dict"), dict):
         raise UserError(
             f"checkpoint {path} was not written by gan_music: name a run's checkpoints/best.ckpt."
         )
     schema = ours.get("schema")
-    if type(schema) is not int or schema != SCHEMA_VERSION:
+    if type(schema) is not int or schema not in (SCHEMA_VERSION, *MIGRATED):
         raise UserError(_of_another_schema(path, schema, ours.get("version")))
-    if not plain(ours.get("config")) or not plain(ours.get("codec")):
+    state = ours.get("representation" if schema == SCHEMA_VERSION else "codec")
+    if not is_plain(ours.get("config")) or not is_plain(state):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
         )
-    config: dict[str, Any] = ours["config"]
     try:
-        checked(TrainConfig, OmegaConf.create(config))
-    except UserError as error:
+        content = migrate(outline)
+        checked(TrainConfig, OmegaConf.create(content["gan_music"]["config"]))
+    except (UserError, LookupError, TypeError, AttributeError) as error:
+        reason = error if isinstance(error, UserError) else "they are incomplete"
         raise UserError(
-            f"checkpoint {path} has settings that are not this version's ({error}); it "
+            f"checkpoint {path} has settings that are not this version's ({reason}); it "
             f"{what_it_may_be(ours.get('version'))}."
         ) from error
     weights = content["state_dict"]
@@ -128,10 +137,11 @@ def _check(content: Any, path: Path) -> None:
         isinstance(k, str) and isinstance(v, Shape) for k, v in weights.items()
     ):
         raise UserError(f"checkpoint {path} has no weights to read; it is damaged: train again.")
+    return content
 
 
 def _remembered_paths(content: dict[str, Any]) -> list[Any]:
-    """Where the callbacks of the run have written: a run that goes on replaces these files."""
+    """Paths in the states of ModelCheckpoint: a resumed run overwrites or deletes these files."""
     callbacks = content.get("callbacks")
     states = list(callbacks.values()) if isinstance(callbacks, dict) else []
     writers = [s for s in states if isinstance(s, dict) and "best_model_path" in s]
@@ -152,13 +162,13 @@ def _is_version(version: Any) -> bool:
 
 
 def what_it_may_be(version: Any) -> str:
-    """Why a checkpoint of this schema does not fit, by what it says wrote it, and what to do.
+    """Why a checkpoint may not fit, judged by the version that it records, and what to do.
 
-    Before the first release settings and weights changed without a new schema, too.
+    Before the first release, settings and weights changed without a new schema.
     """
     if version == full_version():
         return "was edited, or is damaged: train again"
-    named = _is_version(version) and version != __version__  # which is that of many commits
+    named = _is_version(version) and version != __version__  # shared by many commits
     by = f"gan_music {version}" if named else "an earlier commit of gan_music 0.1"
     return f"was written by {by}, or was edited, or is damaged: use that version, or train again"
 
@@ -179,13 +189,13 @@ def _of_another_schema(path: Path, schema: Any, version: Any) -> str:
 def sampler_part(
     checkpoint: Checkpoint, sampled_from: tuple[str, ...], *, float16: bool = False
 ) -> Checkpoint:
-    """What sampling needs of a checkpoint, and what may be shared of its settings.
+    """The part of a checkpoint that sampling reads, without private paths.
 
     Parameters
     ----------
-    sampled_from : how the names of the weights that sampling reads begin
+    sampled_from : prefixes of the weights that sampling reads
         (:attr:`gan_music.models.base.MusicModel.sampled_from`).
-    float16 : keep real numbers in half precision: half the size, and not quite the same samples.
+    float16 : store weights in half precision: half the size, slightly different samples.
 
     Raises
     ------
@@ -209,7 +219,7 @@ def sampler_part(
 
 
 def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a :func:`sampler_part`, whole or not at all; the same one gives the same bytes."""
+    """Write a :func:`sampler_part` atomically; the same part gives the same bytes."""
     content: dict[str, Any] = {
         "epoch": checkpoint.epoch,
         "state_dict": checkpoint.state_dict,
@@ -218,12 +228,12 @@ def save_sampler(checkpoint: Checkpoint, path: Path) -> None:
             "version": full_version(),
             "sampler_only": True,
             "config": checkpoint.config,
-            "codec": checkpoint.codec,
+            "representation": checkpoint.representation,
         },
     }
     if checkpoint.copy_filter is not None:
-        content["gan_music"]["quotes"] = checkpoint.copy_filter
+        content["gan_music"]["copy_filter"] = checkpoint.copy_filter
     path.parent.mkdir(parents=True, exist_ok=True)
-    # into an open file, since torch writes a path's own name into what it saves
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    # given a path, torch would store the temporary file's name in the archive
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

@@ -1,6 +1,86 @@
-"""The schema of checkpoints, and how older ones are brought up to it."""
+"""The schema of checkpoints, and the migration of older ones to it.
+
+Schema 5 became schema 6 by renaming alone: settings (:mod:`gan_music.config.renamed`), entries
+beside the weights, and the module of style vectors. Settings and weights that were added while the
+schema was 5 get the value that leaves the function of the network as it was.
+"""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan_music.config.renamed import migrated
+
 # Raise it whenever an older checkpoint would no longer load, or mean the same.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
+MIGRATED = (5,)
+
+_ENTRIES = {"codec": "representation", "quotes": "copy_filter", "n_steps_back": "n_rollbacks"}
+_CALLBACKS = {"EpochLine": "EpochLog"}  # by class name
+_WEIGHTS = (
+    ("generator.outlines.", "generator.style_prior."),
+    ("module.outlines.", "module.style_prior."),
+)
+# of generators of events, added while the schema was 5; 0 turns each off
+_ADDED = {"recurrent_dropout": 0.0, "recall_span": 0}
+# lag alignment: further inputs of the LSTM, and further outputs of each head
+_N_ALIGNMENT_INPUTS, _N_ALIGNMENT_OUTPUTS = 60, 12
+
+
+def migrate(content: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's content, or its outline without tensors, in today's schema.
+
+    Content of today's schema, or of one that is not migrated, is returned as it is.
+    """
+    ours = content["gan_music"]
+    if ours.get("schema") not in MIGRATED:
+        return content
+    config = dict(ours["config"])
+    if config["model"].get("name") in ("sequence_gan", "likelihood", "attention_gan"):
+        config["model"] = _ADDED | config["model"]
+    replay = {"real": ours.get("windows"), "fake": ours.get("fakes")}
+    ours = {"n_rollbacks": 0} | {_ENTRIES.get(key, key): value for key, value in ours.items()}
+    ours |= {"schema": SCHEMA_VERSION, "config": migrated(config), "replay": replay}
+    weights = {_renamed(name): value for name, value in content["state_dict"].items()}
+    changed = {
+        "gan_music": ours,
+        "state_dict": _with_lag_alignment(weights, ours["config"]["model"]),
+    }
+    if "callbacks" in content:
+        states = content["callbacks"]
+        changed["callbacks"] = {_CALLBACKS.get(key, key): state for key, state in states.items()}
+    return content | changed
+
+
+def _renamed(name: str) -> str:
+    for old, new in _WEIGHTS:
+        name = name.replace(old, new)
+    return name
+
+
+def _with_lag_alignment(weights: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
+    """Weights of a generator without lag alignment, with zeros for what it adds."""
+    weights = dict(weights)
+    for prefix in ("generator.", "averaged.module."):
+        lstm, embed, start = (
+            weights.get(f"{prefix}{name}.weight{suffix}")
+            for name, suffix in (("lstm", "_ih_l0"), ("embed.0", ""), ("start", ""))
+        )
+        if not (model.get("lookback_span") and isinstance(lstm, Tensor)):
+            continue
+        assert embed is not None
+        assert start is not None
+        n_categories = sum(bool(re.fullmatch(rf"{prefix}embed\.\d+\.weight", k)) for k in weights)
+        n_embeddings = n_categories + (model["n_intervals"] > 0) + 1
+        if lstm.shape[1] != n_embeddings * embed.shape[1] + start.shape[1]:
+            continue
+        weights[f"{prefix}lstm.weight_ih_l0"] = F.pad(lstm, (0, _N_ALIGNMENT_INPUTS))
+        for i in range(n_categories):
+            for kind, padding in (("weight", (0, 0)), ("bias", ())):
+                name = f"{prefix}heads.out.{i}.{kind}"
+                weights[name] = F.pad(weights[name], (*padding, 0, _N_ALIGNMENT_OUTPUTS))
+    return weights

@@ -1,11 +1,11 @@
-"""What a file of torch's holds, told from its table alone: no code runs, no weight is read.
+"""The outline of a file that ``torch.save`` wrote: no code runs and no weight is read.
 
-torch saves a zip: ``data.pkl``, a pickle that says which tensors there are and what stands beside
-them, and a member of numbers for each. ``torch.load(weights_only=True)`` runs no code of it, but
-believes its sizes: a few bytes can ask for terabytes, or for more numbers than a member has. Here
-the pickle may name nothing but tensors, their kinds of numbers and an ordered dictionary, and
-tensors are known by their shapes, each held against the bytes that are there. What passes takes no
-more memory than the file has bytes.
+Such a file is a zip of ``data.pkl``, a pickle of the plain values and the tensors' shapes, and a
+member with the numbers of each tensor. ``torch.load(weights_only=True)`` runs no code, but it
+trusts the sizes in the pickle: a few bytes can request terabytes, or more numbers than a member
+holds. This unpickler accepts only tensors, their dtypes and ``OrderedDict``, represents each tensor
+by its shape, and checks the shape against the member's bytes. A file that passes takes no more
+memory than it has bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from gan_music.system.zip_sizes import ArchiveError, member_sizes
 
 _BYTES = {
     "FloatStorage": 4,
@@ -34,12 +36,8 @@ _BYTES = {
 _REFERENCES = {"PUT", "BINPUT", "LONG_BINPUT"}
 
 
-class ArchiveError(ValueError):
-    """A file is not one of torch's, or not what torch writes of plain values and tensors."""
-
-
 class Shape(NamedTuple):
-    """What is known of a tensor before it is read."""
+    """The shape and the storage type of a tensor that is not read."""
 
     size: tuple[int, ...]
     storage: str
@@ -67,27 +65,10 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Numbers:
         kind, storage, key, _, count = pid
         if kind != "storage" or storage not in _BYTES or type(count) is not int:
-            raise ArchiveError("a tensor is of no kind that is known")
+            raise ArchiveError("a tensor has an unknown dtype")
         if count < 0 or count * _BYTES[storage] != self.members[f"data/{key}"]:
-            raise ArchiveError(f"tensor {key} has not the bytes that it says")
+            raise ArchiveError(f"tensor {key} claims other bytes than its member has")
         return _Numbers(storage, count)
-
-
-def stored(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, int]:
-    """The bytes of each member of a zip of ``n_bytes``.
-
-    Raises
-    ------
-    ArchiveError
-        If one is compressed or is there twice, or they are more than the file has.
-    """
-    infos = archive.infolist()
-    sizes = {i.filename: i.file_size for i in infos}
-    if any(i.compress_type != zipfile.ZIP_STORED for i in infos):
-        raise ArchiveError("a member is compressed")
-    if len(sizes) < len(infos) or sum(sizes.values()) > n_bytes:
-        raise ArchiveError("its members have more bytes than the file")
-    return sizes
 
 
 def read_shapes(path: Path) -> Any:
@@ -96,11 +77,11 @@ def read_shapes(path: Path) -> Any:
     Raises
     ------
     ArchiveError
-        If it is nothing that ``torch.load`` should be given.
+        If ``torch.load`` should not be given the file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = stored(archive, path.stat().st_size)
+            sizes = member_sizes(archive, path.stat().st_size)
             (folder,) = {name.split("/")[0] for name in sizes}
             data = archive.read(f"{folder}/data.pkl")
         members = {name.removeprefix(f"{folder}/"): size for name, size in sizes.items()}
@@ -108,7 +89,7 @@ def read_shapes(path: Path) -> Any:
         return _Reader(data, members).load()
     except ArchiveError:
         raise
-    except Exception as error:  # whatever zipfile and pickle meet in a stranger's bytes
+    except Exception as error:  # zipfile and pickle raise anything on untrusted bytes
         raise ArchiveError(f"{type(error).__name__}: {error}") from error
 
 
@@ -125,7 +106,7 @@ def _shape(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Shape:
 
 
 def _check_references(data: bytes) -> None:
-    """Python's unpickler makes room for as many references as the highest number says."""
+    """Refuse reference numbers for which Python's unpickler would allocate a huge memo."""
     for count, (op, argument, _) in enumerate(pickletools.genops(data)):
         if op.name in _REFERENCES and (argument or 0) > count:
             raise ArchiveError("a reference has a number that is too high")

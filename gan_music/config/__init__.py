@@ -1,1 +1,1 @@
-"""Settings: their schema, their validation, and config files that are not trusted."""
+"""Settings: their classes, their validation, the sentences for errors in them."""

@@ -1,4 +1,4 @@
-"""How the running command was called: its overrides, its folder, the paths it was given."""
+"""How the running command was called: its overrides, its folder, the paths in its settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 
 
 def user_path(path: str | None) -> Path | None:
-    """A path that a user gave, relative to the folder the command was called from."""
+    """A path from the settings, relative to the folder that the command was called from."""
     if path is None:
         return None
     base = cwd() if HydraConfig.initialized() else os.getcwd()
@@ -18,16 +18,16 @@ def user_path(path: str | None) -> Path | None:
 
 
 def cwd() -> str:
-    """The folder that the command of the running job was called from."""
+    """The folder that the command was called from."""
     return str(HydraConfig.get().runtime.cwd)
-
-
-def call() -> dict[str, Any]:
-    """How the running job was called, for its status."""
-    return {"overrides": overrides(), "cwd": cwd()}
 
 
 def overrides() -> list[str]:
     """The overrides on the command line of the running job."""
     values: Any = HydraConfig.get().overrides.task
     return [str(v) for v in values]
+
+
+def call() -> dict[str, Any]:
+    """The overrides and the folder, for the status file of a run."""
+    return {"overrides": overrides(), "cwd": cwd()}

@@ -1,16 +1,14 @@
-"""A composed config, held against the schema. Light to import: no torch, no music21.
+"""A composed config -> settings, or one sentence. Light to import: no torch, no music21.
 
-The values are in ``conf/``; Hydra composes them, and :func:`checked` holds the result against the
-schema, so that a key nobody reads, a wrong type or a value out of range is refused in one sentence.
+Hydra composes the values in ``conf/``; :func:`checked` validates the result by the classes of
+:mod:`gan_music.config.schema` and translates pydantic's errors into ours.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
 import typing
-from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +19,14 @@ from omegaconf.errors import (
     InterpolationResolutionError,
     MissingMandatoryValue,
 )
+from pydantic import ValidationError
 
-from gan_music.config.schema import MODELS, TrainConfig
+from gan_music.config.schema import REGISTRIES, TrainConfig
 from gan_music.system.errors import UserError
 
 
 def conf_dir() -> Path:
-    """Where the configuration lives: beside the package in a clone, inside it once installed."""
+    """The folder ``conf``: beside the package in a clone, inside it once installed."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
@@ -39,19 +38,19 @@ T = TypeVar("T")
 def compose_run(*overrides: str) -> TrainConfig:
     """The settings of ``python -m gan_music.train OVERRIDES``, for use from Python.
 
-    A name other than ``python`` for the run is an override, ``name=...``.
+    The run is called ``python`` unless an override ``name=...`` says otherwise.
     """
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return checked(TrainConfig, compose("train", ["name=python", *overrides]))
 
 
 def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
-    """The composed config as an instance of its schema; its keys are named after ``prefix``.
+    """The composed config as an instance of its schema; ``prefix`` precedes its keys in errors.
 
     Raises
     ------
     UserError
-        Naming the key, what is wrong with it, and what would do.
+        Naming the first invalid key, its value, and what to do.
     """
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -60,12 +59,14 @@ def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
     except (InterpolationResolutionError, ConfigKeyError) as error:
         raise UserError(f"{error.full_key} cannot be resolved: {first_line(error)}.") from error
     assert isinstance(values, dict)
-    return _instance(schema, {str(k): v for k, v in values.items()}, prefix)
+    return _instance(schema, values, prefix)
 
 
-def plain(values: Any) -> bool:
-    """Whether this is a dictionary of plain values that mean themselves: from a stranger's file,
-    nothing that OmegaConf would look up (``${...}``), and no more than settings have.
+def is_plain(values: Any) -> bool:
+    """Whether the content of an untrusted file is a dictionary of plain values.
+
+    Plain values hold nothing that OmegaConf would resolve (``${...}``), and are neither deeper nor
+    more than any settings.
     """
     found, left = 0, [(values, 0)]
     while left and found < 100_000:
@@ -87,40 +88,48 @@ def plain(values: Any) -> bool:
 
 
 def known_keys(schema: type, prefix: str = "") -> list[str]:
-    """All keys of a schema, dotted; a model's are those of every model."""
+    """All keys of a schema, dotted; of a group with a registry, those of every entry."""
     keys = []
-    for f in dataclasses.fields(schema):
-        name = prefix + f.name
-        keys.append(name)
-        nested = _types(schema)[f.name]
-        if name == "model":
-            for model in MODELS.values():
-                keys += known_keys(model.settings, "model.")
-        elif dataclasses.is_dataclass(nested):
-            keys += known_keys(typing.cast(type, nested), name + ".")
+    for name, hint in typing.get_type_hints(schema).items():
+        keys.append(prefix + name)
+        nested = [entry.settings for entry in REGISTRIES.get(name, {}).values()]
+        if dataclasses.is_dataclass(hint):
+            nested.append(typing.cast(type, hint))
+        for group in nested:
+            keys += known_keys(group, f"{prefix}{name}.")
     return keys
 
 
 def unknown_key(schema: type, key: str) -> UserError:
-    """The sentence for a key that does not exist, with the nearest that does."""
+    """The sentence for a key that does not exist, with the most similar one that does.
+
+    Only the last parts of keys are compared, since many keys share a prefix.
+    """
     keys = known_keys(schema)
     if key in keys:
-        return UserError(f"the key {key} is another model's: --cfg job shows all of this one's.")
+        group = key.partition(".")[0]
+        return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
     if key == "experiment":
         return UserError("the experiment's file must begin with the line '# @package _global_'.")
-    last = key.rsplit(".", 1)[-1]
-    by_last = [k for k in keys if k.rsplit(".", 1)[-1] == last and k != key]
-    near = by_last or difflib.get_close_matches(key, keys, 1, 0.6)
-    hint = f"did you mean {near[0]}?" if near else "see --help, or --cfg job for all keys."
+    group, _, last = key.rpartition(".")
+    by_last: dict[str, list[str]] = {}
+    for known in keys:
+        by_last.setdefault(known.rpartition(".")[2], []).append(known)
+    similar = difflib.get_close_matches(last, by_last, 1, 0.6)
+    hint = "see --help, or --cfg job for all keys."
+    if similar:
+        found = by_last[similar[0]]
+        same_group = f"{group}.{similar[0]}"
+        hint = f"did you mean {same_group if same_group in found else found[0]}?"
     return UserError(f"the key {key} does not exist: {hint}")
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted keys; lists stay lists."""
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted keys and values; lists are kept."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        found |= flat(value, name + ".") if isinstance(value, dict) else {name: value}
+        found |= flatten(value, name + ".") if isinstance(value, dict) else {name: value}
     return found
 
 
@@ -129,74 +138,73 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def _instance(schema: type[T], values: dict[str, Any], prefix: str) -> T:
-    fields = {f.name: f for f in dataclasses.fields(schema)}  # type: ignore[arg-type]
-    hints = _types(schema)
+def _instance(schema: type[T], given: dict[Any, Any], prefix: str) -> T:
+    known = typing.get_type_hints(schema)
+    values = {str(key): value for key, value in given.items()}
     for key in values:
-        if key not in fields:
-            if "." in key:  # only a file can have it so
+        if key not in known:
+            if "." in key:  # only a config file can have such a key
                 nested = key.replace(".", ": {") + ": ..." + "}" * key.count(".")
                 raise UserError(f"{prefix}{key} is a key with a dot in it: write {nested}.")
-            raise unknown_key(TrainConfig if prefix else schema, prefix + str(key))
-    arguments: dict[str, Any] = {}
-    for name, f in fields.items():
-        key = prefix + name
-        if name not in values:
-            if f.default is MISSING and f.default_factory is MISSING:
-                raise UserError(f"{key} has no value: give one, {key}=...")
-            continue
-        value = values[name]
-        if name == "model":
-            arguments[name] = _model(value)
-        elif dataclasses.is_dataclass(hints[name]):
-            if not isinstance(value, dict):
-                raise UserError(f"{key}={value} is a single value, but {key} is a group of keys.")
-            arguments[name] = _instance(typing.cast(type, hints[name]), value, key + ".")
-        else:
-            arguments[name] = _value(hints[name], value, key, f.metadata)
-    return schema(**arguments)
+            raise unknown_key(TrainConfig if prefix else schema, prefix + key)
+    groups = {
+        name: _group(group, value, prefix + name)
+        for name, value in values.items()
+        if (group := _schema_of(name, known[name], value))
+    }
+    try:
+        return schema(**values | groups)
+    except ValidationError as error:
+        raise UserError(_sentence(error, prefix)) from error
 
 
-def _model(value: Any) -> Any:
-    name = value.get("name") if isinstance(value, dict) else value
-    if not isinstance(value, dict) or not isinstance(name, str) or name not in MODELS:
-        raise UserError(f"model.name={name} is no model: choose one of {', '.join(MODELS)}.")
-    return _instance(MODELS[name].settings, value, "model.")
+def _schema_of(name: str, hint: Any, value: Any) -> type | None:
+    """The settings class of a group of keys; None for a single value."""
+    if name not in REGISTRIES:
+        return typing.cast(type, hint) if dataclasses.is_dataclass(hint) else None
+    registry = REGISTRIES[name]
+    chosen = value.get("name") if isinstance(value, dict) else value
+    if not isinstance(value, dict) or not isinstance(chosen, str) or chosen not in registry:
+        raise UserError(f"{name}.name={chosen} is no {name}: choose one of {', '.join(registry)}.")
+    return registry[chosen].settings
 
 
-def _value(hint: Any, value: Any, key: str, bounds: typing.Mapping[str, Any]) -> Any:
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if value is None and type(None) in kinds:
-        return None
-    kinds = tuple(k for k in kinds if k is not type(None))
-    lists = [k for k in kinds if typing.get_origin(k) is list]
-    one = [k for k in kinds if k not in lists]
-    kind = lists[0] if lists and (isinstance(value, list) or not one) else one[0]
-    if typing.get_origin(kind) is list:
-        if not isinstance(value, list):
-            raise UserError(f"{key}={value} must be a list, as in {key}=[0.5,0.99].")
-        if bounds.get("pair") and len(value) != 2:
-            raise UserError(f"{key}={value} must be two numbers, as in {key}=[0.5,0.99].")
-        (item,) = typing.get_args(kind)
-        return [_value(item, v, key, bounds) for v in value]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # a folder called 2024, say
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        raise UserError(f"{key}={value} must be {words[kind]}{' or a list' if lists else ''}.")
-    if kind in (int, float):
-        low, high = bounds.get("low"), bounds.get("high")
-        if low is not None and high is not None and not low <= value <= high:  # nor is NaN
-            raise UserError(f"{key}={value} must be from {low} to {high}.")
-    choices = bounds.get("choices")
-    if choices and value not in choices:
-        raise UserError(
-            f"{key}={value} does not exist: choose one of {', '.join(map(str, choices))}."
-        )
-    return value
+def _group(schema: type, value: Any, key: str) -> Any:
+    if not isinstance(value, dict):
+        raise UserError(f"{key}={value} is a single value, but {key} is a group of keys.")
+    return _instance(schema, value, key + ".")
 
 
-def _types(schema: type) -> dict[str, Any]:
-    return typing.get_type_hints(schema)
+# pydantic's type of error -> what is wrong and what to do; {...} is from its context
+_SENTENCES = {
+    "missing": "has no value: give one, {key}=...",
+    "int_type": "must be a whole number.",
+    "float_type": "must be a number.",
+    "finite_number": "must be a finite number.",
+    "bool_type": "must be true or false.",
+    "string_type": "must be a text.",
+    "list_type": "must be a list, as in {key}=[0.5,0.99].",
+    "too_short": "must have {min_length} values, as in {key}=[0.5,0.99].",
+    "too_long": "must have {max_length} values, as in {key}=[0.5,0.99].",
+    "greater_than_equal": "must be at least {ge:.10g}.",
+    "less_than_equal": "must be at most {le:.10g}.",
+    "literal_error": "does not exist: choose one of {expected}.",
+    "value_error": "{error}.",
+}
+
+
+def _sentence(error: ValidationError, prefix: str) -> str:
+    """The sentence for the first invalid key."""
+    errors = error.errors(include_url=False)
+    errors = [e for e in errors if e["loc"][0] == errors[0]["loc"][0]]
+    # of a union of a value and a list, the errors of the list come last
+    found = errors[-1] if isinstance(errors[0]["input"], list) else errors[0]
+    key = f"{prefix}{found['loc'][0]}"
+    words = _SENTENCES.get(found["type"], "is refused: {msg}.")
+    if len(errors) > 1 and errors[-1]["type"] == "list_type":
+        words = f"{words[:-1]} or a list."
+    context = {"key": key, "msg": found["msg"]} | found.get("ctx", {})
+    if "expected" in context:
+        context["expected"] = context["expected"].replace("'", "").replace(" or ", ", ")
+    value = "" if found["type"] == "missing" else f"={found['input']}"
+    return f"{key}{value} {words.format(**context)}"

@@ -1,10 +1,10 @@
-"""Notes on disk: one .npz of plain arrays for each file that was read, or was refused.
+"""The cache of extracted notes: one .npz of plain arrays for each file, read or refused.
 
 An entry's key is a hash of the file's bytes, its kind, the grid, the reader with its library's
-version, and the extractor's version, so a changed file, setting or program never meets an old
-entry. Entries are written to a temporary file and renamed: jobs that share the cache see whole
-entries or none, whatever kills whom. An entry that does not read back in full (its checksums are
-zip's) counts as missing. Nothing in it is a pickle.
+version, and the extractor's version, so that any change leads to a new entry. Entries are written
+to a temporary file and renamed: processes that share the cache see complete entries or none, even
+if a writer is killed. An entry that cannot be read back in full (zip has checksums) counts as
+missing. Pickles are not loaded.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.checkpoints.safe_unpickler import stored
 from gan_music.io.read import resolve
 from gan_music.music.piece import Piece, Rounding
-from gan_music.system.atomic_files import remove_leftovers, replacing
+from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
+from gan_music.system.zip_sizes import member_sizes
 
-# Raise it whenever the same bytes would be read as other notes.
+# Increase it whenever the same bytes would be read as other notes.
 EXTRACTOR_VERSION = 3
 
-EVENTS = "events"  # the folder in it for what is encoded of packs
+ENCODED = "encoded"  # the folder in the cache for the encoded rows of packs
 
 
 def default_cache_dir() -> Path:
@@ -37,7 +37,7 @@ def default_cache_dir() -> Path:
 
 
 class NoteCache:
-    """Pieces by key, below a folder that is made when the first is stored."""
+    """Pieces by key, in a folder that is created when the first is stored."""
 
     def __init__(self, root: Path, grid: int, reader: str = "auto") -> None:
         self.root = root
@@ -45,7 +45,7 @@ class NoteCache:
         self.reader = reader
 
     def key(self, path: Path) -> str:
-        """The key of a file as it is now."""
+        """The key of a file's present content."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         reader = resolve(self.reader, path)
@@ -53,27 +53,28 @@ class NoteCache:
         return digest.hexdigest()
 
     def __contains__(self, key: str) -> bool:
-        """Whether something is stored under a key, damaged or not."""
+        """Whether there is an entry for a key, damaged or not."""
         return self._path(key).exists()
 
     def load(self, key: str, name: str) -> list[Piece] | str | None:
-        """What is stored under a key: pieces, called ``name``; the reason why there are none; or
-        None where nothing is stored, or it is damaged.
+        """The pieces of a key, named ``name``, or the reason for refusing the file.
+
+        None without an entry, or if it is damaged.
         """
         try:
             path = self._path(key)
             with zipfile.ZipFile(path) as archive:
-                stored(archive, path.stat().st_size)  # so that it takes no more than it has
-            # opened here: numpy leaves a damaged archive open
+                member_sizes(archive, path.stat().st_size)
+            # numpy would leave a damaged archive open
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
                     return str(entry["reason"])
                 return self._pieces(entry["notes"], entry["pieces"], entry["meters"], name)
-        except Exception:  # not there, or whatever a damaged archive makes zipfile and numpy raise
+        except Exception:  # no such file, or whatever zipfile and numpy raise for a damaged one
             return None
 
     def store(self, key: str, content: Sequence[Piece] | str) -> None:
-        """Keep the pieces of a file, or the reason why it has none.
+        """Store the pieces of a file, or the reason for refusing it.
 
         Raises
         ------
@@ -88,28 +89,28 @@ class NoteCache:
             key,
             # [4, N]; onsets and durations are bounded by the readers
             notes=np.concatenate(notes, 1).astype(np.uint32),
-            # a row a piece: how many notes and meters, tempo, rounding
+            # a row a piece: the numbers of notes and of meters, tempo, rounding
             pieces=np.array([(len(p), len(p.meters), p.tempo, *p.rounding) for p in content]),
             meters=np.concatenate([p.meters for p in content]),
         )
 
-    def remove_leftovers(self) -> None:
-        """Remove what writers that were killed had not finished; those that live go on."""
+    def remove_temporaries(self) -> None:
+        """Remove the temporary files of killed writers; running writers keep theirs."""
         for folder in self.root.glob("[0-9a-f][0-9a-f]"):
-            remove_leftovers(folder, "*.npz")
+            remove_temporaries(folder, "*.npz")
 
     def size(self) -> tuple[int, int]:
-        """How many entries there are, of all settings and versions, and their bytes."""
+        """The number of entries, of all settings and versions, and their bytes."""
         sizes = [path.stat().st_size for path in self._entries()]
         return len(sizes), sum(sizes)
 
     def clear(self) -> None:
-        """Remove all entries, of all settings and versions, and nothing else that lies there.
+        """Remove all entries, of all settings and versions, and no other file.
 
         Raises
         ------
         UserError
-            If one cannot be removed.
+            If an entry cannot be removed.
         """
         try:
             for path in self._entries():
@@ -151,7 +152,7 @@ class NoteCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub has a keyword there
         except OSError as error:
             raise UserError(
@@ -163,8 +164,8 @@ class NoteCache:
         return self.root / key[:2] / f"{key}.npz"
 
     def _entries(self) -> Iterator[Path]:
-        """Entries, events of packs, and what a writer that was killed left of one."""
-        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (EVENTS, "npy")):
+        """Entries, encoded packs, and temporary files of both."""
+        for folder, suffix in (("[0-9a-f][0-9a-f]", "npz"), (ENCODED, "npy")):
             yield from self.root.glob(f"{folder}/*.{suffix}")
             yield from self.root.glob(f"{folder}/.*.{suffix}.*.tmp")
 

@@ -10,61 +10,52 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gan_music.data.cache import EVENTS, NoteCache, default_cache_dir
-from gan_music.data.datasets import (
-    Batches,
-    Item,
-    NoteDataset,
-    ToneDataset,
-    WindowDataset,
-    WindowSampler,
-)
+from gan_music.data.batch import Batch
+from gan_music.data.cache import ENCODED, NoteCache, default_cache_dir
+from gan_music.data.datasets import MusicDataset
 from gan_music.data.extract import Extraction, extract_root
 from gan_music.data.pack import tempos
-from gan_music.data.split import Split, few, split_pieces
+from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
+from gan_music.data.split import Split, split_pieces, subsample, work_of
 from gan_music.music.piece import Piece
-from gan_music.representations.note_events import NoteEvents
-from gan_music.representations.note_quadruples import NoteQuadruples
-from gan_music.representations.note_triples import NoteTriples
+from gan_music.representations.base import Representation
+from gan_music.representations.windows import WindowSpec
 from gan_music.system.errors import UserError
 
-Codec = NoteEvents | NoteQuadruples | NoteTriples
-Items = NoteDataset | ToneDataset | WindowDataset
 log = logging.getLogger(__name__)
 
-_ENOUGH = 2**18  # windows that anything is fitted to beforehand
+_MAX_UNAUGMENTED = 2**18  # windows
 
 
 class MusicDataModule(LightningDataModule):
-    """Windows of events or of tones, or single notes, from a folder or from music21's corpus.
+    """Batches of windows, from a folder of music, a pack or music21's corpus.
 
-    ``prepare_data`` fills the cache; ``setup`` reads it, splits by piece and cuts windows.
+    ``prepare_data`` fills the cache; ``setup`` reads it, splits by piece, fits the representation
+    to the training pieces and cuts windows.
 
     Parameters
     ----------
-    codec : what notes become. Events come in windows, int64 ``[B, T, C + 2]``; quadruples too,
-        float ``[B, T, 4]``; triples one by one, float ``[B, 3]``. Its grid is the one that files
-        are read on; how training pieces begin, or how their values are spread, is fitted into it.
+    representation : what a batch holds; files are read on its grid.
     root : a folder to read recursively, or a pack; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
-    window, stride : notes in a window, and notes from one window's start to the next one's.
-    timeout_s, memory_mb : what reading one file may take.
+    window, stride : notes in a window, and from the start of one window to that of the next.
+    timeout_s, memory_mb : limits for reading one file.
     transpose, time_scales : training windows are transposed by up to so many semitones, and their
-        times multiplied by one of these powers of two, drawn anew each epoch.
-    jitter : training windows begin up to half a stride earlier or later, drawn anew each epoch.
+        times multiplied by one of these powers of two, drawn each epoch.
+    jitter : training windows are shifted by up to half a stride, drawn each epoch.
     short : ``pad`` or ``refuse`` pieces that are shorter than a window.
-    movement : what of a file's name tells a movement from its work; see ``work_of``.
-    max_held_out : pieces of the validation and of the test split that are looked at.
-    on_device : whether training windows are kept, and cut, on the device that trains; None: where
-        that is a GPU and they take no more than half of its free memory.
+    movement : a regular expression for what tells a movement from its work in a file's name; see
+        ``work_of``.
+    max_held_out : the largest number of validation, and of test pieces.
+    on_device : whether training windows are kept, and cut, on the device that trains; None: if that
+        is a GPU and they take at most half of its free memory.
     """
 
     def __init__(
         self,
-        codec: Codec,
+        representation: Representation,
         *,
         root: Path | None,
         query: str | list[str],
@@ -90,8 +81,8 @@ class MusicDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.root, self.query = root, query
-        self.cache = NoteCache(cache_dir or default_cache_dir(), codec.grid, reader)
-        self.codec = codec
+        self.cache = NoteCache(cache_dir or default_cache_dir(), representation.grid, reader)
+        self.representation = representation
         self.window, self.stride, self.batch_size = window, stride, batch_size
         self.val_rate, self.test_rate = val_rate, test_rate
         self.transpose, self.time_scales, self.pad_short = transpose, time_scales, short == "pad"
@@ -107,13 +98,11 @@ class MusicDataModule(LightningDataModule):
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
 
-    def extract(self, pack: Path | None = None) -> Extraction:
-        """Read all sources, through the cache, and into a pack where one is named."""
+    def _extract(self) -> Extraction:
         return extract_root(
             self.root,
             self.query,
             self.cache,
-            pack=pack,
             min_notes=self.min_notes,
             n_workers=self.n_workers,
             timeout_s=self.timeout_s,
@@ -121,48 +110,45 @@ class MusicDataModule(LightningDataModule):
         )
 
     def prepare_data(self) -> None:
-        # kept only to spare this process a second look; other processes find the cache filled
-        self.extraction = self.extract()
+        # only this process keeps it; the others read the cache in ``setup``
+        self.extraction = self._extract()
 
     def setup(self, stage: str | None = None) -> None:
         if self.pieces is not None:
             return
         if self.extraction is None:
-            self.extraction = self.extract()
+            self.extraction = self._extract()
         pieces = split_pieces(
             self.extraction.pieces,
             val_rate=self.val_rate,
             test_rate=self.test_rate,
             movement=self.movement,
         )
-        pieces = Split(pieces.train, *(few(side, self.max_held_out) for side in pieces[1:]))
-        if isinstance(self.codec, NoteEvents):
-            self.codec.fit_starts(pieces.train)
-        elif isinstance(self.codec, NoteQuadruples):
-            self.codec.fit(pieces.train)
-        self.train_items = self._items(pieces.train, self.stride, self.time_scales)
-        self.val_items = self._items(pieces.val, self.window, (1.0,))
-        for side, items in (("train", self.train_items), ("val", self.val_items)):
-            if not len(items):
-                pads = isinstance(self.codec, NoteEvents)
+        pieces = Split(pieces.train, *(subsample(p, self.max_held_out) for p in pieces[1:]))
+        self.representation.fit(pieces.train)
+        self.train_set = self._dataset(pieces.train, self.stride, self.time_scales)
+        self.val_set = self._dataset(pieces.val, self.window, (1.0,))
+        for split, dataset in (("train", self.train_set), ("val", self.val_set)):
+            if not len(dataset):
+                hint = ", or data.short=pad" if self.representation.can_pad else ""
                 raise UserError(
-                    f"no piece of the {side} split has data.window={self.window} notes: "
-                    f"choose a smaller window{', or data.short=pad' if pads else ''}."
+                    f"no piece of the {split} split has data.window={self.window} notes: "
+                    f"choose a smaller window{hint}."
                 )
         self.pieces = pieces
         log.info(
             "split by piece: %d train, %d val, %d test; %s",
             *map(len, pieces),
-            self.train_items.describe(),
+            self.train_set.describe(),
         )
 
-    def train_dataloader(self) -> DataLoader[Tensor]:
+    def train_dataloader(self) -> DataLoader[Batch]:
         sampler = WindowSampler(
-            len(self.train_items),
+            len(self.train_set),
             seed=self.seed,
             transpose=self.transpose,
             n_scales=len(self.time_scales),
-            jitter=self.stride // 2 if self.jitter else 0,
+            jitter=self.train_set.windows.spec.stride // 2 if self.jitter else 0,
         )
         process, n_processes = 0, 1
         if self.trainer is not None:
@@ -174,98 +160,91 @@ class MusicDataModule(LightningDataModule):
             )
         device = self._device()
         if device is not None:
-            assert isinstance(self.train_items, WindowDataset)
-            self.train_items.to(device)
+            self.train_set.to(device)
         return self._loader(
-            self.train_items,
-            Batches(
+            self.train_set,
+            DistributedBatchSampler(
                 sampler, self.batch_size, process=process, n_processes=n_processes, device=device
             ),
         )
 
     def _device(self) -> torch.device | None:
-        """Where training windows are to be kept, if not in this machine's memory."""
-        if self.trainer is None or not isinstance(self.train_items, WindowDataset):
+        """Where to keep training windows, or None for the CPU's memory."""
+        if self.trainer is None:
             return None
         device = self.trainer.strategy.root_device
         if self.on_device is not None:
             return device if self.on_device else None
         if device.type != "cuda":
             return None
-        return (
-            device if 2 * self.train_items.n_bytes <= torch.cuda.mem_get_info(device)[0] else None
-        )
+        fits = 2 * self.train_set.n_bytes <= torch.cuda.mem_get_info(device)[0]
+        return device if fits else None
 
-    def plain_training_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every training window once, or as many evenly spread ones as are enough, as they are, and
-        the numbers of the pieces that they are of: for what is fitted beforehand.
+    def unaugmented_batches(self) -> Iterator[Batch]:
+        """The training windows in order, or 262,144 of them evenly spread, at the time scale
+        nearest to 1: what a model may be fitted to before training.
         """
-        assert isinstance(self.train_items, WindowDataset)
-        # the time scale that is nearest to none
         scale = int(np.argmin(np.abs(np.log(self.time_scales))))
-        every = -(-len(self.train_items) // _ENOUGH)
-        items = [Item(i, scale=scale) for i in range(0, len(self.train_items), every)]
-        for first in range(0, len(items), self.batch_size):
-            some = items[first : first + self.batch_size]
-            numbers = torch.tensor([item.window for item in some])
-            yield self.train_items.__getitems__(some), self.train_items.cuts.piece(numbers)
+        windows = range(0, len(self.train_set), -(-len(self.train_set) // _MAX_UNAUGMENTED))
+        for first in range(0, len(windows), self.batch_size):
+            some = windows[first : first + self.batch_size]
+            yield self.train_set.unaugmented(some, scale=scale)
 
-    def val_dataloader(self) -> DataLoader[Tensor]:
-        # all of it in each process: so they agree, and none waits for another
-        sampler = WindowSampler(len(self.val_items), seed=0)
-        return self._loader(self.val_items, Batches(sampler, self.batch_size))
+    def val_dataloader(self) -> DataLoader[Batch]:
+        # every process validates on all windows, so that all agree on the result
+        sampler = WindowSampler(len(self.val_set), seed=0)
+        return self._loader(self.val_set, DistributedBatchSampler(sampler, self.batch_size))
+
+    def works(self, pieces: Sequence[Piece]) -> list[str]:
+        """The work that each piece is a movement of."""
+        return [work_of(p.name, self.movement) for p in pieces]
+
+    @property
+    def has_padding(self) -> bool:
+        """Whether training batches may hold padding."""
+        return self.train_set.windows.has_padding
 
     @property
     def median_tempo(self) -> float:
-        """The tempo of what is written after the training pieces, in quarters a minute."""
+        """Of the training pieces, in quarter notes a minute; samples are written at it."""
         assert self.pieces is not None
         return float(torch.tensor(tempos(self.pieces.train), dtype=torch.float32).median())
 
     @property
     def unit(self) -> str:
-        """What a batch is a number of."""
-        return "notes" if isinstance(self.codec, NoteTriples) else "windows"
+        """What a batch's size counts."""
+        return self.representation.unit if self.train_set.windows.single else "windows"
 
-    def _items(self, pieces: Sequence[Piece], stride: int, time_scales: Sequence[float]) -> Items:
-        if isinstance(self.codec, NoteTriples):
-            return NoteDataset(pieces, self.codec)
-        if isinstance(self.codec, NoteQuadruples):
-            return ToneDataset(
-                pieces,
-                self.codec,
-                length=self.window,
-                stride=stride,
-                time_scales=time_scales,
-            )
-        return WindowDataset(
+    def _dataset(
+        self, pieces: Sequence[Piece], stride: int, time_scales: Sequence[float]
+    ) -> MusicDataset:
+        return MusicDataset(
             pieces,
-            self.codec,
-            length=self.window,
-            stride=stride,
-            pad_short=self.pad_short,
+            self.representation,
+            WindowSpec(self.window, stride, self.pad_short),
             time_scales=time_scales,
-            folder=self.cache.root / EVENTS,
+            folder=self.cache.root / ENCODED,
         )
 
-    def _loader(self, items: Items, batches: Batches) -> DataLoader[Tensor]:
-        # batches are cut from memory in microseconds: worker processes would only cost
-        return _Resumable(
-            items,
-            batch_sampler=batches,  # type: ignore[arg-type]  # a batch's items are one tensor
+    def _loader(self, dataset: MusicDataset, batches: DistributedBatchSampler) -> DataLoader[Batch]:
+        # a batch is cut in microseconds: worker processes would only add overhead
+        return _ResumableLoader(
+            dataset,
+            batch_sampler=batches,  # type: ignore[arg-type]  # yields tensors, not lists
             collate_fn=_identity,
             # otherwise each epoch's iterator would draw from the global random state
             generator=torch.Generator(),
         )
 
 
-class _Resumable(DataLoader[Tensor]):
-    """A loader that goes on within an epoch; the trainer keeps its state in checkpoints.
+class _ResumableLoader(DataLoader[Batch]):
+    """A loader that can resume within an epoch; checkpoints keep its state.
 
-    The state is how many batches it has given. The batches themselves depend on seed and epoch
-    alone (:class:`WindowSampler`), so leaving out the first ones takes no time.
+    The state is the number of batches given. Batches depend on seed and epoch alone
+    (:class:`WindowSampler`), so that skipping the first ones takes no time.
     """
 
-    batch_sampler: Batches  # type: ignore[assignment]  # whose batches are one tensor each
+    batch_sampler: DistributedBatchSampler  # type: ignore[assignment]
     _n_given = 0
 
     def __iter__(self) -> Any:

@@ -1,4 +1,4 @@
-"""Sources -> pieces, through the cache, in parallel; and a report of all that did not make it."""
+"""Reads sources into pieces, in parallel and through the cache; refused files are reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.data import read_report as report
+from gan_music.data import read_report
 from gan_music.data.cache import NoteCache
 from gan_music.data.pack import is_pack, open_pack, write_pack
 from gan_music.data.pool import Failure, Pool
@@ -22,13 +22,13 @@ from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece, lengths
 from gan_music.system.errors import UserError
 
-# what fills the cache: of a source and its key, why it is not in it, or None
-Reading = Pool[tuple[Source, str], str | None]
+# (source, its key) -> the reason why it cannot be stored in the cache, or None
+ReadingPool = Pool[tuple[Source, str], str | None]
 
 
 @dataclass
 class Extraction:
-    """What a data set's files gave: pieces in the order of the sources, and refusals by name."""
+    """The pieces of a data set, in the order of its files, and the reasons for refusals by name."""
 
     pieces: Sequence[Piece] = field(default_factory=list)
     rejects: dict[str, str] = field(default_factory=dict)
@@ -40,27 +40,27 @@ class Extraction:
         return int(lengths(self.pieces).sum())
 
     def summary(self) -> str:
-        """One sentence, and a line for each reason of refusal with its count and an example."""
+        """One sentence, and a line for each reason of refusal."""
         line = (
             f"{len(self.pieces)} pieces with {self.n_notes:,} notes "
             f"({self.n_cached} files from the cache); {len(self.rejects)} files refused"
         )
-        return "\n".join([line, *report.refusal_lines(self.rejects)])
+        return "\n".join([line, *read_report.refusal_lines(self.rejects)])
 
     def table(self) -> str:
-        """A line for each quantity, and one for each reason of refusal."""
-        return report.table(self.pieces, self.rejects, n_files=self.n_files)
+        """See :func:`read_report.table`."""
+        return read_report.table(self.pieces, self.rejects, n_files=self.n_files)
 
     def write_rejects(self, path: Path) -> None:
-        """A table of (file, reason), one line a refused file."""
-        report.write_rejects(self.rejects, path)
+        """See :func:`read_report.write_rejects`."""
+        read_report.write_rejects(self.rejects, path)
 
 
 class NothingReadError(UserError):
-    """Not one piece could be used; ``extraction`` has the reasons."""
+    """No piece could be used; ``extraction`` has the reasons."""
 
     def __init__(self, extraction: Extraction) -> None:
-        reasons = report.refusals(extraction.rejects)[:3]
+        reasons = read_report.refusals(extraction.rejects)[:3]
         super().__init__(
             f"none of {extraction.n_files} files could be used: "
             + "; ".join(f"{reason} ({n}, for instance {name})" for reason, n, name in reasons)
@@ -79,23 +79,23 @@ def extract(
     memory_mb: int = 2048,
     pack: Path | None = None,
 ) -> Extraction:
-    """Read every source, from the cache where it is there, and fill the cache with the rest.
+    """Read all sources: from the cache if they are in it, otherwise into it.
 
-    Every source gives pieces or is refused with a reason, whatever reading it does to the process
-    that reads it. What fell to a limit is not kept in the cache: another time it may be read.
+    Each source gives pieces or a reason for its refusal, even if reading it crashes the process. A
+    refusal because of a limit is not cached, since the file may be read at another time.
 
     Parameters
     ----------
     min_notes : a piece with fewer is refused.
-    n_workers : processes that read; None takes one for each processor.
+    n_workers : processes that read; None for one a CPU core.
     timeout_s, memory_mb : limits for each file, as in :class:`gan_music.data.pool.Pool`.
-    pack : a folder to write the pieces to (:mod:`gan_music.data.pack`), one after another: no more
-        than one file's are in memory. None holds them all.
+    pack : a folder to write the pieces to (:mod:`gan_music.data.pack`), with one file's pieces in
+        memory at a time; None keeps all of them in memory.
 
     Raises
     ------
     NothingReadError
-        If not one piece is left.
+        If no piece is left.
     UserError
         If the cache or the pack cannot be written.
     """
@@ -114,7 +114,7 @@ def extract(
 def extract_root(
     root: Path | None, query: str | Sequence[str], cache: NoteCache, **options: Any
 ) -> Extraction:
-    """The same of a folder, of music21's corpus, or of a pack, which is read already."""
+    """The pieces of a folder, of music21's corpus, or of a pack, which is not read again."""
     if root is None or not is_pack(root):
         return extract(find_sources(root, query), cache, **options)
     if options.get("pack") is not None:
@@ -137,14 +137,14 @@ def extract_root(
 def _pieces(
     sources: Sequence[Source],
     cache: NoteCache,
-    pool: Reading,
+    pool: ReadingPool,
     result: Extraction,
     *,
     min_notes: int,
 ) -> Iterator[Piece]:
-    """Pieces in the order of the sources; what is refused goes into ``result``.
+    """Yield pieces in the order of the sources; refusals are added to ``result``.
 
-    First the cache is filled, then read: so pieces come in order, and none waits in memory.
+    The cache is filled first and read afterwards, so that no piece waits in memory for its turn.
     """
     keys: list[str] = []
     missing: list[int] = []
@@ -159,20 +159,20 @@ def _pieces(
         if keys[-1] not in cache:
             missing.append(number)
     if missing:
-        cache.remove_leftovers()
+        cache.remove_temporaries()
     result.n_cached = len(sources) - len(refused) - len(missing)
     refused |= _fill([(sources[number], keys[number]) for number in missing], missing, pool)
     n_pieces = 0
     for number, source in enumerate(sources):
         content = refused.get(number) or cache.load(keys[number], source.name)
-        if content is None:  # damaged, or gone since
+        if content is None:  # the entry is damaged, or was removed meanwhile
             result.n_cached -= 1
             again = _fill([(source, keys[number])], [number], pool)
             content = again.get(number) or cache.load(keys[number], source.name)
         if content is None:
             content = "cannot be kept in the cache"
         if isinstance(content, str):
-            result.rejects[source.name] = report.one_line(content)
+            result.rejects[source.name] = read_report.one_line(content)
             continue
         for piece in content:
             if len(piece) < min_notes:
@@ -195,10 +195,10 @@ def _key(source: Source, cache: NoteCache) -> str:
 
 
 def _fill(
-    items: Sequence[tuple[Source, str]], numbers: Sequence[int], pool: Reading
+    items: Sequence[tuple[Source, str]], numbers: Sequence[int], pool: ReadingPool
 ) -> dict[int, str]:
-    """Read into the cache; by their numbers, why files are not in it."""
-    from tqdm import tqdm  # here, since the processes that read import this module and need none
+    """Read files into the cache; returns the reasons for refusals by ``numbers``."""
+    from tqdm import tqdm  # not at the top: workers import this module
 
     reasons: dict[int, str] = {}
     hidden = not items or not sys.stderr.isatty()
@@ -210,7 +210,7 @@ def _fill(
 
 
 def read_and_store(item: tuple[Source, str], cache: NoteCache) -> str | None:
-    """What a worker does with a source and its key: fill the cache, or say why that cannot be."""
+    """A worker's function: read a source into the cache; returns the reason if it cannot."""
     source, key = item
     try:
         content: list[Piece] | str
@@ -219,10 +219,10 @@ def read_and_store(item: tuple[Source, str], cache: NoteCache) -> str | None:
         except ReadError as error:
             content = str(error)
             if isinstance(error.__cause__, OSError):
-                return content  # not the bytes that the key stands for are to blame
+                return content  # not cached: the file's content is not to blame
         cache.store(key, content)
         return None
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # values that no reader ought to yield
+    except Exception as error:  # a reader returned invalid values
         return f"{type(error).__name__}: {error}"

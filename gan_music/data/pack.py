@@ -1,10 +1,10 @@
-"""A data set in a few large files: pieces that are read from disk when they are asked for.
+"""A data set in a few large files, whose pieces are read from disk on access.
 
-A pack is a folder. ``notes`` holds all notes of all pieces in a row, uint32 ``[N, 4]`` (onset,
-duration, pitch, velocity); ``meters`` int64 ``[M, 3]``; ``names`` UTF-8 without gaps; ``index`` a
-record a piece, which says where each of its parts ends. They are little-endian, without a header,
-and mapped into memory read-only: the system reads what is looked at, keeps it while there is room,
-and shares it between processes. ``pack.json`` is written last, so a folder without it is no pack.
+A pack is a folder. ``notes`` holds the notes of all pieces, uint32 ``[N, 4]`` (onset, duration,
+pitch, velocity); ``meters`` int64 ``[M, 3]``; ``names`` UTF-8 text; ``index`` a record a piece with
+the ends of its parts. The files are little-endian without headers and memory-mapped read-only, so
+that the operating system caches and shares them. ``pack.json`` is written last and marks a complete
+pack.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from typing import Any, overload
 
 import numpy as np
 
-from gan_music.music.piece import IntArray, Piece, Rounding
-from gan_music.representations.note_events import NoteEvents
-from gan_music.system.atomic_files import is_taken, replacing
+from gan_music.music.piece import KEYBOARD, IntArray, Piece, Rounding
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 _VERSION = 1
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
 _RECORD = np.dtype(
     [
-        ("notes", "<i8"),  # where the piece's notes end, and so on
+        ("notes", "<i8"),  # the end of the piece's notes; likewise below
         ("meters", "<i8"),
         ("names", "<i8"),
         ("tempo", "<f8"),
         ("rounding", "<f8", (4,)),
-        ("n_folded", "<i4"),  # notes outside the keyboard
+        ("n_off_keyboard", "<i4"),
     ]
 )
 
 
 class PackedPieces(Sequence[Piece]):
-    """Pieces of a pack, or some of them: each is read when it is asked for.
+    """The pieces of a pack, or some of them; each is read on access.
 
     Parameters
     ----------
     folder : the pack; see :func:`open_pack`.
-    chosen : numbers of the pieces that are meant, in their order; None for all.
+    chosen : indices of pieces in the pack, in order; None for all.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], chosen: IntArray | None = None) -> None:
@@ -83,13 +83,13 @@ class PackedPieces(Sequence[Piece]):
         )
 
     def take(self, indices: Sequence[int] | IntArray) -> PackedPieces:
-        """Those with these numbers among the pieces, in that order."""
+        """The pieces at these indices, in that order."""
         chosen = self.numbers[np.asarray(indices, dtype=np.int64)]
         return PackedPieces(self.folder, self.about, chosen)
 
     @property
     def names(self) -> list[str]:
-        """Of all pieces."""
+        """The name of each piece."""
         return [self._name(number) for number in self.numbers.tolist()]
 
     @property
@@ -99,19 +99,19 @@ class PackedPieces(Sequence[Piece]):
 
     @property
     def begins(self) -> IntArray:
-        """Where among the notes of the whole pack each piece begins, ``[N]``."""
+        """The index of each piece's first note in the whole pack, ``[N]``."""
         before = np.maximum(0, self.numbers - 1)
         return np.where(self.numbers > 0, self._index["notes"][before], 0)
 
     @property
     def tempos(self) -> np.ndarray:
-        """Quarters a minute, ``[N]``."""
+        """Quarter notes a minute, ``[N]``."""
         return self._index["tempo"][self.numbers]
 
     @property
-    def n_folded(self) -> int:
-        """Notes of all pieces outside the keyboard."""
-        return int(self._index["n_folded"][self.numbers].sum())
+    def n_off_keyboard(self) -> int:
+        """The number of notes whose pitch a piano lacks."""
+        return int(self._index["n_off_keyboard"][self.numbers].sum())
 
     def _ends(self, what: str) -> IntArray:
         return self._index[what][self.numbers]
@@ -126,7 +126,7 @@ class PackedPieces(Sequence[Piece]):
 
 
 def is_pack(folder: Path) -> bool:
-    """Whether a folder is a pack, rather than one of music."""
+    """Whether a folder is a pack and not one of music files."""
     return (folder / "pack.json").is_file()
 
 
@@ -154,15 +154,15 @@ def open_pack(folder: Path) -> PackedPieces:
 
 
 def write_pack(pieces: Iterable[Piece], folder: Path, *, grid: int) -> PackedPieces:
-    """Write pieces one by one, as they come, to a folder that is not there yet.
+    """Write pieces, one at a time, to a new folder.
 
     Raises
     ------
     UserError
-        If the folder is there, is being written by another process, or cannot be written.
+        If the folder exists, is being written by another process, or cannot be written.
     """
     if folder.exists():
-        raise UserError(f"pack={folder} is there already: name a folder that is not.")
+        raise UserError(f"pack={folder} exists already: name a new folder.")
     try:
         with _building(folder) as temporary:
             _write(pieces, temporary, grid)
@@ -176,31 +176,29 @@ def write_pack(pieces: Iterable[Piece], folder: Path, *, grid: int) -> PackedPie
 
 @contextmanager
 def _building(folder: Path) -> Iterator[Path]:
-    """An empty folder beside ``folder``, which no other process builds in; removed at the end,
-    unless it has another name by then.
-    """
+    """A locked, empty folder beside ``folder``; removed at the end if it was not renamed."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     temporary.mkdir(parents=True, exist_ok=True)
-    mark = os.open(temporary, os.O_RDONLY)
+    descriptor = os.open(temporary, os.O_RDONLY)
     try:
-        if is_taken(mark):
+        if lock(descriptor) is False:
             raise UserError(
                 f"pack={folder} is being written by another command: wait for it, or name another "
                 "folder."
             )
         try:
-            for path in temporary.iterdir():  # of a process that was killed
+            for path in temporary.iterdir():  # left by a killed process
                 path.unlink()
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     finally:
-        os.close(mark)
+        os.close(descriptor)
 
 
 def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
-    """The files of a pack, into an empty folder."""
-    codec, digest, ends = NoteEvents(grid), hashlib.sha256(), np.zeros(3, np.int64)
+    """Write the files of a pack into an empty folder."""
+    digest, ends = hashlib.sha256(), np.zeros(3, np.int64)
     with (
         (folder / "notes").open("wb") as notes,
         (folder / "meters").open("wb") as meters,
@@ -215,34 +213,42 @@ def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
                 piece.name.encode(),
             )
             ends += (len(piece), len(piece.meters), len(parts[2]))
-            record = (*ends, piece.tempo, piece.rounding, codec.n_folded(piece))
+            record = (*ends, piece.tempo, piece.rounding, n_off_keyboard([piece]))
             row = np.array([record], _RECORD).tobytes()
             for file, part in zip((notes, meters, names, index), (*parts, row), strict=True):
                 file.write(part)
                 digest.update(part)
     sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
     about = {"version": _VERSION, "grid": grid, "digest": digest.hexdigest(), "bytes": sizes}
-    with replacing(folder / "pack.json") as path:
+    with atomic_write(folder / "pack.json") as path:
         path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def take(pieces: Sequence[Piece], indices: Sequence[int]) -> Sequence[Piece]:
-    """Some of the pieces; those of a pack stay on disk."""
+    """The pieces at these indices; packed pieces stay on disk."""
     if isinstance(pieces, PackedPieces):
         return pieces.take(indices)
     return [pieces[i] for i in indices]
 
 
 def names(pieces: Sequence[Piece]) -> list[str]:
-    """The pieces' names."""
+    """The name of each piece."""
     return pieces.names if isinstance(pieces, PackedPieces) else [p.name for p in pieces]
 
 
 def tempos(pieces: Sequence[Piece]) -> np.ndarray:
-    """The pieces' tempos, quarters a minute, ``[N]``."""
+    """Quarter notes a minute, ``[N]``."""
     if isinstance(pieces, PackedPieces):
         return pieces.tempos
     return np.array([p.tempo for p in pieces])
+
+
+def n_off_keyboard(pieces: Sequence[Piece]) -> int:
+    """The number of notes whose pitch a piano lacks."""
+    if isinstance(pieces, PackedPieces):
+        return pieces.n_off_keyboard
+    low, high = KEYBOARD[0], KEYBOARD[-1]
+    return sum(int(((p.pitch < low) | (p.pitch > high)).sum()) for p in pieces)
 
 
 def _mapped(path: Path, dtype: np.dtype, width: int) -> np.ndarray:

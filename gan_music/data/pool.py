@@ -1,12 +1,12 @@
-"""Jobs in processes that can be replaced: a crash, a hang or a hunger costs one item, not the run.
+"""A process pool with limits for each item: a crash, a hang or a leak costs one item, not the run.
 
-Why no pool that exists: in ``ProcessPoolExecutor`` one dead worker breaks the pool; pebble's
-workers share one pipe, which a worker that is killed while it writes leaves locked, and its time
-limit is a whole chunk's. Here every worker has a socket of its own, is sent chunks of items and
-answers them one by one in order, so that the item it died of is known.
+Existing pools do not do this: one dead worker breaks ``ProcessPoolExecutor``; pebble's workers
+share one pipe, which a worker that is killed while writing leaves locked, and its timeout applies
+to a whole chunk. Here each worker has its own socket, receives chunks of items and answers them one
+by one in order, so that the item that killed it is known.
 
-Workers are started by :mod:`subprocess`: not by a fork, which torch's threads would not survive,
-and not by ``multiprocessing``, whose spawn loads the command's own modules into each. POSIX only.
+Workers are started by :mod:`subprocess`: torch's threads would not survive a fork, and the spawn
+method of ``multiprocessing`` imports the command's own modules in each worker. POSIX only.
 """
 
 from __future__ import annotations
@@ -31,47 +31,47 @@ from gan_music.system.errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# A chunk holds so many items that it takes about this long, in seconds: long beside the 0.1 ms of
-# a round trip, short enough that at the end no worker waits for another.
+# The target duration of a chunk, in seconds: long compared to a round trip of 0.1 ms, short enough
+# that workers finish at about the same time.
 _CHUNK_S = 0.1
 _LARGEST_CHUNK = 256
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an item has no result."""
+    """The reason why an item has no result."""
 
     reason: str
 
 
 class Pool(Generic[Item, Result]):
-    """One function over many items in ``n_workers`` processes, each item under limits.
+    """Maps a function over items in ``n_workers`` processes, with limits for each item.
 
     Parameters
     ----------
-    job : a function of one item, importable by name. What it raises is raised in the parent, but a
-        MemoryError is the item's :class:`Failure`.
-    timeout_s : seconds by the clock that an item may take.
-    memory_mb : MiB of address space that a worker may take beyond what it has at its start. Kept on
-        Linux only: macOS accepts such a limit and ignores it.
+    function : takes one item; importable by name. Its exceptions are raised in the parent, except
+        that a MemoryError gives the item a :class:`Failure`.
+    timeout_s : seconds of wall-clock time for each item.
+    memory_mb : MiB of address space beyond what a worker has at its start. Linux only: macOS
+        ignores such a limit.
     """
 
     def __init__(
         self,
-        job: Callable[[Item], Result],
+        function: Callable[[Item], Result],
         *,
         n_workers: int,
         timeout_s: float,
         memory_mb: int,
     ) -> None:
         self.n_workers, self.timeout_s, self.memory_mb = n_workers, timeout_s, memory_mb
-        self._setup = pickle.dumps((job, timeout_s, memory_mb))
+        self._setup = pickle.dumps((function, timeout_s, memory_mb))
         self._waiting: deque[int] = deque()
 
     def run(self, items: Sequence[Item]) -> Iterator[tuple[int, Result | Failure]]:
-        """(number of an item, its result), each item once, as they are done.
+        """Yield (index of an item, its result) as items are done, each once.
 
-        Whatever ends the loop, Ctrl-C too, ends the workers.
+        Workers end with the loop, whatever ends it (Ctrl-C too).
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Pool(Generic[Item, Result]):
                         workers.remove(worker)
                         yield from self._replace(worker, workers)
                     elif worker.ready and not worker.pending:
-                        workers.remove(worker)  # nothing is left for it
+                        workers.remove(worker)  # no items are left
                         worker.end()
         finally:
             for worker in workers:
@@ -100,7 +100,7 @@ class Pool(Generic[Item, Result]):
     def _receive(
         self, worker: _Worker, items: Sequence[Item]
     ) -> Iterator[tuple[int, Result | Failure]]:
-        """All that a worker has sent; it gets more to do before its answers are passed on."""
+        """Yield a worker's answers; it is sent the next chunk before they are yielded."""
         while worker.connection.poll():
             try:
                 kind, value = worker.connection.recv()
@@ -110,35 +110,35 @@ class Pool(Generic[Item, Result]):
             if kind == protocol.RAISED:
                 raise value
             if kind == protocol.OUT_OF_MEMORY:
-                worker.out_of_memory = True  # it ends itself now
+                worker.out_of_memory = True  # the worker exits
                 continue
-            number = worker.pending.popleft() if kind == protocol.DONE else None
+            index = worker.pending.popleft() if kind == protocol.DONE else None
             worker.ready = True
-            worker.n_done += number is not None
+            worker.n_done += index is not None
             if not worker.pending:
                 worker.send(self._chunk(worker), items)
-            if number is not None:
-                yield number, value
+            if index is not None:
+                yield index, value
 
     def _chunk(self, worker: _Worker) -> list[int]:
         if worker.first is not None:
-            number, worker.first = worker.first, None
-            return [number]
+            index, worker.first = worker.first, None
+            return [index]
         fair = -(-len(self._waiting) // self.n_workers)
         return [self._waiting.popleft() for _ in range(min(worker.chunk_size(), fair))]
 
     def _replace(
         self, worker: _Worker, workers: list[_Worker]
     ) -> Iterator[tuple[int, Result | Failure]]:
-        """Find out what a worker died of, and start another for what is left."""
+        """Determine why a worker ended, and start another one for the remaining items."""
         code = worker.end()
         if not worker.ready:
-            raise _cannot_start(worker.last_words)
+            raise _cannot_start(worker.last_line)
         culprit = worker.pending.popleft() if worker.pending else None
         self._waiting.extendleft(reversed(worker.pending))
         again = None
         if culprit is not None:
-            # what came before may have left it with little memory, or a broken heap
+            # earlier items may have used up its memory or corrupted its heap: try again
             if worker.n_done and code != -signal.SIGALRM:
                 again = culprit
             else:
@@ -152,7 +152,7 @@ class Pool(Generic[Item, Result]):
         if code == -signal.SIGALRM:
             return f"takes longer to read than data.timeout_s={self.timeout_s:g}"
         end = f"code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"the reader crashed ({end})" + (f": {worker.last_words}" if code < 0 else "")
+        return f"the reader crashed ({end})" + (f": {worker.last_line}" if code < 0 else "")
 
 
 def _cannot_start(why: str) -> UserError:
@@ -163,24 +163,24 @@ def _cannot_start(why: str) -> UserError:
 
 
 class _Worker:
-    """A process, the socket to it, and the numbers of the items that it has not answered."""
+    """A process, its socket, and the indices of the items that it has not answered yet."""
 
     def __init__(self, setup: bytes, first: int | None = None) -> None:
-        self.first = first  # the item it begins with
+        self.first = first  # its first item, sent alone
         self.pending: deque[int] = deque()
         self.ready = self.ended = self.out_of_memory = False
         self.n_done = 0
-        self.last_words = ""  # the last line that it wrote to stderr, once it has ended
+        self.last_line = ""  # the last line of stderr, set by end()
         self._n_sent, self._sent_at = 0, 0.0
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by end()
         self.connection, theirs = Pipe()
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
-            # threads would be started, each with a heap of its own, and have nothing to do
+            # idle threads would each reserve address space
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }
-        # the mask is inherited: Ctrl-C reaches the whole group, and only the parent shall answer
+        # workers inherit the mask: Ctrl-C goes to the process group, but only the parent handles it
         old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(
@@ -191,33 +191,33 @@ class _Worker:
                 stderr=self._stderr,
                 env=environment,
             )
-        except OSError as error:  # of memory, of processes or of files there are no more
+        except OSError as error:  # too little memory, or too many processes or files
             self.connection.close()
             self._stderr.close()
             raise _cannot_start(str(error)) from error
         finally:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
-        with contextlib.suppress(OSError):  # it died meanwhile: reading from it will tell
+        with contextlib.suppress(OSError):  # if it has died, the next read tells
             self.connection.send_bytes(setup)
 
     def chunk_size(self) -> int:
-        """How many items to send next: twice the last number, or half, as the last ones took."""
+        """The size of the next chunk: twice the last one's, or half if that took too long."""
         if not self._n_sent:
             return 1
         if time.monotonic() - self._sent_at < _CHUNK_S:
             return min(2 * self._n_sent, _LARGEST_CHUNK)
         return max(1, self._n_sent // 2)
 
-    def send(self, numbers: list[int], items: Sequence[Any]) -> None:
-        self.pending.extend(numbers)
-        self._n_sent, self._sent_at = len(numbers), time.monotonic()
-        if numbers:
-            with contextlib.suppress(OSError):  # it died meanwhile: reading from it will tell
-                self.connection.send([items[n] for n in numbers])
+    def send(self, indices: list[int], items: Sequence[Any]) -> None:
+        self.pending.extend(indices)
+        self._n_sent, self._sent_at = len(indices), time.monotonic()
+        if indices:
+            with contextlib.suppress(OSError):  # if it has died, the next read tells
+                self.connection.send([items[i] for i in indices])
 
     def end(self) -> int:
-        """Kill it, if it has not ended, and return its exit code."""
+        """Kill the process if it is running, and return its exit code."""
         if not self.ended:
             self._process.kill()
         code = self._process.wait()
@@ -225,7 +225,5 @@ class _Worker:
         with self._stderr as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
             lines = file.read().decode(errors="backslashreplace").split("\n")
-        self.last_words = next(
-            (x.strip()[:200] for x in reversed(lines) if x.strip()), "no message"
-        )
+        self.last_line = next((x.strip()[:200] for x in reversed(lines) if x.strip()), "no message")
         return code

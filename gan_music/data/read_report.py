@@ -1,4 +1,4 @@
-"""What a data set's files gave, in words: a table of what was read and of what was refused."""
+"""Tables of what was read of a data set, and of what was refused."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import cell, replacing
+from gan_music.system.atomic_files import atomic_write
+from gan_music.system.csv_cells import escape_formula
 
-# What differs between two refusals for one reason: quoted text, bytes, numbers.
+# The parts of a reason that differ from file to file: quoted text, bytes, numbers.
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
 _N_REASONS = 12
 
 
 def refusals(rejects: Mapping[str, str]) -> list[tuple[str, int, str]]:
-    """(reason, number of files, one of them), the most frequent first.
+    """(reason, number of files, example), the most frequent reason first.
 
-    Reasons that differ only in numbers and quoted text are one; a reason that all of its files
-    share stays as it is, otherwise an ellipsis stands for what differs.
+    Reasons that differ only in numbers or quoted text are grouped, with an ellipsis for these.
     """
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, reason in rejects.items():
@@ -34,7 +34,7 @@ def refusals(rejects: Mapping[str, str]) -> list[tuple[str, int, str]]:
 
 
 def refusal_lines(rejects: Mapping[str, str]) -> list[str]:
-    """A line for each reason with its count and an example, and one for those left out."""
+    """A line for each reason with its count and an example; rare reasons share one line."""
     rows = refusals(rejects)
     lines = [f"  refused {n}: {reason} ({name})" for reason, n, name in rows[:_N_REASONS]]
     if len(rows) > _N_REASONS:
@@ -44,10 +44,9 @@ def refusal_lines(rejects: Mapping[str, str]) -> list[str]:
 
 
 def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) -> str:
-    """What was read: a line for each quantity, then one for each reason of refusal.
+    """A line for each quantity of what was read, then one for each reason of refusal.
 
-    Tempos are in quarter notes a minute; the hours are counted at the tempo that each piece begins
-    with.
+    Tempos are in quarter notes a minute; hours of music are at each piece's first tempo.
     """
     rows = [("files", f"{n_files:,}"), ("pieces", f"{len(pieces):,}")]
     if pieces:
@@ -65,20 +64,22 @@ def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) 
 
 
 def minutes(piece: Piece) -> float:
-    """How long a piece lasts at its tempo, to the end of its last note."""
+    """The duration of a piece at its tempo, in minutes."""
     return float((piece.onset + piece.duration).max()) / piece.grid / piece.tempo
 
 
 def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
     """A table of (file, reason), one line a refused file."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "reason"))
-        writer.writerows((cell(name), cell(reason)) for name, reason in rejects.items())
+        writer.writerows(
+            (escape_formula(name), escape_formula(reason)) for name, reason in rejects.items()
+        )
 
 
 def one_line(reason: str) -> str:
-    """A reason on one line, without characters that cannot be printed or written as UTF-8."""
+    """A reason on one line, with characters escaped that cannot be printed."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode()
         for c in " ".join(reason.split())
@@ -86,12 +87,12 @@ def one_line(reason: str) -> str:
 
 
 def _rounding(pieces: Sequence[Piece]) -> str:
-    """What the grid cost, over all notes."""
+    """How far rounding to the grid moved all notes."""
     n_notes = np.array([len(p) for p in pieces])
-    cost = np.array([p.rounding for p in pieces])
-    onset, _, duration, off = (cost * n_notes[:, None]).sum(0) / n_notes.sum()
+    moved = np.array([p.rounding for p in pieces])
+    onset, _, duration, off_grid = (moved * n_notes[:, None]).sum(0) / n_notes.sum()
     return (
-        f"the grid of {pieces[0].grid} steps a quarter moved onsets by {onset:.4f} quarters in the "
-        f"mean, {cost[:, 1].max():.4f} at most,\n  {off:.1%} of them by more than 1/192; durations "
-        f"by {duration:.4f} in the mean"
+        f"rounding to {pieces[0].grid} steps a quarter note moved onsets by {onset:.4f} quarter "
+        f"notes on average\n  (at most {moved[:, 1].max():.4f}; {off_grid:.1%} by more than "
+        f"1/192) and durations by {duration:.4f}"
     )

@@ -1,4 +1,4 @@
-"""Which files a data set is made of: a folder of the user's own, or music21's corpus."""
+"""The files of a data set: those of a folder, or of music21's corpus."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """A file, and the name it goes by: its path relative to the root, with forward slashes.
+    """A file and its name: the path relative to the root, with forward slashes.
 
-    In the name, backslashes and characters that cannot be printed or written as UTF-8 are escaped.
-    ``problem`` says why it cannot be read, where that is known already.
+    Backslashes and characters that cannot be printed or encoded in UTF-8 are escaped in the name.
+    ``problem`` says why the file cannot be read, if that is known without reading it.
     """
 
     path: Path
@@ -31,9 +31,9 @@ class Source:
 
 
 def find_sources(root: Path | None, query: str | Sequence[str]) -> list[Source]:
-    """The music files below ``root``, or, without one, of a part of music21's corpus.
+    """The music files below ``root``, or without a root those of a part of music21's corpus.
 
-    Folders that links lead to are read too, each folder once. A folder that cannot be listed is a
+    Symbolic links to folders are followed, each folder once. A folder that cannot be listed is a
     source with a problem.
 
     Parameters
@@ -51,9 +51,9 @@ def find_sources(root: Path | None, query: str | Sequence[str]) -> list[Source]:
 
 
 def printable(name: str) -> str:
-    """A file's name with backslashes, controls and bytes that are no UTF-8 escaped.
+    """A file's name with backslashes, control characters and invalid UTF-8 escaped.
 
-    Two names never become one.
+    Different names stay different.
     """
     return "".join(
         c.encode("unicode_escape").decode()
@@ -86,11 +86,11 @@ def _in_folder(root: Path) -> list[Source]:
 
 
 def _files(root: Path) -> Iterator[tuple[Path, str]]:
-    """(path, "") of every file below, in order, and (path, problem) of folders that stay closed."""
-    closed: list[tuple[Path, str]] = []
+    """(path, "") of each file below, in order; (path, problem) of folders that cannot be listed."""
+    unlisted: list[tuple[Path, str]] = []
 
     def note(error: OSError) -> None:
-        closed.append((Path(error.filename), f"a folder that cannot be listed: {error.strerror}"))
+        unlisted.append((Path(error.filename), f"a folder that cannot be listed: {error.strerror}"))
 
     seen = set()
     inside = os.path.realpath(root)
@@ -100,7 +100,7 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        # what lies inside is found under its own name
+        # a linked folder inside the root is found at its own path
         folders[:] = [
             name
             for name in sorted(folders)
@@ -109,7 +109,7 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
         ]
         for name in sorted(files):
             yield Path(folder, name), ""
-    yield from closed
+    yield from unlisted
 
 
 def _in_corpus(queries: Sequence[str]) -> list[Source]:
@@ -122,7 +122,7 @@ def _in_corpus(queries: Sequence[str]) -> list[Source]:
     chosen: set[str] = set()
     for query in queries:
         start = query.strip("/").lower()
-        start += "" if "/" in start else "/"  # a folder's name is whole, that of what is in it not
+        start += "" if "/" in start else "/"  # a folder is named in full, a path in it by its start
         found = {name for name in files if name.lower().startswith(start)}
         if not found:
             raise UserError(
@@ -136,7 +136,7 @@ def _in_corpus(queries: Sequence[str]) -> list[Source]:
 
 
 def _corpus() -> Path:
-    """Where it lies; music21 itself takes half a second to import, and is not needed for that."""
+    """The corpus folder, without importing music21, which takes half a second."""
     spec = find_spec("music21")
     base = Path(spec.origin or "").parent / "corpus" if spec else Path()
     if not spec or not base.is_dir():

@@ -1,4 +1,4 @@
-"""Which pieces train, which validate and which test: by work, never by window."""
+"""The split into training, validation and test pieces: by work, never by window."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Split(NamedTuple):
-    """The three sides, each ordered by name."""
+    """The pieces of each split, sorted by name."""
 
     train: Sequence[Piece]
     val: Sequence[Piece]
@@ -27,10 +27,10 @@ class Split(NamedTuple):
 
 
 def work_of(name: str, movement: str | None) -> str:
-    """The work that a piece of this name belongs to.
+    """The work that a piece belongs to, by its name.
 
-    It is the name without its ending, and without what the regular expression ``movement`` finds
-    there (case aside); None makes each piece a work of its own.
+    It is the name without its suffix and without the matches of the regular expression
+    ``movement``, regardless of case. None makes each piece a work of its own.
     """
     if movement is None:
         return name
@@ -43,34 +43,35 @@ def work_of(name: str, movement: str | None) -> str:
 def split_pieces(
     pieces: Sequence[Piece], *, val_rate: float, test_rate: float, movement: str | None = None
 ) -> Split:
-    """Each piece's side by a hash of its work's name alone, so that further files move none.
+    """Split pieces by a hash of their work's name alone, so that adding files moves none of them.
 
-    Movements of a work fall on one side (see :func:`work_of`), or, where there are fewer works than
-    sides, each by itself. Where a side would stay empty, it takes the work whose hash comes nearest
-    to it. A rate of 0 holds nothing out: that side is then the training pieces themselves, and its
-    figures are theirs.
+    The movements of a work (:func:`work_of`) are kept together; if there are fewer works than
+    splits, they are not. A split that would be empty takes the work with the nearest hash. With a
+    rate of 0, nothing is held out and the split is a copy of the training pieces.
 
     Raises
     ------
     UserError
-        With fewer pieces than sides.
+        With fewer pieces than splits.
     """
-    n_sides = 1 + (val_rate > 0) + (test_rate > 0)
-    if len(pieces) < n_sides:
+    n_splits = 1 + (val_rate > 0) + (test_rate > 0)
+    if len(pieces) < n_splits:
         raise UserError(
-            f"{len(pieces)} pieces cannot be split into train, val and test: at least {n_sides} "
+            f"{len(pieces)} pieces cannot be split into train, val and test: at least {n_splits} "
             "are needed, each in a file of its own."
         )
-    called = names(pieces)
-    keys = np.array([_key(work_of(name, movement)) for name in called], np.uint64)
-    works, work = np.unique(keys, return_inverse=True)
-    if len(works) < n_sides:
+    piece_names = names(pieces)
+    hashes = np.array([_hash(work_of(name, movement)) for name in piece_names], np.uint64)
+    works, work = np.unique(hashes, return_inverse=True)
+    if len(works) < n_splits:
         log.warning(
             "the files look like movements of %d work(s) (data.movement), too few to split: "
             "each is taken as a work of its own",
             len(works),
         )
-        works, work = np.unique(np.array(list(map(_key, called)), np.uint64), return_inverse=True)
+        works, work = np.unique(
+            np.array(list(map(_hash, piece_names)), np.uint64), return_inverse=True
+        )
     positions = works / 2.0**64
     n_held = int((positions < test_rate + val_rate).sum())
     n_test = max(int(test_rate > 0), int((positions < test_rate).sum()))
@@ -78,22 +79,22 @@ def split_pieces(
     n_val = min(max(int(val_rate > 0), n_held - n_test), len(works) - 1 - n_test)
     bounds = ((n_test + n_val, len(works)), (n_test, n_test + n_val), (0, n_test))
     train, val, test = (
-        sorted(np.flatnonzero((work >= low) & (work < high)).tolist(), key=called.__getitem__)
+        sorted(np.flatnonzero((work >= low) & (work < high)).tolist(), key=piece_names.__getitem__)
         for low, high in bounds
     )
-    return Split(*(take(pieces, side) for side in (train, val or train, test or train)))
+    return Split(*(take(pieces, chosen) for chosen in (train, val or train, test or train)))
 
 
-def few(pieces: Sequence[Piece], most: int) -> Sequence[Piece]:
-    """At most so many of the pieces, in their order, by a hash of their names alone."""
-    if len(pieces) <= most:
+def subsample(pieces: Sequence[Piece], n: int) -> Sequence[Piece]:
+    """At most ``n`` of the pieces, in their order, chosen by a hash of their names alone."""
+    if len(pieces) <= n:
         return pieces
-    keys = np.array(list(map(_key, names(pieces))), np.uint64)
-    return take(pieces, np.sort(np.argsort(keys, kind="stable")[:most]).tolist())
+    hashes = np.array(list(map(_hash, names(pieces))), np.uint64)
+    return take(pieces, np.sort(np.argsort(hashes, kind="stable")[:n]).tolist())
 
 
-def _key(name: str) -> int:
-    """What decides a work's side: a number below 2^64."""
+def _hash(name: str) -> int:
+    """A hash of a name, below 2^64."""
     return int.from_bytes(
         hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big"
     )

@@ -1,6 +1,6 @@
-"""A process that does jobs for :mod:`gan_music.data.pool`; it is started, never imported, there.
+"""A worker process of :mod:`gan_music.data.pool`; it is run as a program, never imported to run.
 
-``python -m gan_music.data.worker FD``: FD is a socket. The first message is (job, timeout_s,
+``python -m gan_music.data.worker FD``: FD is a socket. The first message is (function, timeout_s,
 memory_mb), each further one a list of items; each item is answered by one message (kind, value).
 """
 
@@ -20,12 +20,12 @@ OUT_OF_MEMORY = "out of memory"
 
 
 def main() -> None:
-    """Answer items until the other end is closed."""
+    """Answer items until the parent closes the socket."""
     connection = Connection(int(sys.argv[1]))
-    with contextlib.suppress(EOFError, OSError):  # the parent is gone, or has what it wants
-        # unpickling the job imports what it needs, before the limits count
-        job, timeout_s, memory_mb = connection.recv()
-        # by default an alarm ends the process, which no code in C can put off
+    with contextlib.suppress(EOFError, OSError):  # the parent has ended or has closed the socket
+        # unpickling imports the function's modules, before the limits apply
+        function, timeout_s, memory_mb = connection.recv()
+        # the default action ends the process at once, within C code too
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         _limit_memory(memory_mb)
         connection.send((READY, None))
@@ -33,7 +33,7 @@ def main() -> None:
             for item in connection.recv():
                 signal.setitimer(signal.ITIMER_REAL, timeout_s)
                 try:
-                    answer = (DONE, job(item))
+                    answer = (DONE, function(item))
                 except MemoryError:
                     answer = (OUT_OF_MEMORY, None)
                 except Exception as error:
@@ -41,20 +41,20 @@ def main() -> None:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 connection.send(answer)
                 if answer[0] == OUT_OF_MEMORY:
-                    return  # what is left of the memory may be in pieces
+                    return  # the heap may be fragmented
 
 
 def _limit_memory(megabytes: int) -> None:
-    """Limit the address space to what is taken now and so much more; Linux only."""
+    """Limit the address space to its present size plus ``megabytes`` MiB; Linux only."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            taken = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return
     import resource
 
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    limit = taken + megabytes * 2**20
+    limit = used + megabytes * 2**20
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))

@@ -1,1 +1,1 @@
-"""A generator of events and a representation -> pieces."""
+"""Sampling: from a generator of events and a representation to pieces."""

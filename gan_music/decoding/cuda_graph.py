@@ -1,9 +1,9 @@
-"""A step of a rollout as one launch: its kernels, recorded in a CUDA graph.
+"""A decoding step as one kernel launch: a CUDA graph.
 
-An event takes some hundred small kernels, and a GPU does each faster than a processor can ask for
-it. A graph asks for all of them at once. It does the same operations at the same addresses each
-time, so all that a rollout holds is brought to tensors that stay, and what a step makes of them is
-copied back there.
+An event takes hundreds of small kernels, each of which a GPU executes faster than a CPU launches
+it; a CUDA graph launches all of them at once. A graph repeats the same operations at the same
+addresses, so all tensors of a decoder are copied to fixed buffers, and each step writes its results
+back to them.
 """
 
 from __future__ import annotations
@@ -14,120 +14,122 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_music.networks.lstm_decoder import LSTMDecoder
+from gan_music.networks.event_generator import Decoder
 
-# steps before one is recorded: libraries set themselves up in the first
+# steps before the capture: libraries initialise themselves in the first
 _WARM_UP = 3
 
 
 class CUDAGraphDecoder:
-    """Steps of the rollouts of one generator, as many sequences side by side as come at a time.
+    """Steps of the decoders of one generator.
 
-    It is recorded once, and again where other tensors come than before: of another batch size, or
-    of a generator whose weights lie elsewhere. Weights that change where they lie need nothing.
+    The graph is captured once, and again when tensors have other shapes or addresses, as with
+    another batch size or weights that were moved. Weights that change in place need no capture.
 
-    Without a GPU the same steps are done on the same tensors, and none is recorded.
+    Without a GPU the same steps are executed on the same buffers, without a graph.
     """
 
-    state: list[Tensor]
+    buffers: list[Tensor]
 
     def __init__(self, generator: nn.Module) -> None:
         self.generator = generator
-        self.made_for: object = None
+        self.signature: object = None
 
     @torch.no_grad()
-    def write(self, rollout: LSTMDecoder, gumbel: Tensor) -> Tensor:
-        """What ``rollout.write(gumbel)`` does: ``[B, T, V]`` -> ids ``[B, T, C + 2]``."""
-        rollout.settle()
-        self._take(rollout, gumbel)
+    def generate(self, decoder: Decoder, gumbel: Tensor) -> Tensor:
+        """``decoder.generate(gumbel)``: Gumbel noise ``[B, T, V]`` -> ids ``[B, T, C + 2]``."""
+        decoder.fix_shapes()
+        self._load(decoder, gumbel)
         events = self.event.new_empty(*gumbel.shape[:2], self.event.shape[-1])
         for t in range(gumbel.shape[1]):
             self.noise.copy_(gumbel[:, t : t + 1])
             self._advance()
             events[:, t : t + 1] = self.event
-        # the next rollout will be brought to the same tensors
-        vars(rollout).update(vars(_mapped(self.rollout, torch.clone)))
+        # copies, since the next decoder will be loaded into the same buffers
+        vars(decoder).update(vars(_map_tensors(self.decoder, torch.clone)))
         return events
 
-    def _take(self, rollout: LSTMDecoder, gumbel: Tensor) -> None:
-        """Bring all that a rollout holds to the tensors that stay, or take new ones."""
-        held = _tensors(rollout)
-        made_for = (
-            [(x.shape, x.dtype, x.device) for x in held],
+    def _load(self, decoder: Decoder, gumbel: Tensor) -> None:
+        """Copy a decoder's tensors into the buffers, or make new buffers."""
+        tensors = _tensors(decoder)
+        signature = (
+            [(x.shape, x.dtype, x.device) for x in tensors],
             [x.data_ptr() for x in (*self.generator.parameters(), *self.generator.buffers())],
-            rollout.temperature,
+            decoder.temperature,
         )
-        if made_for == self.made_for:
-            _copy(held, self.state)
+        if signature == self.signature:
+            _copy(tensors, self.buffers)
             return
-        self.made_for = made_for
+        self.signature = signature
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.n_warm = 0
-        self.rollout = _mapped(rollout, lambda x: x.clone(memory_format=torch.contiguous_format))
-        self.state = _tensors(self.rollout)
+        self.n_warm_up = 0
+        self.decoder = _map_tensors(
+            decoder, lambda x: x.clone(memory_format=torch.contiguous_format)
+        )
+        self.buffers = _tensors(self.decoder)
         self.noise = gumbel[:, :1].clone()
-        n_categories = rollout.space.n_categories
+        n_categories = decoder.space.n_categories
         self.event = self.noise.new_empty(len(gumbel), 1, n_categories + 2, dtype=torch.int64)
 
     def _advance(self) -> None:
-        """An event more."""
+        """Decode one event."""
         if not self.noise.is_cuda:
             self._step()
         elif self.graph is not None:
             self.graph.replay()
-        elif self.n_warm < _WARM_UP:
-            self._beside()
+        elif self.n_warm_up < _WARM_UP:
+            self._step_on_side_stream()
         else:
             self.graph = torch.cuda.CUDAGraph()
-            # other threads may ask the device for what they like meanwhile
+            # other threads may use the GPU during the capture
             with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
                 self._step()
-            self.graph.replay()  # what is recorded is not done
+            self.graph.replay()  # a capture executes nothing
 
-    def _beside(self) -> None:
-        """A step on a stream of its own, as one that will be recorded has to be first."""
-        here, beside = torch.cuda.current_stream(), torch.cuda.Stream()
-        beside.wait_stream(here)
-        with torch.cuda.stream(beside):
+    def _step_on_side_stream(self) -> None:
+        """A warm-up step, which must not run on the default stream before a capture."""
+        current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
             self._step()
-        here.wait_stream(beside)
-        self.n_warm += 1
+        current.wait_stream(side)
+        self.n_warm_up += 1
 
     def _step(self) -> None:
-        """From the tensors that stay, to them."""
-        self.event.copy_(self.rollout.write(self.noise))
-        _copy(_tensors(self.rollout), self.state)
-        state = iter(self.state)
-        self.rollout = _mapped(self.rollout, lambda _: next(state))
+        """From the buffers to the buffers."""
+        self.event.copy_(self.decoder.generate(self.noise))
+        _copy(_tensors(self.decoder), self.buffers)
+        buffers = iter(self.buffers)
+        self.decoder = _map_tensors(self.decoder, lambda _: next(buffers))
 
 
-def _copy(new: list[Tensor], there: list[Tensor]) -> None:
-    for x, y in zip(new, there, strict=True):
-        if x is not y:
-            y.copy_(x)
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        if source is not target:
+            target.copy_(source)
 
 
-def _tensors(held: Any) -> list[Tensor]:
-    """All tensors that it holds, in a fixed order; those of modules stay where they are anyway."""
+def _tensors(holder: Any) -> list[Tensor]:
+    """All tensors that an object holds, in a fixed order, without those of modules."""
     found: list[Tensor] = []
 
     def note(x: Tensor) -> Tensor:
         found.append(x)
         return x
 
-    _mapped(held, note)
+    _map_tensors(holder, note)
     return found
 
 
-def _mapped(held: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """The same, with what a function makes of each tensor in place of it."""
-    if isinstance(held, Tensor):
-        return function(held)
-    if isinstance(held, list | tuple):
-        parts = [_mapped(x, function) for x in held]
-        return type(held)(*parts) if hasattr(held, "_fields") else type(held)(parts)
-    if isinstance(held, nn.Module) or not hasattr(held, "__dict__"):
-        return held
-    made = object.__new__(type(held))
-    vars(made).update({k: _mapped(v, function) for k, v in vars(held).items()})
+def _map_tensors(holder: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """A copy of an object with ``function`` of each tensor in its place; modules are shared."""
+    if isinstance(holder, Tensor):
+        return function(holder)
+    if isinstance(holder, list | tuple):
+        parts = [_map_tensors(x, function) for x in holder]
+        return type(holder)(*parts) if hasattr(holder, "_fields") else type(holder)(parts)
+    if isinstance(holder, nn.Module) or not hasattr(holder, "__dict__"):
+        return holder
+    made = object.__new__(type(holder))
+    vars(made).update({k: _map_tensors(v, function) for k, v in vars(holder).items()})
     return made

@@ -1,4 +1,4 @@
-"""What every model's ``sample`` is asked for."""
+"""The request that every model's `sample` takes."""
 
 from __future__ import annotations
 

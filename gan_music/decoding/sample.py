@@ -1,4 +1,4 @@
-"""A generator and a codec -> pieces."""
+"""A generator of events and a representation -> sampled pieces."""
 
 from __future__ import annotations
 
@@ -10,170 +10,126 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.particle_filter import ParticleFilter
-from gan_music.decoding.primer import Primer
+from gan_music.decoding.request import SampleRequest
 from gan_music.music.bars import begins_with_upbeat
-from gan_music.music.piece import DEFAULT_TEMPO, IntArray, Piece
-from gan_music.networks.lstm_decoder import LSTMDecoder
-from gan_music.networks.lstm_generator import LSTMGenerator
+from gan_music.music.piece import IntArray, Piece
+from gan_music.networks.event_generator import Decoder, EventGenerator
 from gan_music.representations.note_events import NoteEvents, meter_id
 
-# Pieces sampled side by side: past this, a step's cost grows with the batch.
-_BATCH = 64
-# Notes that noise is drawn for at a time: of a long piece it would fill the memory.
-_BLOCK = 256
-# Notes that are written at most for so many bars.
-_MOST = 65536
-
-
-def sample(
-    generator: LSTMGenerator,
-    codec: NoteEvents,
-    *,
-    n_pieces: int,
-    n_notes: int,
-    seed: int,
-    temperature: float = 1.0,
-    tempo: float = DEFAULT_TEMPO,
-    meter: tuple[int, int] | None = None,
-    choice: ParticleFilter | None = None,
-) -> list[Piece]:
-    """``n_pieces`` pieces of ``n_notes`` notes from noise alone, steered by a ``choice`` if any.
-
-    They begin in ``meter``, or in the meters of the training pieces, where in the bar those do.
-
-    The same seed gives the same pieces on the same machine, and leaves the global random state as
-    it was.
-    """
-
-    def begin(n: int, rng: torch.Generator) -> tuple[LSTMDecoder, Tensor]:
-        z = generator.noise(n, rng)
-        starts = draw_starts(codec, n, meter, rng)
-        nothing = torch.zeros(n, 0, len(codec.sizes) + 2, dtype=torch.int64, device=z.device)
-        return LSTMDecoder(generator, z, starts, temperature=temperature), nothing
-
-    events = _write(generator, begin, choice, n_pieces=n_pieces, n_notes=n_notes, seed=seed)
-    return [
-        codec.decode(ids, tempo=tempo, name=f"sample {number}")
-        for number, ids in enumerate(events, 1)
-    ]
-
-
-def go_on(
-    generator: LSTMGenerator,
-    codec: NoteEvents,
-    primer: Primer,
-    *,
-    n_pieces: int,
-    n_notes: int,
-    seed: int,
-    temperature: float = 1.0,
-    tempo: float = DEFAULT_TEMPO,
-    choice: ParticleFilter | None = None,
-) -> list[Piece]:
-    """``n_pieces`` pieces that go on from a primer for ``n_notes`` notes, in its meter.
-
-    The generator hears the primer's notes as if it had chosen them. The first that it writes begins
-    later than the last of them: the primer's last chord is complete.
-
-    The same seed gives the same pieces, as :func:`sample` does.
-    """
-    device = next(generator.parameters()).device
-    heard = torch.from_numpy(primer.events(codec)).to(device)
-
-    def begin(n: int, rng: torch.Generator) -> tuple[LSTMDecoder, Tensor]:
-        events = heard.expand(n, -1, -1)
-        z = generator.noise_like(events, rng)
-        rollout = LSTMDecoder(generator, z, generator.space.starts(events), temperature=temperature)
-        rollout.hear(events)
-        return rollout, events
-
-    events = _write(
-        generator, begin, choice, n_pieces=n_pieces, n_notes=n_notes, seed=seed, new_onset=True
-    )
-    return [
-        primer.followed_by(codec, ids, tempo=tempo, name=f"sample {number}")
-        for number, ids in enumerate(events, 1)
-    ]
+_BATCH = 64  # pieces that are sampled side by side: beyond it, a step's time grows with them
+_BLOCK = 256  # events that Gumbel noise is drawn for at a time, which bounds its memory
+_MAX_NOTES = 65536  # that are sampled to fill a number of bars
 
 
 @torch.no_grad()
-def _write(
-    generator: LSTMGenerator,
-    begin: Callable[[int, torch.Generator], tuple[LSTMDecoder, Tensor]],
-    choice: ParticleFilter | None,
+def sample(
+    generator: EventGenerator,
+    representation: NoteEvents,
+    request: SampleRequest,
     *,
-    n_pieces: int,
-    n_notes: int,
-    seed: int,
-    new_onset: bool = False,
-) -> list[IntArray]:
-    """The events of ``n_pieces`` rollouts, so many of which ``begin`` side by side, with what they
-    have heard: ids ``[n_notes, C + 2]``.
+    decoding: EventDecoding,
+    particle_filter: ParticleFilter | None = None,
+) -> list[Piece]:
+    """The pieces of a request, in evaluation mode.
 
-    ``new_onset`` keeps the first event out of a chord with what was before it.
+    They begin in the request's meter, or in those of the training pieces, at the positions in the
+    bar where those begin. With a primer they continue it in its last meter; their first note begins
+    later than the primer's last, whose chord is complete.
+
+    The same request gives the same pieces on the same machine, and the global random state stays
+    as it was.
     """
-    rng = torch.Generator(next(generator.parameters()).device).manual_seed(seed)
+    device = next(generator.parameters()).device
+    rng = torch.Generator(device).manual_seed(request.seed)
+    primer = None
+    forbidden = torch.zeros(generator.space.width, device=device)
+    if request.primer is not None:
+        primer = torch.from_numpy(request.primer.encode(representation)).to(device)
+        forbidden[0] = -torch.inf  # the offset 0
     training = generator.training
     generator.eval()
     events: list[IntArray] = []
-    forbidden = torch.zeros(generator.space.width, device=rng.device)
-    if new_onset:
-        forbidden[0] = -torch.inf  # the offset 0
-    n_particles = 1 if choice is None else choice.n_particles
+    n_particles = 1 if particle_filter is None else particle_filter.n_particles
     at_once = max(1, _BATCH // n_particles)
-    for first in range(0, n_pieces, at_once):
-        rollout, heard = begin(n_particles * min(at_once, n_pieces - first), rng)
-        if choice is not None:
-            written = choice.write(generator, rollout, heard, n_notes, rng, forbidden)
+    for first in range(0, request.n_pieces, at_once):
+        n = n_particles * min(at_once, request.n_pieces - first)
+        if primer is None:
+            z = generator.prior(n, rng=rng)
+            starts = draw_starts(representation, n, request.meter, rng)
+            observed = starts[0].new_zeros(n, 0, generator.space.n_categories + 2)
         else:
-            written = _written(generator, rollout, len(heard), n_notes, rng, forbidden)
-        events += list(written.cpu().numpy())
+            observed = primer.expand(n, -1, -1)
+            z = generator.prior(n, rng=rng, like=observed)
+            starts = generator.space.starts(observed)
+        decoder = decoding.decoder(generator, z, starts, temperature=request.temperature)
+        decoder.observe(observed)
+        if particle_filter is None:
+            found = _generate(generator, decoder, n, request.length, rng, forbidden, decoding)
+        else:
+            found = particle_filter.generate(
+                generator, decoder, observed, request.length, rng, forbidden, decoding=decoding
+            )
+        events += list(found.cpu().numpy())
     generator.train(training)
-    return events
+    return [
+        decode(representation, ids, request, name=f"sample {number}")
+        for number, ids in enumerate(events, 1)
+    ]
 
 
-def _written(
-    generator: LSTMGenerator,
-    rollout: LSTMDecoder,
+def decode(
+    representation: NoteEvents, ids: IntArray, request: SampleRequest, *, name: str
+) -> Piece:
+    """The piece of sampled ids ``[T, C + 2]``, after the primer if the request has one."""
+    if request.primer is None:
+        return representation.decode(ids, tempo=request.tempo, name=name).piece
+    return request.primer.continued_by(representation, ids, tempo=request.tempo, name=name)
+
+
+def _generate(
+    generator: EventGenerator,
+    decoder: Decoder,
     n: int,
-    n_notes: int,
+    n_events: int,
     rng: torch.Generator,
     forbidden: Tensor,
+    decoding: EventDecoding,
 ) -> Tensor:
-    """The next events of ``n`` sequences, ids ``[n, n_notes, C + 2]``; ``forbidden``, ``[V]``, is
-    added to the first one's scores.
+    """The next events of ``n`` sequences, ids ``[n, n_events, C + 2]``; ``forbidden [V]`` is added
+    to the first event's scores.
     """
     blocks = []
-    for start in range(0, n_notes, _BLOCK):
-        gumbel = generator.gumbel(n, min(_BLOCK, n_notes - start), rng)
+    for start in range(0, n_events, _BLOCK):
+        gumbel = generator.gumbel(n, min(_BLOCK, n_events - start), rng)
         if start == 0:
             gumbel[:, 0] += forbidden
-        blocks.append(generator.write(rollout, gumbel))
+        blocks.append(decoding.generate(generator, decoder, gumbel))
     return torch.cat(blocks, 1)
 
 
 def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 0) -> list[Piece]:
-    """Pieces of so many bars, from ``draw(n_notes)``, which writes so many notes a piece.
+    """Pieces of a number of bars, from ``draw(n_notes)``, which samples pieces of so many notes.
 
-    The bars come after those that the first ``n_before`` notes, a primer's, lie in; else an upbeat
-    is not counted. Notes that sound beyond the last bar end with it. A model that hardly moves on
-    is left after 65,536 notes.
+    The bars are counted after those of the first ``n_before`` notes, a primer's; an upbeat at the
+    beginning is not counted. Notes that sound beyond the last bar are cut off at its end. Pieces
+    that need more than 65,536 notes end earlier.
     """
     n_notes = _BLOCK
     while True:
         pieces = draw(n_notes)
         ends = [_end_of_bars(p, n_bars, n_before) for p in pieces]
-        # how far the slowest has come
-        done = min(int(p.onset[-1]) / end for p, end in zip(pieces, ends, strict=True))
-        if done >= 1 or n_notes >= _MOST:
+        # the share of the bars that the slowest piece fills
+        filled = min(int(p.onset[-1]) / end for p, end in zip(pieces, ends, strict=True))
+        if filled >= 1 or n_notes >= _MAX_NOTES:
             return [p.until(end) for p, end in zip(pieces, ends, strict=True)]
-        wanted = n_notes * max(2.0, 1.2 / max(done, 1e-6))
-        n_notes = min(_MOST, -(-math.ceil(wanted) // _BLOCK) * _BLOCK)
+        wanted = n_notes * max(2.0, 1.2 / max(filled, 1e-6))
+        n_notes = min(_MAX_NOTES, -(-math.ceil(wanted) // _BLOCK) * _BLOCK)
 
 
 def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
-    """The step at which the bars end that are asked for."""
+    """The step at which the last of the bars ends."""
     bars, _ = piece.bars()
     first = bars[n_before - 1] + 1 if n_before else bars[0] + begins_with_upbeat(piece)
     start, numerator, denominator = piece.meters[-1].tolist()
@@ -183,13 +139,14 @@ def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
 
 
 def draw_starts(
-    codec: NoteEvents, n: int, meter: tuple[int, int] | None, rng: torch.Generator
+    representation: NoteEvents, n: int, meter: tuple[int, int] | None, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Positions in the bar and meters for ``n`` pieces to begin with, ``[n]`` each.
+    """Positions in the bar and meters where ``n`` pieces begin, ``[n]`` each, as frequent as in the
+    training pieces.
 
-    A meter in which no training piece begins starts with the bar.
+    In a meter in which no training piece begins, they begin with the bar.
     """
-    table = torch.from_numpy(codec.starts).to(rng.device)
+    table = torch.from_numpy(representation.starts).to(rng.device)
     if meter is not None:
         wanted = meter_id(*meter)
         table = table[table[:, 0] == wanted]

@@ -1,1 +1,1 @@
-"""Files and notes, both ways; the only place that knows a file format."""
+"""Reads and writes music files; no other room knows a file format."""

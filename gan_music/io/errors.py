@@ -1,7 +1,7 @@
-"""What a reader says of a file that it cannot use."""
+"""The error of the readers."""
 
 from __future__ import annotations
 
 
 class ReadError(ValueError):
-    """The file holds no music that can be read; the message is the reason."""
+    """The file holds no music that can be read. The message is the reason."""

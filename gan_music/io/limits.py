@@ -1,7 +1,8 @@
-"""Files that would cost more than music can: refused before they are read, or once they have been.
+"""Limits on files and pieces.
 
-The time and the memory that reading may take are limited elsewhere (``data.timeout_s`` and
-``data.memory_mb``); what is known of the file itself is refused here, at once and with a sentence.
+A file is checked before it is read, its pieces afterwards. Each check raises a
+:class:`~gan_music.io.errors.ReadError` with the reason. The time and the memory of reading are
+limited by ``data.timeout_s`` and ``data.memory_mb``.
 """
 
 from __future__ import annotations
@@ -26,21 +27,15 @@ _XML_SUFFIXES = (".xml", ".musicxml")
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no file, or is empty, or too large; nothing is opened.
-
-    Raises
-    ------
-    ReadError
-        With the reason.
-    """
+    """Refuse a path that is no regular file, is empty or is too large, without opening it."""
     try:
         status = path.stat()
     except OSError as error:
         raise ReadError(f"cannot be opened: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
-        # a named pipe would be waited for until somebody writes into it
+        # Opening a named pipe would block until another process writes to it.
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
-        raise ReadError(f"is no file but {kind}")
+        raise ReadError(f"is {kind}, not a file")
     if not status.st_size:
         raise ReadError("is empty")
     if status.st_size > MAX_MB * 2**20:
@@ -48,15 +43,10 @@ def check_file(path: Path) -> None:
 
 
 def check_content(path: Path) -> None:
-    """Refuse XML that declares entities, and archives that unpack to more than a file may have.
+    """Refuse XML that declares entities, and archives that unpack to more than ``MAX_MB``.
 
-    Entities can make gigabytes of a few lines, and no notation program writes them. Only what comes
-    before the root element is looked at, since nothing can be declared later.
-
-    Raises
-    ------
-    ReadError
-        With the reason.
+    A few lines of entities can expand to gigabytes, and no notation program writes them. XML allows
+    declarations only before the root element, so the check ends there.
     """
     check_file(path)
     suffix = path.suffix.lower()
@@ -70,13 +60,7 @@ def check_content(path: Path) -> None:
 
 
 def check_pieces(pieces: Sequence[Piece]) -> None:
-    """Refuse music longer than any: a damaged time would make millions of measures of it.
-
-    Raises
-    ------
-    ReadError
-        With the reason.
-    """
+    """Refuse pieces longer than ``MAX_QUARTERS``, which damaged times would make."""
     for piece in pieces:
         if len(piece) and (piece.onset + piece.duration).max() > MAX_QUARTERS * piece.grid:
             raise ReadError(f"is longer than {MAX_QUARTERS:,} quarter notes")
@@ -84,13 +68,13 @@ def check_pieces(pieces: Sequence[Piece]) -> None:
 
 def _check_archive(archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
-    # zipfile never yields more of a member than its header says
+    # zipfile never unpacks more of a member than its header states.
     if sum(member.file_size for member in members) > MAX_MB * 2**20:
         raise ReadError(f"unpacks to more than {MAX_MB} MB")
     for member in members:
-        # the others unpack without bound, and MusicXML's standard knows only this one
+        # The MusicXML standard allows only deflate. Other methods unpack without a bound.
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ReadError("is packed by another method than deflate")
+            raise ReadError("is compressed by another method than deflate")
         if member.filename.lower().endswith(_XML_SUFFIXES):
             with archive.open(member) as stream:
                 _check_entities(stream)
@@ -106,7 +90,7 @@ def _check_entities(stream: IO[bytes]) -> None:
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = refuse
     parser.StartElementHandler = stop
-    # XML that is broken is the reader's to refuse
+    # The reader reports malformed XML.
     with contextlib.suppress(_RootReachedError, expat.ExpatError):
         parser.ParseFile(stream)
 

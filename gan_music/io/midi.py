@@ -1,66 +1,71 @@
-"""A MIDI file -> its notes, by either of two readers that agree.
+"""Reads and writes MIDI files.
 
-- :func:`read_fast` takes the events' pairing from symusic, in C++;
-- :func:`read_music21` takes it from music21, in Python, hundreds of times slower.
+:func:`read_fast` uses symusic (C++), :func:`read_music21` uses music21 (Python), which is hundreds
+of times slower. They share the checks of the file and the rounding to the grid. They pair note-on
+and note-off events differently in two cases, both within one track and channel:
 
-Both check the file's chunks first and share the way from ticks to the grid, so that they can differ
-in the pairing of note-on and note-off alone, and do so in two cases (both within one track and
-channel):
+- *Two note-ons of a pitch, then two note-offs.* In symusic the first note-off ends the first note
+  and the second ends the second, as is usual. In music21 both notes end at the first note-off, and
+  the second note loses most of its duration.
+- *Two note-ons of a pitch, then one note-off.* In music21 both notes end there. symusic drops the
+  second note, which never ends.
 
-- *Struck again while it sounds.* Two note-ons of a pitch, then two note-offs: by symusic the first
-  note-off ends the first note and the second the second, as is usual; by music21 both notes end at
-  the first, so that the second loses most of its length. symusic's answer is kept.
-- *Struck again, released once.* Two note-ons of a pitch, then one note-off: music21 ends both notes
-  there; symusic leaves out the second, which never ends.
-
-music21's reader uses its event lists, not ``converter.parse``, which goes on to guess measures,
-voices and ties, merges notes that end almost together into one chord and moves every bar after an
-over-full one. Nothing of it is needed for notes.
+The music21 reader uses music21's event lists, not ``converter.parse``. The latter also estimates
+measures, voices and ties, merges notes that end almost together into one chord, and moves every bar
+after one that is too long.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import symusic
 
 from gan_music.io.errors import ReadError
+from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.io.limits import MAX_QUARTERS
 from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece, rounding
+from gan_music.system.atomic_files import atomic_write
 
-# Channel 10, as music21 counts from 1, is percussion by General MIDI.
+Meter = tuple[int, int, int]  # start, numerator, denominator
+
+# Channel 10, counted from 1 as in music21, is percussion in General MIDI.
 _PERCUSSION_CHANNEL = 10
 _TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
+_TICKS_PER_STEP = 20  # 24 steps per quarter note give the usual 480 ticks
 
 
 @dataclass(frozen=True)
 class MidiEvents:
-    """What a MIDI file says, in ticks, before any rounding.
+    """The content of a MIDI file before any rounding, with times in ticks.
 
     Attributes
     ----------
-    ticks : a quarter note's.
-    notes : int64 ``[N, 4]``: onset, length, pitch, velocity.
-    tempos : (time, quarters a minute).
+    ticks_per_quarter : ticks per quarter note.
+    notes : int64 ``[N, 4]``: onset, duration, pitch, velocity.
+    tempos : (time, quarter notes per minute).
     meters : (time, numerator, denominator).
     """
 
-    ticks: int
+    ticks_per_quarter: int
     notes: IntArray
     tempos: list[tuple[int, float]]
-    meters: list[tuple[int, int, int]]
+    meters: list[Meter]
 
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a MIDI file, through symusic."""
     data = path.read_bytes()
     _check_chunks(data)
-    if _longest_time(data) >= 2**31:  # symusic counts ticks in 32 bits
+    if _bound_of_ticks(data) >= 2**31:  # symusic counts ticks in 32 bits
         return [_piece(music21_events(path), grid, name)]
     return [_piece(symusic_events(data), grid, name)]
 
@@ -72,7 +77,7 @@ def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
 
 
 def symusic_events(data: bytes) -> MidiEvents:
-    """As symusic pairs note-on and note-off: each note-off ends the oldest note of its pitch."""
+    """Events as symusic pairs them: each note-off ends the oldest open note of its pitch."""
     score = symusic.Score.from_midi(data)
     tracks = [t.notes.numpy() for t in score.tracks if not t.is_drum]
     columns = [
@@ -88,7 +93,7 @@ def symusic_events(data: bytes) -> MidiEvents:
 
 
 def music21_events(path: Path) -> MidiEvents:
-    """As music21 pairs them: a note ends at the first note-off of its pitch that follows."""
+    """Events as music21 pairs them: each note-off ends all open notes of its pitch."""
     from music21 import midi
     from music21.midi import translate
 
@@ -98,7 +103,7 @@ def music21_events(path: Path) -> MidiEvents:
         file.read()
     notes: list[tuple[int, int, int, int]] = []
     tempos: list[tuple[int, float]] = []
-    meters: list[tuple[int, int, int]] = []
+    meters: list[Meter] = []
     for track in file.tracks:
         events = translate.getTimeForEvents(track)
         for time, event in events:
@@ -114,70 +119,68 @@ def music21_events(path: Path) -> MidiEvents:
 
 
 def _piece(events: MidiEvents, grid: int, name: str) -> Piece:
-    """Rounded to the grid, halves upwards; a duration is at least one step."""
-    ticks = events.ticks
-    onset, length, pitch, velocity = events.notes.T
-    onsets, durations = _steps(onset, ticks, grid), _steps(length, ticks, grid)
+    ticks = events.ticks_per_quarter
+    onset, duration, pitch, velocity = events.notes.T
+    onsets, durations = _steps(onset, ticks, grid), _steps(duration, ticks, grid)
     return Piece.from_arrays(
         onsets,
         np.maximum(1, durations),
         pitch,
         velocity=velocity.clip(1, 127),
         grid=grid,
-        meters=_meters(events.meters, ticks, grid),
-        tempo=_tempo(events.tempos),
+        meters=_meters_in_steps(events.meters, ticks, grid),
+        tempo=_first_tempo(events.tempos),
         name=name,
-        rounding=rounding(onset * grid / ticks, onsets, length * grid / ticks, durations, grid),
+        rounding=rounding(onset * grid / ticks, onsets, duration * grid / ticks, durations, grid),
     )
 
 
-def _steps(time: IntArray, ticks: int, grid: int) -> IntArray:
+def _steps(time: Any, ticks: int, grid: int) -> Any:
+    """Ticks in steps of the grid, halves upwards; of an integer or an array."""
     return (2 * time * grid + ticks) // (2 * ticks)
 
 
-def _tempo(tempos: Iterable[tuple[int, float]]) -> float:
-    sane = [(time, qpm) for time, qpm in tempos if np.isfinite(qpm) and qpm > 0]
-    return min(sane, key=lambda t: t[0])[1] if sane else DEFAULT_TEMPO
+def _first_tempo(tempos: Iterable[tuple[int, float]]) -> float:
+    valid = [(time, qpm) for time, qpm in tempos if np.isfinite(qpm) and qpm > 0]
+    return min(valid, key=lambda t: t[0])[1] if valid else DEFAULT_TEMPO
 
 
-def _meters(
-    meters: Sequence[tuple[int, int, int]], ticks: int, grid: int
-) -> list[tuple[int, int, int]]:
-    """In steps; the last of those at one time holds, and before the first there is common time."""
+def _meters_in_steps(meters: Sequence[Meter], ticks: int, grid: int) -> list[Meter]:
+    """The last meter at each time, with 4/4 before the first one."""
     starts = {0: COMMON_TIME[1:]}
     for time, numerator, denominator in sorted(meters, key=lambda m: m[0]):
-        if numerator > 0 and denominator <= 64:  # others are damage
-            start = (2 * time * grid + ticks) // (2 * ticks)
+        if numerator > 0 and denominator <= 64:  # others come from damaged files
+            start = _steps(time, ticks, grid)
             if start <= MAX_QUARTERS * grid:
                 starts[start] = (numerator, denominator)
     return [(start, *meter) for start, meter in sorted(starts.items())]
 
 
 def _check_chunks(data: bytes) -> None:
-    """Refuse what is no MIDI file of notes on one time line in beats, or was cut off."""
+    """Refuse a file without a MIDI header or tracks, of format 2, in SMPTE time, or cut off."""
     if data[:4] != b"MThd" or len(data) < 14:
         raise ReadError("no MIDI file: it does not begin with a MIDI header")
     length, kind, _, division = struct.unpack(">IHHh", data[4:14])
     if kind > 1:
-        raise ReadError("a MIDI file of format 2, whose tracks do not sound together")
+        raise ReadError("a MIDI file of format 2, whose tracks are independent of each other")
     if division < 1:
-        raise ReadError("its time is counted in frames of film, not in beats")
+        raise ReadError("its times are SMPTE frames, not ticks of a quarter note")
     start = 8 + length
     n_tracks = 0
     while start + 8 <= len(data):
         n_tracks += data[start : start + 4] == b"MTrk"
         start += 8 + int.from_bytes(data[start + 4 : start + 8], "big")
         if start > len(data) and n_tracks:
-            raise ReadError("cut off: its last track is shorter than it says")
+            raise ReadError("cut off: its last track is shorter than its header states")
     if not n_tracks:
         raise ReadError("no tracks in it")
 
 
-def _longest_time(data: bytes) -> int:
-    """An upper bound of all delta times together, in ticks, without reading the events.
+def _bound_of_ticks(data: bytes) -> int:
+    """An upper bound of the sum of all delta times, in ticks, without parsing the events.
 
-    A delta time is up to three bytes above 127 and one below; whatever looks like one is counted,
-    but for the data of tempos.
+    A delta time is up to three bytes above 127 and one below. All bytes of that form are counted,
+    except in tempo events.
     """
     values = np.frombuffer(_TEMPO.sub(b"\0" * 6, data), np.uint8)
     high = values > 127
@@ -188,3 +191,77 @@ def _longest_time(data: bytes) -> int:
     total += (bits[ends - 2] << 14)[further].sum()
     further &= high[ends - 3]
     return int(total + (bits[ends - 3] << 21)[further].sum())
+
+
+def write_midi(piece: Piece, path: Path, *, program: int = 0) -> None:
+    """Write a piece as a MIDI file of format 1, atomically. It reads back as the same notes.
+
+    ``program`` is the General MIDI program, 0 to 127.
+    """
+    data = midi_score(piece, program=program).dumps_midi()
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def midi_score(piece: Piece, *, program: int = 0) -> Any:
+    """The MIDI content of a piece: a ``symusic.Score`` in ticks.
+
+    One MIDI channel cannot hold two notes of one pitch that overlap. The later note goes to another
+    track with its own channel.
+    """
+    # music21 uses this name for program 0 and makes a separate part for any other name.
+    instrument = GENERAL_MIDI[program] if program else "Piano"
+    score = symusic.Score(piece.grid * _TICKS_PER_STEP)
+    score.tempos.append(symusic.Tempo(0, qpm=piece.tempo))
+    for start, numerator, denominator in _meters_in_file(piece):
+        score.time_signatures.append(
+            symusic.TimeSignature(start * _TICKS_PER_STEP, numerator, denominator)
+        )
+    tracks = assign_tracks(piece)
+    for number in range(int(tracks.max(initial=0)) + 1):
+        name = instrument if number == 0 else f"{instrument} {number + 1}"
+        track = symusic.Track(name=name, program=program)
+        for i in np.flatnonzero(tracks == number):
+            track.notes.append(
+                symusic.Note(
+                    int(piece.onset[i]) * _TICKS_PER_STEP,
+                    int(piece.duration[i]) * _TICKS_PER_STEP,
+                    int(piece.pitch[i]),
+                    int(piece.velocity[i]),
+                )
+            )
+        score.tracks.append(track)
+    return score
+
+
+def _meters_in_file(piece: Piece) -> list[Meter]:
+    """The meters that MIDI can hold, with starts in steps.
+
+    No bar can begin before the file does, so a pickup becomes a short bar with its own meter.
+    """
+    meters: list[Meter] = []
+    for start, numerator, denominator in piece.meters.tolist():
+        if start < 0:
+            bar = Fraction(4 * piece.grid * numerator, denominator)
+            first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
+            if first > 0:
+                pickup = first / piece.grid / 4
+                meters.append((0, pickup.numerator, pickup.denominator))
+            start = math.floor(first)
+        meters.append((start, numerator, denominator))
+    # The numerator is one byte, the denominator a power of two.
+    return [m for m in meters if m[1] < 256 and m[2] <= 64 and m[2] & (m[2] - 1) == 0]
+
+
+def assign_tracks(piece: Piece) -> np.ndarray:
+    """The track of each note, int64 ``[N]``: the first one in which its pitch is not sounding."""
+    tracks = np.zeros(len(piece), dtype=np.int64)
+    ends: dict[int, list[int]] = {}  # pitch -> end of its last note in each track
+    for i, (onset, duration, pitch) in enumerate(piece.notes()):
+        last = ends.setdefault(pitch, [])
+        number = next((n for n, end in enumerate(last) if end <= onset), len(last))
+        if number == len(last):
+            last.append(0)
+        last[number] = onset + duration
+        tracks[i] = number
+    return tracks

@@ -1,33 +1,35 @@
-"""The notes that the paper's published loader keeps of a file, and no others.
+"""Reads the notes that the published loader of Neo & Saleem (2024) keeps of a MIDI file.
 
-It parses with music21's default quantization (to sixteenths and triplet quavers), takes the first
-part that ``instrument.partitionByInstrument`` finds, or else all notes, and walks through its notes
-and chords. At the first chord it asks for the pitches of ``chord.normalOrder``, which are plain
-integers without a ``midi``; the ``AttributeError`` ends the file there, and what came before is
-kept. A file that music21 cannot partition, or whose first part begins with a chord, keeps nothing.
+The loader parses with music21's default quantization (to sixteenth notes and eighth-note triplets)
+and takes the first part of ``instrument.partitionByInstrument``, or all notes if there is none. At
+the first chord it reads ``midi`` of the integers in ``chord.normalOrder``. The ``AttributeError``
+ends the file there, and the notes before it are kept. A file that music21 cannot partition, or
+whose first part begins with a chord, gives no notes.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+from gan_music.io.score import Note, piece_in_quarters
+from gan_music.music.piece import Piece
 
 
-def read_published(path: Path) -> list[tuple[Any, Any, int, int]]:
-    """(onset, length, pitch, velocity) of the notes that are kept, in quarters.
+def read_published(path: Path, grid: int, name: str) -> list[Piece]:
+    """One piece with the notes that are kept.
 
-    The published loader has no velocities; they are music21's.
+    The published loader has no velocities; these are music21's.
     """
     from music21 import chord, converter, instrument, note
 
     score = converter.parse(path, forceSource=True)
     partitioned = instrument.partitionByInstrument(score)
     elements = partitioned.parts[0].recurse() if partitioned else score.flatten().notes
-    kept: list[tuple[Any, Any, int, int]] = []
+    kept: list[Note] = []
     for element in elements:
         if isinstance(element, note.Note):
             velocity = max(1, min(127, element.volume.velocity or 64))
             kept.append((element.offset, element.quarterLength, element.pitch.midi, velocity))
         elif isinstance(element, chord.Chord):
             break
-    return kept
+    return [piece_in_quarters(kept, grid, name)]

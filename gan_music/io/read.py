@@ -1,8 +1,7 @@
-"""A file of music -> its notes.
+"""Reads the pieces of a music file, in every input format.
 
-MIDI is read by :mod:`gan_music.io.midi`, scores by :mod:`gan_music.io.score`; both round each onset
-and each duration to the nearest step of the grid, halves upwards, and make a duration at least one
-step.
+All readers round onsets and durations to the nearest step of the grid, halves upwards. A duration
+is at least one step.
 """
 
 from __future__ import annotations
@@ -11,53 +10,69 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from gan_music.io import midi, published, score
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import check_content, check_pieces
+from gan_music.io.midi import read_fast, read_music21
+from gan_music.io.published import read_published
+from gan_music.io.score import read_score
 from gan_music.music.piece import Piece
 
-__all__ = ["READERS", "SUFFIXES", "ReadError", "read", "resolve"]
+__all__ = ["MIDI_SUFFIXES", "READERS", "SUFFIXES", "ReadError", "read", "resolve"]
+
+Reader = Callable[[Path, int, str], list[Piece]]  # (path, grid, name) -> pieces
 
 MIDI_SUFFIXES = frozenset({".mid", ".midi"})
 SCORE_SUFFIXES = frozenset({".xml", ".musicxml", ".mxl", ".krn", ".abc"})
 SUFFIXES = MIDI_SUFFIXES | SCORE_SUFFIXES
 
+# The readers of a format by their ``data.reader``; ``auto`` takes the first.
+_MIDI_READERS: dict[str, Reader] = {
+    "fast": read_fast,
+    "music21": read_music21,
+    "published": read_published,
+}
+_SCORE_READERS: dict[str, Reader] = {"music21": read_score, "published": read_published}
+READERS = tuple(_MIDI_READERS | _SCORE_READERS)
+
 
 def resolve(reader: str, path: Path) -> str:
-    """The reader that ``auto`` stands for: fast for MIDI, music21 for the rest."""
-    if reader != "auto":
-        return reader
-    return "fast" if _is_midi(path) else "music21"
+    """The reader that ``auto`` stands for: ``fast`` for MIDI, ``music21`` for scores."""
+    return next(iter(_readers(path))) if reader == "auto" else reader
 
 
 def read(
     path: Path, *, grid: int = 24, name: str | None = None, reader: str = "auto"
 ) -> list[Piece]:
-    """The pieces in a file: one, except for collections (an ABC tune book, say).
+    """The pieces in a file: one, or several for a collection such as an ABC tune book.
 
     Parameters
     ----------
-    grid : steps a quarter note.
-    name : what the piece is called; the file's name by default.
-    reader : ``auto`` or a key of ``READERS``.
+    grid : steps per quarter note.
+    name : name of the piece. The default is the file's name.
+    reader : ``auto`` or one of ``READERS``.
 
     Raises
     ------
     ReadError
-        With the reason, whatever the library behind it raised.
+        With the reason, for every exception of the library behind the reader.
+    MemoryError
+        If memory runs out; the caller knows the limit.
     """
     name = path.name if name is None else name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check_content(path)
-            pieces = READERS[resolve(reader, path)](path, grid, name)
+            reader = resolve(reader, path)
+            if reader not in _readers(path):
+                raise ReadError(f"data.reader={reader} does not read {path.suffix} files")
+            pieces = _readers(path)[reader](path, grid, name)
         check_pieces(pieces)
-    except (ReadError, MemoryError):  # the one is a reason; of the other, others know the limit
+    except (ReadError, MemoryError):
         raise
     except RecursionError as error:
         raise ReadError("nested too deeply") from error
-    except Exception as error:  # music21 raises whatever its parsers happen to meet
+    except Exception as error:  # music21's parsers raise exceptions of any type
         reason = " ".join(str(error).split())[:200]
         raise ReadError(f"{type(error).__name__}: {reason}" if reason else repr(error)) from error
     pieces = [p for p in pieces if len(p)]
@@ -66,27 +81,5 @@ def read(
     return pieces
 
 
-def _is_midi(path: Path) -> bool:
-    return path.suffix.lower() in MIDI_SUFFIXES
-
-
-def _music21(path: Path, grid: int, name: str) -> list[Piece]:
-    return (midi.read_music21 if _is_midi(path) else score.read_score)(path, grid, name)
-
-
-def _fast(path: Path, grid: int, name: str) -> list[Piece]:
-    if not _is_midi(path):
-        raise ReadError("no MIDI file, and data.reader=fast reads nothing else")
-    return midi.read_fast(path, grid, name)
-
-
-def _published(path: Path, grid: int, name: str) -> list[Piece]:
-    return [score.piece_in_quarters(published.read_published(path), grid, name)]
-
-
-# data.reader -> how a file is read: all its notes, or those that the paper's published loader keeps
-READERS: dict[str, Callable[[Path, int, str], list[Piece]]] = {
-    "fast": _fast,
-    "music21": _music21,
-    "published": _published,
-}
+def _readers(path: Path) -> dict[str, Reader]:
+    return _MIDI_READERS if path.suffix.lower() in MIDI_SUFFIXES else _SCORE_READERS

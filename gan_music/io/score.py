@@ -1,9 +1,10 @@
-"""A score in notation (MusicXML, Humdrum, ABC) -> its notes, through music21.
+"""Reads scores (MusicXML, Humdrum, ABC) through music21.
 
-- Chords become notes with one onset; ties are merged; rests, unpitched percussion and chord symbols
-  are left out; transposing instruments sound as they sound.
+- The notes of a chord have one onset, tied notes are one note, and transposing instruments are at
+  sounding pitch.
+- Rests, unpitched percussion and chord symbols are left out.
 - Repeats are read once, as written.
-- Grace notes, of length zero, last one step.
+- Grace notes have no duration in the score and last one step.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import numpy as np
 
 from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, DEFAULT_VELOCITY, Piece, rounding
 
-Note = tuple[Any, Any, int, int]  # onset, length, pitch, velocity; times in quarters
+Note = tuple[Any, Any, int, int]  # onset, duration, pitch, velocity; times in quarter notes
 
 
 def read_score(path: Path, grid: int, name: str) -> list[Piece]:
-    """The pieces in a score: one, except for collections."""
+    """The pieces in a score: one, or several for a collection."""
     from music21 import converter, stream
 
     parsed = converter.parse(path, forceSource=True)
@@ -32,9 +33,9 @@ def read_score(path: Path, grid: int, name: str) -> list[Piece]:
 
 
 def piece_in_quarters(notes: list[Note], grid: int, name: str, **fields: Any) -> Piece:
-    """A piece of notes in quarters, each time rounded to the grid, halves upwards."""
+    """A piece of notes with times in quarter notes, rounded to the grid, halves upwards."""
     onsets = [_steps(onset, grid) for onset, *_ in notes]
-    durations = [_steps(length, grid) for _, length, *_ in notes]
+    durations = [_steps(duration, grid) for _, duration, *_ in notes]
     return Piece.from_arrays(
         onsets,
         np.maximum(1, np.array(durations, dtype=np.int64)),
@@ -45,7 +46,7 @@ def piece_in_quarters(notes: list[Note], grid: int, name: str, **fields: Any) ->
         rounding=rounding(
             np.array([float(onset) for onset, *_ in notes]) * grid,
             np.array(onsets),
-            np.array([float(length) for _, length, *_ in notes]) * grid,
+            np.array([float(duration) for _, duration, *_ in notes]) * grid,
             np.array(durations),
             grid,
         ),
@@ -59,7 +60,7 @@ def _piece(score: Any, grid: int, name: str) -> Piece:
     parts = list(score.parts) if score.hasPartLikeStreams() else [score]
     notes = [n for part in parts for n in _part_notes(part)]
     meters = _meters(parts[0], grid) if parts else [COMMON_TIME]
-    return piece_in_quarters(notes, grid, name, meters=meters, tempo=_tempo(score))
+    return piece_in_quarters(notes, grid, name, meters=meters, tempo=_first_tempo(score))
 
 
 def _steps(quarters: Any, grid: int) -> int:
@@ -67,10 +68,10 @@ def _steps(quarters: Any, grid: int) -> int:
 
 
 def _meters(part: Any, grid: int) -> list[tuple[int, int, int]]:
-    """The meters of a part's bars, by where the bars are as much as by what is written.
+    """The meters of a part, from its time signatures and its barlines, with starts in steps.
 
-    A bar that lies where the meter before it has one needs no entry; a pickup begins before the
-    piece does; a bar in two halves (around a repeat, say) is one.
+    A measure needs no entry if it begins on a barline of the meter before it. The meter of a pickup
+    begins before the piece does. A bar that is written as two measures, as around a repeat, is one.
     """
     measures = list(part.getElementsByClass("Measure"))
     starts = [Fraction(m.offset) for m in measures]
@@ -81,9 +82,9 @@ def _meters(part: Any, grid: int) -> list[tuple[int, int, int]]:
         if written is not None and (current is None or written.ratioString != current.ratioString):
             current = written
         elif i > 0:
-            if current is None or _on_bar(starts[i], meters[-1]):
+            if current is None or _on_barline(starts[i], meters[-1]):
                 continue
-            if i + 1 < len(starts) and _on_bar(starts[i + 1], meters[-1]):
+            if i + 1 < len(starts) and _on_barline(starts[i + 1], meters[-1]):
                 continue
         if current is None:
             continue
@@ -100,43 +101,43 @@ def _meters(part: Any, grid: int) -> list[tuple[int, int, int]]:
     return [(start, *steps[start]) for start in sorted(steps)]
 
 
-def _on_bar(start: Fraction, meter: tuple[Fraction, Any]) -> bool:
-    return (start - meter[0]) % Fraction(meter[1].barDuration.quarterLength) == 0
+def _on_barline(time: Fraction, meter: tuple[Fraction, Any]) -> bool:
+    return (time - meter[0]) % Fraction(meter[1].barDuration.quarterLength) == 0
 
 
 def _part_notes(part: Any) -> Iterator[Note]:
-    """(onset, length, pitch, velocity) of a part, in quarters, with ties merged.
+    """The notes of a part, with ties merged.
 
-    A note tied from another continues it if that one is open at this pitch and ends here; a tie
-    that leads nowhere is an end.
+    A tied note continues the open note of its pitch that ends at its onset. A tie that leads to no
+    note ends there.
     """
     from music21 import harmony, percussion
 
-    open_ties: dict[tuple[int, Any], list[Any]] = {}  # (pitch, end) -> a note that goes on there
+    open_ties: dict[tuple[int, Any], list[Any]] = {}  # (pitch, end) -> the note to continue
     merged: list[list[Any]] = []
     for element in part.flatten().notes:
         if isinstance(element, harmony.Harmony | percussion.PercussionChord):
             continue
         if not element.pitches:
             continue
-        # a float and a fraction would add up to a float beside the next note's onset
-        onset, length = Fraction(element.offset), Fraction(element.quarterLength)
+        # A float plus a fraction is a float, which may miss the onset of the next note.
+        onset, duration = Fraction(element.offset), Fraction(element.quarterLength)
         for note in getattr(element, "notes", (element,)):
             tie = note.tie.type if note.tie is not None else None
             pitch = note.pitch.midi
             begun = open_ties.pop((pitch, onset), None) if tie in ("stop", "continue") else None
             if begun is None:
                 velocity = note.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
-                begun = [onset, length, pitch, max(1, min(127, int(velocity)))]
+                begun = [onset, duration, pitch, max(1, min(127, int(velocity)))]
                 merged.append(begun)
             else:
-                begun[1] += length
+                begun[1] += duration
             if tie in ("start", "continue"):
-                open_ties[pitch, onset + length] = begun
+                open_ties[pitch, onset + duration] = begun
     yield from ((n[0], n[1], n[2], n[3]) for n in merged)
 
 
-def _tempo(score: Any) -> float:
+def _first_tempo(score: Any) -> float:
     for mark in score.flatten().getElementsByClass("MetronomeMark"):
         tempo = mark.getQuarterBPM()
         if tempo and math.isfinite(tempo) and tempo > 0:

@@ -1,91 +1,79 @@
-"""Notes -> a MIDI file, through symusic. The mirror of ``read``: what is written reads back."""
+"""Writes pieces in every output format. The mirror of :mod:`gan_music.io.read`."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import symusic
-
-from gan_music.io.instruments import GENERAL_MIDI
+from gan_music.io.midi import write_midi
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
 
-_TICKS_PER_STEP = 20  # 24 steps a quarter give the usual 480 ticks
+__all__ = ["SOUNDS", "sample_name", "write_midi", "write_piece", "write_pieces"]
+
+SOUNDS = ("wav", "flac")
 
 
-def write_midi(piece: Piece, path: Path, *, program: int = 0) -> None:
-    """Write a piece as a MIDI file (format 1), whole or not at all.
+def write_pieces(
+    pieces: Sequence[Piece],
+    folder: Path,
+    *,
+    formats: Sequence[str] = ("mid",),
+    program: int = 0,
+    soundfont: Path | None = None,
+) -> list[list[Path]]:
+    """Write pieces as ``folder/sample_01.mid`` and so on. Returns the paths of each piece.
 
-    ``program`` is the instrument, 0 to 127 by General MIDI.
+    Existing files are replaced atomically.
+
+    Parameters
+    ----------
+    formats : items of :data:`gan_music.config.schema.FORMATS`.
+    program : General MIDI program, 0 to 127, for MIDI files, scores and sound.
+    soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
     """
-    data = midi_score(piece, program=program).dumps_midi()
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, piece in enumerate(pieces, 1):
+        paths = [folder / f"{sample_name(number, len(pieces))}.{suffix}" for suffix in formats]
+        for path in paths:
+            write_piece(piece, path, program=program, soundfont=soundfont)
+        written.append(paths)
+    return written
 
 
-def midi_score(piece: Piece, *, program: int = 0) -> Any:
-    """What a MIDI file of the piece holds, a ``symusic.Score`` in ticks.
+def sample_name(number: int, n_pieces: int) -> str:
+    """File name of a sample without its suffix. Numbers count from 1."""
+    digits = max(2, len(str(n_pieces)))
+    return f"sample_{number:0{digits}d}"
 
-    MIDI cannot tell apart two notes of one pitch that sound at once in one channel, so such a note
-    goes to a further track with a channel of its own.
+
+def write_piece(
+    piece: Piece, path: Path, *, program: int = 0, soundfont: Path | None = None
+) -> None:
+    """Write a piece in the format of the path's suffix.
+
+    Raises
+    ------
+    ValueError
+        If no writer has that suffix.
+    UserError
+        If sound cannot be made (:func:`gan_music.io.rendering.sound.synthesize`).
     """
-    # music21 calls program 0 so, and makes a part of its own for any other name
-    instrument = GENERAL_MIDI[program] if program else "Piano"
-    score = symusic.Score(piece.grid * _TICKS_PER_STEP)
-    score.tempos.append(symusic.Tempo(0, qpm=piece.tempo))
-    for start, numerator, denominator in _meters(piece):
-        score.time_signatures.append(
-            symusic.TimeSignature(start * _TICKS_PER_STEP, numerator, denominator)
-        )
-    layers = layer(piece)
-    for number in range(int(layers.max(initial=0)) + 1):
-        name = instrument if number == 0 else f"{instrument} {number + 1}"
-        track = symusic.Track(name=name, program=program)
-        for i in np.flatnonzero(layers == number):
-            track.notes.append(
-                symusic.Note(
-                    int(piece.onset[i]) * _TICKS_PER_STEP,
-                    int(piece.duration[i]) * _TICKS_PER_STEP,
-                    int(piece.pitch[i]),
-                    int(piece.velocity[i]),
-                )
-            )
-        score.tracks.append(track)
-    return score
+    # Imported on demand, because music21 and matplotlib take seconds to import.
+    suffix = path.suffix[1:]
+    if suffix == "mid":
+        write_midi(piece, path, program=program)
+    elif suffix == "png":
+        from gan_music.io.rendering.piano_roll import draw_piece
 
+        draw_piece(piece, path)
+    elif suffix in SOUNDS:
+        from gan_music.io.rendering.sound import write_sound
 
-def _meters(piece: Piece) -> list[tuple[int, int, int]]:
-    """A piece's meters as MIDI can have them, in steps.
+        write_sound(piece, path, soundfont=soundfont, program=program)
+    elif suffix == "musicxml":
+        from gan_music.io.engraving.musicxml import write_musicxml
 
-    No bar can begin before the file does: a pickup is a short bar with a meter of its own.
-    """
-    meters: list[tuple[int, int, int]] = []
-    for start, numerator, denominator in piece.meters.tolist():
-        if start < 0:
-            bar = Fraction(4 * piece.grid * numerator, denominator)
-            first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
-            if first > 0:
-                pickup = first / piece.grid / 4
-                meters.append((0, pickup.numerator, pickup.denominator))
-            start = math.floor(first)
-        meters.append((start, numerator, denominator))
-    # a numerator is a byte, and a denominator a power of two
-    return [m for m in meters if m[1] < 256 and m[2] <= 64 and m[2] & (m[2] - 1) == 0]
-
-
-def layer(piece: Piece) -> np.ndarray:
-    """The layer of each note, int64 ``[N]``: the lowest where its pitch does not sound already."""
-    layers = np.zeros(len(piece), dtype=np.int64)
-    ends: dict[int, list[int]] = {}  # pitch -> when each layer falls silent
-    for i, (onset, duration, pitch) in enumerate(piece.notes()):
-        silent = ends.setdefault(pitch, [])
-        number = next((n for n, end in enumerate(silent) if end <= onset), len(silent))
-        if number == len(silent):
-            silent.append(0)
-        silent[number] = onset + duration
-        layers[i] = number
-    return layers
+        write_musicxml(piece, path, program=program)
+    else:
+        raise ValueError(f"{path}: unknown output format")

@@ -1,1 +1,1 @@
-"""Losses as free functions of logits."""
+"""Losses as functions of logits."""

@@ -1,8 +1,8 @@
-"""Adversarial losses of logits ``[B]`` or, for each step, ``[B, T]``.
+"""Adversarial losses of logits ``[B]``, or ``[B, T]`` for a logit at each step.
 
-Binary cross-entropy is taken from logits, which is the same loss as a sigmoid followed by BCE
-(Goodfellow et al. 2014, eq. 1, with the non-saturating generator loss of section 3) and safe where
-the sigmoid saturates at 0 or 1.
+Binary cross-entropy (BCE) is computed from logits: the loss of a sigmoid followed by BCE
+(Goodfellow et al. 2014, eq. 1, with the non-saturating generator loss of section 3), without its
+overflow where the sigmoid rounds to 0 or 1.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def generator_bce(fake: Tensor) -> Tensor:
 
 
 def accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """Share of windows whose logit has the right sign, both kinds weighing the same."""
+    """Share of logits with the right sign, the mean of real and fake ones."""
     return 0.5 * ((real > 0).float().mean() + (fake < 0).float().mean())
 
 
 def decision(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """``log D`` and ``log(1 - D)``, ``[B]`` each, of a logit for every step, ``[B, T]``.
+    """``log D`` and ``log(1 - D)``, ``[B]`` each, of logits ``[B, T]``.
 
-    D is the mean of the steps' sigmoids (Mogren 2016, section 3).
+    D is the mean over steps of the sigmoids (Mogren 2016, section 3).
     """
     steps = scores.new_tensor(scores.shape[1]).log()
     log_d = torch.logsumexp(F.logsigmoid(scores), 1) - steps
@@ -54,8 +54,8 @@ def averaged_generator_bce(fake: Tensor) -> Tensor:
 
 
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
-    """Squared distance of features ``[B, T, K]`` of pairs of sequences, mean over pairs and steps.
+    """Squared distance of features ``[B, T, K]``, pair by pair, mean over pairs and steps.
 
-    Mogren 2016, section 3, after Salimans et al. 2016, who match the batch's means instead.
+    Mogren 2016, section 3, after Salimans et al. 2016, who match the means of the batch instead.
     """
     return (real - fake).square().sum(-1).mean()

@@ -1,4 +1,8 @@
-"""Likelihood and entropy of events under a generator's logits."""
+"""Likelihood and entropy of events under a generator's logits.
+
+``logits`` are one ``[B, T, n]`` for each category of an event, ``events`` ids ``[B, T, ...]`` whose
+first columns are these categories. An event of -1 is padding.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,7 @@ from torch import Tensor
 
 
 def negative_log_likelihood(logits: Sequence[Tensor], events: Tensor) -> Tensor:
-    """Nats an event: the summed cross-entropies of its categories; mean over all events.
-
-    ``logits`` are one ``[B, T, n]`` a category, ``events`` ids ``[B, T, ...]`` whose first columns
-    they are for; an event of -1 is padding and does not count.
-    """
+    """Nats an event: cross-entropy summed over categories, mean over events without padding."""
     return torch.stack(
         [
             F.cross_entropy(x.flatten(0, 1), events[..., i].flatten(), ignore_index=-1)
@@ -24,9 +24,7 @@ def negative_log_likelihood(logits: Sequence[Tensor], events: Tensor) -> Tensor:
 
 
 def log_likelihoods(logits: Sequence[Tensor], events: Tensor) -> Tensor:
-    """Of each event, nats: logits and ids as in :func:`negative_log_likelihood` -> ``[B, T]``; 0
-    for padding.
-    """
+    """Log-likelihood of each event in nats, ``[B, T]``; 0 for padding."""
     return -torch.stack(
         [
             F.cross_entropy(x.float().mT, events[..., i], ignore_index=-1, reduction="none")
@@ -36,10 +34,10 @@ def log_likelihoods(logits: Sequence[Tensor], events: Tensor) -> Tensor:
 
 
 def entropy(logits: Sequence[Tensor]) -> Tensor:
-    """Of the choices that make an event, each given those before it, nats: logits as in
-    :func:`negative_log_likelihood` -> a scalar, mean over events.
+    """Entropy in nats of each category given the events before and the categories chosen already,
+    summed over categories, mean over all events: a scalar.
 
-    Beside REINFORCE it keeps choices open (Williams & Peng 1991).
+    An entropy bonus keeps a policy from becoming deterministic (Williams & Peng 1991).
     """
     log_p = [x.float().log_softmax(-1) for x in logits]
     return -torch.stack([(x.exp() * x).sum(-1) for x in log_p]).sum(0).mean()

@@ -1,1 +1,1 @@
-"""The measure of the music: functions of pieces to numbers. They import notes and nothing heavy."""
+"""Metrics of symbolic music: functions from pieces to numbers, without torch."""

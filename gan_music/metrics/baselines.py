@@ -1,4 +1,4 @@
-"""Music that a figure must put below any real one: what its worst values look like."""
+"""Degenerate music as a lower baseline: figures of real music must be better than these."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gan_music.music.piece import Piece
 
 
 def shuffled(pieces: Sequence[Piece], seed: int) -> list[Piece]:
-    """Each piece with its pitches, its durations and its offsets in random orders of their own.
+    """Each piece with its pitches, durations and offsets permuted independently.
 
-    What notes there are stays as it was; in what order, and what goes with what, is lost.
+    The marginal distributions are kept; the order and the joint distribution are lost.
     """
     rng = np.random.default_rng(seed)
-    floor = []
+    result = []
     for piece in pieces:
         offset = rng.permutation(np.diff(piece.onset, prepend=piece.onset[:1]))
-        floor.append(
+        result.append(
             _like(
                 piece,
                 piece.onset[:1] + np.cumsum(offset),
@@ -26,22 +26,17 @@ def shuffled(pieces: Sequence[Piece], seed: int) -> list[Piece]:
                 rng.permutation(piece.pitch),
             )
         )
-    return floor
+    return result
 
 
 def one_note(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces of as many notes as these, all of the commonest pitch, one quarter after another."""
-    everything = np.concatenate([np.empty(0, np.int64), *(p.pitch for p in pieces)])
-    if not len(everything):
+    """For each piece, as many successive quarter notes of the most common pitch of all pieces."""
+    pitches = np.concatenate([np.empty(0, np.int64), *(p.pitch for p in pieces)])
+    if not len(pitches):
         return []
-    pitch = int(np.bincount(everything).argmax())
+    pitch = int(np.bincount(pitches).argmax())
     return [
-        _like(
-            p,
-            np.arange(len(p)) * p.grid,
-            np.full(len(p), p.grid),
-            np.full(len(p), pitch),
-        )
+        _like(p, np.arange(len(p)) * p.grid, np.full(len(p), p.grid), np.full(len(p), pitch))
         for p in pieces
     ]
 

@@ -1,10 +1,9 @@
-"""How far a figure may be trusted: it is drawn again and again from random halves of the pieces.
+"""Confidence intervals by half-sampling.
 
-A bootstrap draws n pieces of n with replacement. Its copies would count as near-duplicates in
-every figure that looks for neighbours or for n-grams that come again, and push all of them one way.
-So a draw here is half of the pieces, without replacement: for a mean, the spread of such halves is
-that of the bootstrap (McCarthy 1969, half-samples; Politis & Romano 1994, subsampling), and no
-piece meets its copy. The other half of the reference, against the first, is the ceiling.
+A bootstrap of n pieces draws n with replacement, so that one piece may occur several times. Figures
+that look for nearest neighbours or repeated n-grams would count such copies as near-duplicates. A
+draw here is therefore half of the pieces, without replacement. For a mean, the variance over
+half-samples equals that of the bootstrap (McCarthy 1969; Politis & Romano 1994, subsampling).
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from gan_music.music.piece import IntArray
 
-# (numbers of pieces of the candidate, of the reference) -> figures by name
-Measure = Callable[[IntArray, IntArray], dict[str, float]]
+# (indices of candidate pieces, indices of reference pieces) -> figures by name
+SetMetric = Callable[[IntArray, IntArray], dict[str, float]]
 
 NAN = float("nan")
 
@@ -35,29 +34,29 @@ class Estimate(NamedTuple):
 UNDEFINED = Estimate(NAN)
 
 
-class Halves(NamedTuple):
-    """One draw: numbers of pieces, each array half of them."""
+class HalfSample(NamedTuple):
+    """Indices of pieces; each array is half of a set."""
 
     generated: IntArray
     reference: IntArray
-    other: IntArray  # the reference's other half
+    other: IntArray  # the other half of the reference
 
 
-def halves(n_pieces: int, n_draws: int, seed: int) -> list[Halves]:
-    """Random halves of two sets of ``n_pieces`` each; none where a half would be empty."""
+def half_samples(n_pieces: int, n_draws: int, seed: int) -> list[HalfSample]:
+    """Random halves of two sets of ``n_pieces`` each; empty with fewer than two pieces."""
     size = n_pieces // 2
     rng = np.random.default_rng(seed)
     draws = []
     for _ in range(n_draws if size else 0):
         generated, reference = rng.permutation(n_pieces), rng.permutation(n_pieces)
-        draws.append(Halves(generated[:size], reference[:size], reference[size : 2 * size]))
+        draws.append(HalfSample(generated[:size], reference[:size], reference[size : 2 * size]))
     return draws
 
 
 def over_draws(figures: Sequence[dict[str, float]]) -> dict[str, Estimate]:
-    """Mean and 2.5th and 97.5th percentile of each figure over the draws where it is defined.
+    """Mean, 2.5th and 97.5th percentile of each figure over the draws in which it is defined.
 
-    A figure that was undefined in most draws is NaN.
+    A figure that is undefined in more than half of the draws is NaN.
     """
     estimates = {}
     for name in figures[0] if figures else ():
@@ -74,13 +73,13 @@ def over_draws(figures: Sequence[dict[str, float]]) -> dict[str, Estimate]:
 def over_pieces(
     values: NDArray[np.float64], draws: Sequence[IntArray], summary: Callable = np.nanmean
 ) -> Estimate:
-    """A summary of one number a piece, by default the mean; pieces with NaN are left out."""
+    """The mean, or another summary, of one number per piece ``[N]``; NaN pieces are ignored."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN gives NaN
         value = float(summary(values)) if len(values) else NAN
-        spread = np.array([summary(values[d]) for d in draws])
-    spread = spread[~np.isnan(spread)]
-    if len(spread) < 2:
+        of_draws = np.array([summary(values[d]) for d in draws])
+    of_draws = of_draws[~np.isnan(of_draws)]
+    if len(of_draws) < 2:
         return Estimate(value)
-    low, high = np.percentile(spread, (2.5, 97.5))
+    low, high = np.percentile(of_draws, (2.5, 97.5))
     return Estimate(value, float(low), float(high))

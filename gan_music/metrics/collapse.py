@@ -1,7 +1,7 @@
-"""Collapse: whether a generator still writes different things, judged against a reference.
+"""Mode collapse: how much the generated windows vary, relative to a reference.
 
-Cheap enough to be asked while training: windows of one length, no classifier, no bootstrap. The
-figures say how much varies, not how well: shuffled notes are ``healthy`` here.
+These figures are fast enough for training: windows of one length, no classifier, no intervals. They
+measure variety and not quality: shuffled notes are ``healthy``.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_music.metrics.piece.ngrams import INTERVAL_OFFSET_DURATION, PITCH, renumber, runs, symbols
+from gan_music.metrics.piece.ngrams import (
+    INTERVAL_OFFSET_DURATION,
+    PITCH,
+    ngram_ids,
+    note_ids,
+    value_ids,
+)
 from gan_music.music.piece import IntArray, Piece
 
 HEALTHY, NARROW, COLLAPSED = "healthy", "narrow", "collapsed"
 
 NAN = float("nan")
 
-# Shares of the reference's figure below which a set is narrow, and collapsed. Real music against
-# other real music of its kind, 8 pieces and more, stays above all of the first ones.
+# Ratios to the reference's figure below which a set is narrow, and collapsed. Real music against
+# other real music of the same kind stays above the first, with 8 pieces or more.
 THRESHOLDS = {
     "entropy_pitch": (0.85, 0.7),
     "entropy_duration": (0.5, 0.3),
@@ -31,21 +37,21 @@ THRESHOLDS = {
 
 
 def collapse_figures(windows: Sequence[Piece]) -> dict[str, float]:
-    """How much varies in a set of windows, or of pieces, of about one length.
+    """Variety of a set of windows, or of pieces, of similar length.
 
-    All but the last are of the notes of all windows together; compare equally many windows.
+    The figures depend on the number of windows: compare equal numbers.
 
-    - ``entropy_pitch``, ``entropy_duration``, ``entropy_offset``: bits; an offset is the time since
-      the note before, 0 in a chord.
-    - ``n_pitches``: different ones.
-    - ``distinct_pitch_4grams``, ``distinct_note_4grams``: share of n-grams that are different, of
-      pitch and of (interval, offset, duration).
-    - ``distance_between_samples``: between two windows, mean over pairs and over pitch, duration
-      and offset of the distance of their histograms (total variation, 0 to 1), beyond chance: less
-      what it is once all notes are dealt to the windows anew. It is 0 for a generator that draws
-      every note from one distribution, whose pieces differ by chance alone.
+    - ``entropy_pitch``, ``entropy_duration``, ``entropy_offset``: entropy over the notes of all
+      windows, in bits; the offset is the time since the previous note, 0 within a chord.
+    - ``n_pitches``: number of different pitches.
+    - ``distinct_pitch_4grams``, ``distinct_note_4grams``: distinct-4 (Li et al. 2016), of pitch and
+      of (interval, offset, duration).
+    - ``distance_between_samples``: total variation distance (0 to 1) between the histograms of two
+      windows, averaged over pairs of windows and over pitch, duration and offset; minus the value
+      after all notes are randomly reassigned to windows. It is 0 for a generator that draws every
+      note from one distribution.
 
-    NaN where there is nothing to count: no note, no 4-gram, no two windows.
+    A figure is NaN without a note, without a 4-gram, or with fewer than two windows.
     """
     windows = [w for w in windows if len(w)]
     values = {
@@ -56,17 +62,17 @@ def collapse_figures(windows: Sequence[Piece]) -> dict[str, float]:
     figures = {f"entropy_{name}": _entropy(_joined(v)) for name, v in values.items()}
     figures["n_pitches"] = float(len(np.unique(_joined(values["pitch"])))) if windows else NAN
     for name, columns in (("pitch", PITCH), ("note", INTERVAL_OFFSET_DURATION)):
-        grams = _joined(runs(symbols(windows, columns), 4))
+        grams = _joined(ngram_ids(note_ids(windows, columns), 4))
         figures[f"distinct_{name}_4grams"] = (
             len(np.unique(grams)) / len(grams) if len(grams) else NAN
         )
-    parts = [_mean_distance(v) - _by_chance(v) for v in values.values()]
+    parts = [_mean_distance(v) - _distance_by_chance(v) for v in values.values()]
     figures["distance_between_samples"] = float(np.mean(parts))
     return figures
 
 
 def relative_to(figures: dict[str, float], reference: dict[str, float]) -> dict[str, float]:
-    """Each figure over the reference's; NaN where either is undefined or the reference's is 0."""
+    """Each figure divided by the reference's; NaN where either is undefined or the latter is 0."""
     return {
         name: figures[name] / reference[name] if reference[name] > 0 else NAN for name in THRESHOLDS
     }
@@ -75,14 +81,14 @@ def relative_to(figures: dict[str, float], reference: dict[str, float]) -> dict[
 def verdict(figures: dict[str, float], reference: dict[str, float]) -> str | None:
     """``collapsed``, ``narrow`` or ``healthy``, from the figures of equally many windows.
 
-    Collapsed or narrow is whoever falls below that threshold (``THRESHOLDS``) with any figure.
-    None where no figure can be compared.
+    A set is collapsed or narrow if any ratio lies below that threshold (``THRESHOLDS``). None if no
+    figure is defined.
     """
     return worst(relative_to(figures, reference))[0]
 
 
 def worst(ratios: dict[str, float]) -> tuple[str | None, str | None]:
-    """The verdict on figures relative to a reference's, and the figure that decided it, or None."""
+    """The verdict on ratios to the reference, and the figure that decided it, or None."""
     known = {name: r for name, r in ratios.items() if r == r}
     if not known:
         return None, None
@@ -104,9 +110,9 @@ def _entropy(values: IntArray) -> float:
     return float(-(share * np.log2(share)).sum()) + 0.0
 
 
-def _by_chance(columns: Sequence[IntArray]) -> float:
-    """The mean distance once the values are dealt anew, the mean of three deals."""
-    everything = np.sort(_joined(columns))  # whatever the order of the windows
+def _distance_by_chance(columns: Sequence[IntArray]) -> float:
+    """The mean distance after random reassignment of the values, averaged over three draws."""
+    everything = np.sort(_joined(columns))  # independent of the order of the windows
     bounds = np.cumsum([len(c) for c in columns])[:-1]
     rng = np.random.default_rng(0)
     return float(
@@ -115,16 +121,16 @@ def _by_chance(columns: Sequence[IntArray]) -> float:
 
 
 def _mean_distance(columns: Sequence[IntArray]) -> float:
-    """Mean total variation between the histograms of two windows, over all pairs."""
+    """Total variation distance between the histograms of two windows, averaged over all pairs."""
     columns = [c for c in columns if len(c)]
     n = len(columns)
     if n < 2:
         return NAN
-    names = renumber(_joined(columns))
+    ids = value_ids(_joined(columns))
     row = np.repeat(np.arange(n), [len(c) for c in columns])
-    size = int(names.max()) + 1
-    shares = np.bincount(row * size + names, minlength=n * size).reshape(n, size)
+    size = int(ids.max()) + 1
+    shares = np.bincount(row * size + ids, minlength=n * size).reshape(n, size)
     shares = np.sort(shares / shares.sum(1, keepdims=True), axis=0)
-    # the sum of |x_i - x_j| over pairs of a sorted list: x_i is the larger one i times
+    # The sum of |x_i - x_j| over the pairs of a sorted list counts x_i as the larger one i times.
     weights = 2 * np.arange(n) - (n - 1)
     return float((weights @ shares).sum() / (n * (n - 1)))

@@ -1,4 +1,4 @@
-"""The whole measure: generated pieces against a reference, each figure beside what it could be."""
+"""Evaluation of generated pieces against a reference: all figures, with ceiling and baselines."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from typing import Any
 import numpy as np
 
 from gan_music.metrics import collapse, figure_groups
-from gan_music.metrics.excerpts import Sampled, sample
+from gan_music.metrics.excerpts import Excerpts, sample_excerpts
+from gan_music.metrics.figure_groups import FigureGroup
 from gan_music.metrics.reference_sets import Figure, ReferenceSets, prepare
 from gan_music.music.piece import Piece, lengths
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How much is looked at.
+class EvaluationSettings:
+    """How much music is compared.
 
     Attributes
     ----------
     window, long_window : notes in a window.
-    max_pieces, max_notes : pieces a side, and notes of each, at most.
-    n_bootstrap : draws of halves behind an interval.
+    max_pieces, max_notes : upper bounds of the pieces of each set, and of the notes of a piece.
+    n_bootstrap : half-samples behind an interval.
     n_neighbours : k of precision, recall, density and coverage.
-    seed : of every draw.
+    seed : of all random draws.
     """
 
     window: int = 64
@@ -41,74 +42,75 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was found.
+class Evaluation:
+    """The result of :func:`evaluate`.
 
     Attributes
     ----------
-    families : figures by the name of their family, and by their own.
-    verdict : ``collapsed``, ``narrow``, ``healthy``, or None where there are too few notes to tell.
-    collapse : the figures behind the verdict, relative to the reference's.
-    notes : sentences about what was measured on what.
-    seconds : how long each family took.
+    groups : figures by the name of their group and by their own name.
+    verdict : ``collapsed``, ``narrow`` or ``healthy``; None with too few notes.
+    collapse : the figures behind the verdict, divided by the reference's.
+    notes : sentences about the amount of music and its limits.
+    seconds : computing time of each group.
     """
 
-    figure_groups: dict[str, dict[str, Figure]]
+    groups: dict[str, FigureGroup]
     verdict: str | None
     collapse: dict[str, float]
     notes: list[str]
-    settings: Settings
+    settings: EvaluationSettings
     seconds: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; what is undefined is null."""
+        """Plain values; undefined figures are None."""
         return {
             "verdict": self.verdict,
             "collapse": {k: _plain(v) for k, v in self.collapse.items()},
             "figures": {
-                family: {
-                    name: {
-                        "best": f.best,
-                        "generated": _plain(f.generated.value),
-                        "generated_95": [_plain(f.generated.low), _plain(f.generated.high)],
-                        "reference": _plain(f.reference.value),
-                        "reference_95": [_plain(f.reference.low), _plain(f.reference.high)],
-                        "shuffled": _plain(f.shuffled),
-                        "one_note": _plain(f.one_note),
-                    }
-                    for name, f in figures.items()
-                }
-                for family, figures in self.figure_groups.items()
+                group: {name: _figure_as_json(f) for name, f in figures.items()}
+                for group, figures in self.groups.items()
             },
             "notes": self.notes,
             "settings": vars(self.settings),
         }
 
 
-def compare(
+def _figure_as_json(figure: Figure) -> dict[str, Any]:
+    return {
+        "best": figure.best,
+        "generated": _plain(figure.generated.value),
+        "generated_95": [_plain(figure.generated.low), _plain(figure.generated.high)],
+        "reference": _plain(figure.reference.value),
+        "reference_95": [_plain(figure.reference.low), _plain(figure.reference.high)],
+        "shuffled": _plain(figure.shuffled),
+        "one_note": _plain(figure.one_note),
+    }
+
+
+def evaluate(
     generated: Sequence[Piece],
     reference: Sequence[Piece],
     training: Sequence[Piece] | None = None,
-    settings: Settings | None = None,
-) -> Report:
-    """Every figure, of samples of equal size of both sides.
+    settings: EvaluationSettings | None = None,
+) -> Evaluation:
+    """All figures, of equally many pieces of both sets; the order of the pieces has no effect.
 
-    The order of the pieces changes nothing. Figures for which there is too little music are NaN.
+    Figures for which there is too little music are NaN.
 
     Parameters
     ----------
-    training : what the generator learned from; without it, originality is NaN.
+    training : what the generator was trained on; without it, originality is NaN.
 
     Raises
     ------
     ValueError
-        If the pieces do not share one grid.
+        If the pieces have different grids.
     """
-    settings = settings or Settings()
+    settings = settings or EvaluationSettings()
     grids = {p.grid for p in chain(generated, reference, training or ())}
     if len(grids) > 1:
-        raise ValueError(f"pieces with grids {sorted(grids)}, but they must share one")
-    sampled = sample(
+        raise ValueError(f"pieces must have the same grid, but have grids {sorted(grids)}")
+    excerpts = sample_excerpts(
         generated,
         reference,
         max_pieces=settings.max_pieces,
@@ -116,112 +118,115 @@ def compare(
         long_window=settings.long_window,
         seed=settings.seed,
     )
-    window = _window(sampled, settings.window)
     seconds: dict[str, float] = {}
-    with _clock(seconds, "windows and features"):
-        sides = prepare(
-            sampled,
-            window=window,
+    with _timed(seconds, "features"):
+        sets = prepare(
+            excerpts,
+            window=_window(excerpts, settings.window),
             long_window=settings.long_window,
             n_draws=settings.n_bootstrap,
             seed=settings.seed,
         )
-    spans = (settings.window, settings.long_window)
-    measures: dict[str, Callable[[], figure_groups.FigureGroup]] = {
-        "likeness": lambda: figure_groups.likeness(sides),
-        "judge": lambda: figure_groups.judge(sides, settings.seed),
-        "quality": lambda: figure_groups.quality(sides, settings.n_neighbours),
-        "pitch": lambda: figure_groups.pitch(sides),
-        "rhythm": lambda: figure_groups.rhythmic(sides),
-        "harmony": lambda: figure_groups.harmonic(sides),
-        "diversity": lambda: figure_groups.diverse(sides),
-        "structure": lambda: figure_groups.structural(sides, spans),
-    }
-    found = {}
-    for name, measure in measures.items():
-        with _clock(seconds, name):
-            found[name] = measure()
-    with _clock(seconds, "originality"):
-        found["originality"], n_copied = figure_groups.without_copies(sides, training)
-    ratios = collapse_ratios(sides)
-    return Report(
-        figure_groups=found,
+    groups = {}
+    for name, compute in _groups(sets, settings).items():
+        with _timed(seconds, name):
+            groups[name] = compute()
+    with _timed(seconds, "originality"):
+        groups["originality"], n_copied = figure_groups.originality_group(sets, training)
+    ratios = collapse_ratios(sets)
+    return Evaluation(
+        groups=groups,
         verdict=collapse.worst(ratios)[0],
         collapse=ratios,
-        notes=_notes(generated, reference, training, sampled, sides, n_copied),
+        notes=_notes(generated, reference, training, excerpts, sets, n_copied),
         settings=settings,
         seconds=seconds,
     )
 
 
-def collapse_ratios(sides: ReferenceSets) -> dict[str, float]:
-    """The collapse figures of equally many windows, or pieces where there are no windows."""
-    sets = []
-    for side in (sides.generated, sides.reference):
-        length = side.windows.length
-        windows = [
-            p.cut(i, i + length) for p in side.pieces for i in range(0, len(p) - length + 1, length)
-        ]
-        sets.append(windows)
-    if not all(sets):
-        sets = [sides.generated.pieces, sides.reference.pieces]
-    n = min(map(len, sets))
+def _groups(
+    sets: ReferenceSets, settings: EvaluationSettings
+) -> dict[str, Callable[[], FigureGroup]]:
+    """All groups but originality, which needs the training pieces."""
+    spans = (settings.window, settings.long_window)
+    return {
+        "mgeval": lambda: figure_groups.mgeval_group(sets),
+        "c2st": lambda: figure_groups.c2st_group(sets, settings.seed),
+        "prdc": lambda: figure_groups.prdc_group(sets, settings.n_neighbours),
+        "pitch": lambda: figure_groups.pitch_group(sets),
+        "rhythm": lambda: figure_groups.rhythm_group(sets),
+        "harmony": lambda: figure_groups.harmony_group(sets),
+        "diversity": lambda: figure_groups.diversity_group(sets),
+        "structure": lambda: figure_groups.structure_group(sets, spans),
+    }
+
+
+def collapse_ratios(sets: ReferenceSets) -> dict[str, float]:
+    """Collapse figures over the reference's, of equally many windows.
+
+    Whole pieces are compared where a set has no window.
+    """
+    windows = []
+    for piece_set in (sets.generated, sets.reference):
+        length = piece_set.windows.length
+        windows.append(
+            [
+                p.cut(i, i + length)
+                for p in piece_set.pieces
+                for i in range(0, len(p) - length + 1, length)
+            ]
+        )
+    if not all(windows):
+        windows = [sets.generated.pieces, sets.reference.pieces]
+    n = min(map(len, windows))
     ours, theirs = (
-        collapse.collapse_figures([s[i] for i in np.linspace(0, len(s) - 1, n).astype(int)])
-        for s in sets
+        collapse.collapse_figures([w[i] for i in np.linspace(0, len(w) - 1, n).astype(int)])
+        for w in windows
     )
     return collapse.relative_to(ours, theirs)
 
 
-def _window(sampled: Sampled, asked: int) -> int:
-    """Notes in a window: as asked, but no more than a typical piece of either side holds."""
-    sides = (sampled.generated, sampled.reference)
-    if not all(sides):
-        return asked
-    typical = int(min(np.median([len(p) for p in side]) for side in sides))
-    return max(1, min(asked, typical))
+def _window(excerpts: Excerpts, wanted: int) -> int:
+    """Notes in a window: the setting, but at most the smaller median length of both sets."""
+    sets = (excerpts.generated, excerpts.reference)
+    if not all(sets):
+        return wanted
+    typical = int(min(np.median([len(p) for p in pieces]) for pieces in sets))
+    return max(1, min(wanted, typical))
 
 
 def _notes(
     generated: Sequence[Piece],
     reference: Sequence[Piece],
     training: Sequence[Piece] | None,
-    sampled: Sampled,
-    sides: ReferenceSets,
+    excerpts: Excerpts,
+    sets: ReferenceSets,
     n_copied: int,
 ) -> list[str]:
-    n = sides.n_pieces
-    notes = [
-        f"{n} of {len(generated)} generated and {n} of {len(reference)} reference pieces"
-        + (f", each cut to {sampled.n_notes} notes at most" if n else "")
-        + (", longer ones at a random place." if _is_cut(sampled, generated, reference) else ".")
-    ]
-    n_windows = [len(side.windows) for side in (sides.generated, sides.reference)]
+    n = sets.n_pieces
+    notes = [f"{n} of {len(generated)} generated and {n} of {len(reference)} reference pieces."]
+    if any(len(p) > excerpts.n_notes for p in chain(generated, reference)) and n:
+        notes.append(f"Longer pieces were cut to random excerpts of {excerpts.n_notes} notes.")
+    n_windows = [len(s.windows) for s in (sets.generated, sets.reference)]
     if n and not all(n_windows):
-        notes.append("Too few notes in a piece for windows of 8 notes: what needs them is NaN.")
+        notes.append("The pieces are too short for windows of 8 notes: figures of windows are NaN.")
     elif n:
         notes.append(
-            f"Windows of {sides.reference.windows.length} notes: {n_windows[0]} generated, "
+            f"Windows of {sets.reference.windows.length} notes: {n_windows[0]} generated, "
             f"{n_windows[1]} reference."
         )
     if n < 8:
-        notes.append(f"{n} pieces a side are too few to say much: 32 and more are wanted.")
+        notes.append(f"Figures of only {n} pieces are unreliable: use 32 or more.")
     if training is None:
         notes.append("No training pieces were given (train=DIR): originality is NaN.")
     else:
-        notes.append(
-            f"Training pieces: {len(training)}, of {lengths(training).sum():,} notes, all searched."
-        )
+        notes.append(f"{len(training)} training pieces, of {lengths(training).sum():,} notes.")
         if n_copied:
             notes.append(
-                f"{n_copied} of the {n} reference pieces stand in the training pieces: the "
-                "reference's originality is not that of music held out."
+                f"{n_copied} of the {n} reference pieces are contained in the training pieces: the "
+                "reference's originality is not that of held-out music."
             )
     return notes
-
-
-def _is_cut(sampled: Sampled, *sets: Sequence[Piece]) -> bool:
-    return any(len(p) > sampled.n_notes for side in sets for p in side)
 
 
 def _plain(value: float) -> float | None:
@@ -229,7 +234,7 @@ def _plain(value: float) -> float | None:
 
 
 @contextmanager
-def _clock(seconds: dict[str, float], name: str) -> Iterator[None]:
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - start

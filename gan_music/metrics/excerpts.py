@@ -1,8 +1,8 @@
-"""Equal amounts of music from two sets: excerpts of pieces, windows of notes, random halves.
+"""Equal amounts of music from two sets: excerpts of pieces, and windows of notes.
 
-Nearly every figure of a set depends on how much music is in it, so both sides give the same number
-of pieces, cut to the same number of notes. The choice is drawn from the notes themselves and not
-from names or places: neither the order of files nor a transposition of all pieces changes it.
+Nearly every figure of a set depends on its size, so both sets give the same number of pieces, cut
+to the same number of notes. Which pieces and excerpts are drawn depends on a hash of the notes, so
+that neither file names, nor the order of files, nor a transposition of all pieces changes it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from gan_music.music.piece import IntArray, Piece
 
 @dataclass(frozen=True)
 class Windows:
-    """Excerpts of one length as matrices ``[W, T]`` of W windows of T notes.
+    """W windows of T notes each, as matrices ``[W, T]``; windows of one piece do not overlap.
 
-    ``position`` is the place of the onset in its bar, in steps; ``piece [W]`` numbers the piece
-    that a window is cut from. Windows of one piece do not overlap.
+    ``position`` is the position of the onset in its bar, in steps; ``piece [W]`` is the index of
+    the piece that a window is cut from.
     """
 
     onset: IntArray
@@ -41,20 +41,15 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """What was taken of two sets: equally many excerpts, each of at most ``n_notes`` notes."""
+class Excerpts:
+    """Equally many excerpts of two sets, each of at most ``n_notes`` notes."""
 
     generated: list[Piece]
     reference: list[Piece]
     n_notes: int
 
 
-def digest(*columns: IntArray) -> bytes:
-    """A hash of whole numbers."""
-    return hashlib.sha256(b"|".join(c.astype("<i8").tobytes() for c in columns)).digest()
-
-
-def sample(
+def sample_excerpts(
     generated: Sequence[Piece],
     reference: Sequence[Piece],
     *,
@@ -62,50 +57,53 @@ def sample(
     max_notes: int,
     long_window: int,
     seed: int,
-) -> Sampled:
-    """The same number of pieces of both, longer ones cut to an excerpt at a random place.
+) -> Excerpts:
+    """Draw equally many pieces of both sets, and cut each longer piece to a random excerpt.
 
-    Pieces are cut to the smaller of the two sides' median lengths, but not below ``long_window``
-    and not above ``max_notes``. Pieces without notes are left out.
+    An excerpt has as many notes as the smaller of the two median lengths, but at least
+    ``long_window`` and at most ``max_notes``. Pieces without notes are ignored.
     """
-    sides = [[p for p in side if len(p)] for side in (generated, reference)]
-    n_pieces = min(max_pieces, *map(len, sides))
+    sets = [[p for p in pieces if len(p)] for pieces in (generated, reference)]
+    n_pieces = min(max_pieces, *map(len, sets))
     if not n_pieces:
-        return Sampled([], [], 0)
-    typical = int(min(np.median([len(p) for p in side]) for side in sides))
+        return Excerpts([], [], 0)
+    typical = int(min(np.median([len(p) for p in pieces]) for pieces in sets))
     n_notes = max(1, min(max_notes, max(typical, long_window)))
-    ours, theirs = (choose(side, n_pieces=n_pieces, n_notes=n_notes, seed=seed) for side in sides)
-    return Sampled(ours, theirs, n_notes)
+    ours, theirs = (_draw(p, n_pieces=n_pieces, n_notes=n_notes, seed=seed) for p in sets)
+    return Excerpts(ours, theirs, n_notes)
 
 
-def choose(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -> list[Piece]:
-    """At most ``n_pieces`` of the pieces, each cut to at most ``n_notes`` notes; seeded."""
-    chance = np.array([seed], np.int64)
+def _draw(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -> list[Piece]:
+    salt = np.array([seed], np.int64)
     keyed = []
     for piece in pieces:
-        # by the rhythm before the pitches: pieces that differ in their pitches alone, as variants
-        # of one piece do, are drawn and cut alike, and the comparison of two variants is paired
+        # The rhythm decides before the pitches: variants of a piece that differ in their pitches
+        # alone are drawn and cut alike, so that their comparison is paired.
         in_chord = np.lexsort((piece.duration, piece.onset))
-        rhythm = digest(piece.onset - piece.onset[:1], piece.duration[in_chord], chance)
-        keyed.append((rhythm, digest(np.diff(piece.pitch), chance), piece))
+        rhythm = _digest(piece.onset - piece.onset[:1], piece.duration[in_chord], salt)
+        keyed.append((rhythm, _digest(np.diff(piece.pitch), salt), piece))
     keyed.sort(key=lambda k: k[:2])
     return [_excerpt(piece, n_notes, rhythm) for rhythm, _, piece in keyed[:n_pieces]]
 
 
+def _digest(*columns: IntArray) -> bytes:
+    return hashlib.sha256(b"|".join(c.astype("<i8").tobytes() for c in columns)).digest()
+
+
 def _excerpt(piece: Piece, n_notes: int, key: bytes) -> Piece:
-    n_places = len(piece) - n_notes + 1
-    if n_places <= 1:
+    n_starts = len(piece) - n_notes + 1
+    if n_starts <= 1:
         return piece
-    start = int.from_bytes(key[:8], "little") % n_places
+    start = int.from_bytes(key[:8], "little") % n_starts
     return piece.cut(start, start + n_notes)
 
 
 def opening_and_ending(
     pieces: Sequence[Piece], n_notes: int, length: int
 ) -> tuple[Windows, Windows]:
-    """Windows of the first and of the last ``n_notes`` notes of each piece alone.
+    """Windows of the first and of the last ``n_notes`` notes of each piece.
 
-    Each part is cut from its own first note. A piece in which the two would overlap has neither.
+    Each part is cut from its own first note. Pieces in which the parts would overlap are ignored.
     """
     long = [p if len(p) >= 2 * n_notes else p.cut(0, 0) for p in pieces]
     return (
@@ -115,7 +113,7 @@ def opening_and_ending(
 
 
 def stack_windows(pieces: Sequence[Piece], length: int) -> Windows:
-    """All windows of ``length`` notes that the pieces hold, each piece cut from its first note."""
+    """All full windows of ``length`` notes; each piece is cut from its first note."""
     columns: dict[str, list[IntArray]] = {k: [] for k in ("onset", "duration", "pitch", "position")}
     owner: list[int] = []
     for number, piece in enumerate(pieces):

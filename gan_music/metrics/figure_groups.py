@@ -1,4 +1,4 @@
-"""The families of figures: which there are, what is better, how each is measured on all sets."""
+"""The groups of figures: what each contains, and how it is computed on the four sets."""
 
 from __future__ import annotations
 
@@ -7,237 +7,255 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, Measure
+from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, HalfSample, SetMetric
 from gan_music.metrics.excerpts import opening_and_ending, stack_windows
 from gan_music.metrics.piece.descriptors import as_matrix, window_features
-from gan_music.metrics.piece.harmony import Sound, chord_moves, harmony, move_likelihood
+from gan_music.metrics.piece.harmony import (
+    Chromagram,
+    bigram_log_likelihood,
+    chord_bigrams,
+    harmony,
+)
 from gan_music.metrics.piece.rhythm import rhythm
 from gan_music.metrics.piece.structure import structure
 from gan_music.metrics.piece.tonality import tonality
 from gan_music.metrics.reference_sets import (
-    LEAST_WINDOW,
+    MIN_WINDOW,
     Figure,
+    PieceSet,
     ReferenceSets,
-    Side,
-    by_halves,
-    by_piece,
     columns,
+    over_all_pieces,
+    over_half_samples,
 )
-from gan_music.metrics.sets.classifier import (
-    N_SEEDS,
-    accuracy,
-    accuracy_interval,
-    null_interval,
-    two_sample_test,
+from gan_music.metrics.sets import classifier
+from gan_music.metrics.sets.diversity import (
+    distinct_n,
+    pairwise_distance_ratio,
+    self_bleu,
+    support_size,
 )
-from gan_music.metrics.sets.diversity import distinct, self_bleu, spread, support
 from gan_music.metrics.sets.mgeval import mgeval
 from gan_music.metrics.sets.originality import (
+    batches,
     longest_matches,
     nearest_distances,
     originality,
-    parts,
 )
-from gan_music.metrics.sets.prdc import prdc_measure, standardise
+from gan_music.metrics.sets.prdc import prdc_metric, standardise
 from gan_music.music.piece import IntArray, Piece, lengths
 
 FloatArray = NDArray[np.float64]
 FigureGroup = dict[str, Figure]
 
-_PART = 128  # notes at either end of a piece, for drift
-_MEASURED_AT_ONCE = 100_000  # training notes whose windows' features are held in memory
-_LEAST_COPY = 16  # notes of a piece that make it a copy
+_PART = 128  # notes of an opening and of an ending
+_TRAINING_BATCH = 100_000  # training notes whose window features are held in memory
+_MIN_COPY = 16  # notes: a shorter piece does not count as a copy of a training piece
 
 
-def likeness(sides: ReferenceSets) -> FigureGroup:
-    """MGEval's nine features: overlapped area and KL divergence.
+def mgeval_group(sets: ReferenceSets) -> FigureGroup:
+    """Overlapped area and KL divergence of MGEval's features (:mod:`.sets.mgeval`).
 
-    Also the mean overlapped area of the first and of the last 128 notes of the candidate's pieces
-    alone, against all windows of the reference: whether music drifts as it goes on.
+    ``oa_opening`` and ``oa_ending`` are the mean overlapped area of the first and of the last 128
+    notes of each piece against all windows of the reference: a difference shows drift.
     """
-    reference = sides.reference.windows
+    reference = sets.reference.windows
 
-    def measure(side: Side) -> Measure:
-        opening, ending = opening_and_ending(side.pieces, _PART, reference.length)
-        return mgeval(side.windows, reference, {"opening": opening, "ending": ending})
+    def metric(candidate: PieceSet) -> SetMetric:
+        opening, ending = opening_and_ending(candidate.pieces, _PART, reference.length)
+        return mgeval(candidate.windows, reference, {"opening": opening, "ending": ending})
 
-    return by_halves(
-        measure,
-        lambda name: "higher" if name.startswith("oa") else "lower",
-        sides,
+    return over_half_samples(
+        metric, lambda name: "higher" if name.startswith("oa") else "lower", sets
     )
 
 
-def judge(sides: ReferenceSets, seed: int) -> FigureGroup:
-    """The classifier two-sample test on windows, and on long windows.
+def c2st_group(sets: ReferenceSets, seed: int) -> FigureGroup:
+    """Accuracy of the classifier two-sample test (:mod:`.sets.classifier`), for two window sizes.
 
-    The generated pieces meet the whole reference, over five seeds. The reference's value is the
-    mean of five pairs of its own halves, a seed each; its interval is the null's, in which 95 % of
-    accuracies lie if the generated pieces are as good as real ones.
+    The generated value compares all pieces, over five seeds. The reference's value is the mean of
+    five splits of the reference into halves, and its interval is that of the null hypothesis.
     """
-    figures = {}
-    for name, windows, points in (
-        ("accuracy", "windows", "points"),
-        ("accuracy_long", "long_windows", "long_points"),
-    ):
-
-        def test(
-            side: Side,
-            seeds: Sequence[int],
-            ours: IntArray | None = None,
-            theirs: IntArray | None = None,
-            windows: str = windows,
-            points: str = points,
-        ) -> tuple[FloatArray, FloatArray]:
-            arguments: list[np.ndarray] = []
-            for one, chosen in ((side, ours), (sides.reference, theirs)):
-                piece = getattr(one, windows).piece
-                rows = np.isin(piece, chosen) if chosen is not None else np.ones(len(piece), bool)
-                arguments += [getattr(one, points)[rows], piece[rows]]
-            return two_sample_test(*arguments, seeds=seeds)
-
-        seeds = range(seed, seed + N_SEEDS)
-        draws = sides.draws[:N_SEEDS]
-        ours = test(sides.generated, seeds)
-        null = [
-            test(sides.reference, [s], d.other, d.reference)
-            for s, d in zip(seeds, draws, strict=False)
-        ]
-        floors = [
-            accuracy(test(side, [seed], d.other, d.reference)) if draws else NAN
-            for side in (sides.shuffled, sides.one_note)
-            for d in draws[:1]
-        ]
-        bounds = null_interval(null, sides.n_pieces)
-        known = [a for a in map(accuracy, null) if a == a]
-        ceiling = Estimate(float(np.mean(known)), bounds.low, bounds.high) if known else UNDEFINED
-        figures[name] = Figure(
-            "0.5", accuracy_interval(ours, len(sides.draws), seed), ceiling, *floors
-        )
-    return figures
+    return {
+        "accuracy": _c2st(sets, seed, lambda s: (s.features, s.windows.piece)),
+        "accuracy_long_window": _c2st(
+            sets, seed, lambda s: (s.long_features, s.long_windows.piece)
+        ),
+    }
 
 
-def quality(sides: ReferenceSets, k: int) -> FigureGroup:
-    """Precision, recall, density, coverage, Fréchet distance."""
-    real = sides.reference
-    return by_halves(
-        lambda side: prdc_measure(
-            side.points, side.windows.piece, real.points, real.windows.piece, k=k
+def _c2st(
+    sets: ReferenceSets, seed: int, view: Callable[[PieceSet], tuple[FloatArray, IntArray]]
+) -> Figure:
+    """One figure of the test; ``view`` gives the features of windows and their pieces."""
+
+    def test(
+        candidate: PieceSet, seeds: Sequence[int], half: HalfSample | None = None
+    ) -> classifier.PieceAccuracies:
+        ours, theirs = view(candidate), view(sets.reference)
+        if half is not None:
+            ours, theirs = _of_pieces(*ours, half.other), _of_pieces(*theirs, half.reference)
+        return classifier.two_sample_test(*ours, *theirs, seeds=seeds)
+
+    seeds = range(seed, seed + classifier.N_SEEDS)
+    draws = sets.draws[: classifier.N_SEEDS]
+    generated = test(sets.generated, seeds)
+    null = [test(sets.reference, [s], d) for s, d in zip(seeds, draws, strict=False)]
+    baselines = [
+        classifier.accuracy(test(baseline, [seed], draws[0])) if draws else NAN
+        for baseline in (sets.shuffled, sets.one_note)
+    ]
+    interval = classifier.null_interval(null, sets.n_pieces)
+    known = [a for a in map(classifier.accuracy, null) if a == a]
+    ceiling = Estimate(float(np.mean(known)), interval.low, interval.high) if known else UNDEFINED
+    return Figure(
+        "0.5",
+        classifier.accuracy_interval(generated, len(sets.draws), seed),
+        ceiling,
+        *baselines,
+    )
+
+
+def _of_pieces(
+    features: FloatArray, piece: IntArray, chosen: IntArray
+) -> tuple[FloatArray, IntArray]:
+    rows = np.isin(piece, chosen)
+    return features[rows], piece[rows]
+
+
+def prdc_group(sets: ReferenceSets, k: int) -> FigureGroup:
+    """Precision, recall, density, coverage and Fréchet distance (:mod:`.sets.prdc`)."""
+    reference = sets.reference
+    return over_half_samples(
+        lambda candidate: prdc_metric(
+            candidate.features,
+            candidate.windows.piece,
+            reference.features,
+            reference.windows.piece,
+            k=k,
         ),
         lambda name: "lower" if name == "frechet_distance" else "higher",
-        sides,
+        sets,
     )
 
 
-def _like_reference(name: str) -> str:
-    return "reference"
+def pitch_group(sets: ReferenceSets) -> FigureGroup:
+    """Tonality of each piece (:mod:`.piece.tonality`)."""
+    return _piecewise(tonality, sets)
 
 
-def _each(function: Callable[[Piece], dict[str, float]]) -> Callable[[ReferenceSets], FigureGroup]:
-    def family(sides: ReferenceSets) -> FigureGroup:
-        return by_piece(
-            [columns([function(p) for p in side.pieces]) for side in sides.all],
-            _like_reference,
-            sides,
-        )
-
-    return family
+def rhythm_group(sets: ReferenceSets) -> FigureGroup:
+    """Rhythm of each piece (:mod:`.piece.rhythm`)."""
+    return _piecewise(rhythm, sets)
 
 
-pitch = _each(tonality)
-rhythmic = _each(rhythm)
+def _piecewise(metric: Callable[[Piece], dict[str, float]], sets: ReferenceSets) -> FigureGroup:
+    return over_all_pieces([columns([metric(p) for p in s.pieces]) for s in sets.all], sets)
 
 
-def harmonic(sides: ReferenceSets) -> FigureGroup:
-    """Harmony of each piece, and the likelihood of chord moves under the reference's bigram."""
-    figures, moves = [], []
-    for side in sides.all:
-        sounds = [Sound(p) for p in side.pieces]
-        rows = [harmony(p, s) for p, s in zip(side.pieces, sounds, strict=True)]
+def harmony_group(sets: ReferenceSets) -> FigureGroup:
+    """Harmony of each piece, and the likelihood of its chord bigrams under the reference's."""
+    figures, bigrams = [], []
+    for piece_set in sets.all:
+        chromagrams = [Chromagram(p) for p in piece_set.pieces]
+        rows = [harmony(p, c) for p, c in zip(piece_set.pieces, chromagrams, strict=True)]
         figures.append(columns(rows))
-        moves.append(np.array([chord_moves(s) for s in sounds]))
-    learned_from = moves[1]
+        bigrams.append(np.array([chord_bigrams(c) for c in chromagrams]))
+    of_reference = bigrams[1]
 
-    def likelihood(side: Side) -> Measure:
-        own = moves[sides.all.index(side)]
+    def likelihood(candidate: PieceSet) -> SetMetric:
+        own = bigrams[sets.all.index(candidate)]
         return lambda ours, theirs: {
-            "chord_move_likelihood": move_likelihood(own[ours].sum(0), learned_from[theirs].sum(0))
+            "chord_bigram_log_likelihood": bigram_log_likelihood(
+                own[ours].sum(0), of_reference[theirs].sum(0)
+            )
         }
 
-    return by_piece(figures, _like_reference, sides) | by_halves(likelihood, _like_reference, sides)
+    return over_all_pieces(figures, sets) | over_half_samples(likelihood, _as_reference, sets)
 
 
-def diverse(sides: ReferenceSets) -> FigureGroup:
-    """Distinct n-grams, self-BLEU, spread of windows, size of the support."""
-    real = sides.reference
+def diversity_group(sets: ReferenceSets) -> FigureGroup:
+    """Distinct-n, self-BLEU, pairwise distances and support size (:mod:`.sets.diversity`)."""
+    reference = sets.reference
 
-    def measure(side: Side) -> Measure:
+    def metric(candidate: PieceSet) -> SetMetric:
         parts = (
-            distinct(side.pieces, real.pieces),
-            self_bleu(side.pieces),
-            spread(side.points, side.windows.piece, real.points, real.windows.piece),
-            support(side.windows),
+            distinct_n(candidate.pieces, reference.pieces),
+            self_bleu(candidate.pieces),
+            pairwise_distance_ratio(
+                candidate.features,
+                candidate.windows.piece,
+                reference.features,
+                reference.windows.piece,
+            ),
+            support_size(candidate.windows),
         )
         return lambda ours, theirs: {k: v for p in parts for k, v in p(ours, theirs).items()}
 
-    return by_halves(measure, _like_reference, sides)
+    return over_half_samples(metric, _as_reference, sets)
 
 
-def structural(sides: ReferenceSets, spans: Sequence[int]) -> FigureGroup:
-    """What comes back within a piece."""
-    return by_piece([structure(side.pieces, spans) for side in sides.all], _like_reference, sides)
+def _as_reference(_: str) -> str:
+    return "reference"
 
 
-def without_copies(
-    sides: ReferenceSets, training: Sequence[Piece] | None
+def structure_group(sets: ReferenceSets, spans: Sequence[int]) -> FigureGroup:
+    """Repetition within each piece (:mod:`.piece.structure`)."""
+    return over_all_pieces([structure(s.pieces, spans) for s in sets.all], sets)
+
+
+def originality_group(
+    sets: ReferenceSets, training: Sequence[Piece] | None
 ) -> tuple[FigureGroup, int]:
-    """What is copied from the training pieces; the reference stands for real music held out.
+    """What is copied from the training pieces (:mod:`.sets.originality`); NaN without them.
 
-    NaN without training pieces. The number is of the reference's pieces that are not held out:
-    from end to end they stand in one training piece.
+    The second value is the number of reference pieces that one training piece contains from the
+    first note to the last, so that they are not held out.
     """
-    n = sides.n_pieces
+    n = sets.n_pieces
     if training is None or not lengths(training).any():
         training = []
         matches = [[np.empty(0, np.int64)] * n] * 4
     else:
-        everything = longest_matches([p for s in sides.all for p in s.pieces], training)
+        everything = longest_matches([p for s in sets.all for p in s.pieces], training)
         matches = [everything[i * n : (i + 1) * n] for i in range(4)]
-    n_copied = sum(len(m) >= _LEAST_COPY and int(m[0]) == len(m) for m in matches[1])
+    n_copied = sum(len(m) >= _MIN_COPY and int(m[0]) == len(m) for m in matches[1])
     figures = [
-        originality(m) | {"nearest_training_window": d}
-        for m, d in zip(matches, _nearest(sides, training), strict=True)
+        originality(m) | {"nearest_training_distance": d}
+        for m, d in zip(matches, _nearest(sets, training), strict=True)
     ]
     runs = [{"longest_copied_run_95th": f["longest_copied_run"]} for f in figures]
     return (
-        by_piece(runs, _like_reference, sides, summary=lambda v: np.nanpercentile(v, 95))
-        | by_piece(figures, _like_reference, sides),
+        over_all_pieces(runs, sets, summary=lambda v: np.nanpercentile(v, 95))
+        | over_all_pieces(figures, sets),
         n_copied,
     )
 
 
-def _nearest(sides: ReferenceSets, training: Sequence[Piece]) -> list[FloatArray]:
-    """Of each piece of the four sets, the mean distance of its windows to the nearest in training.
+def _nearest(sets: ReferenceSets, training: Sequence[Piece]) -> list[FloatArray]:
+    """For each set, the mean distance of a piece's windows to the nearest training window ``[N]``.
 
-    Between standardised points, but for the mean pitch: in whatever key.
+    Distances are Euclidean, of standardised features without the mean pitch, so that they are
+    invariant to transposition.
     """
-    length = sides.reference.windows.length
-    if length < LEAST_WINDOW or not len(sides.raw_reference):
-        return [np.full(len(side.pieces), np.nan) for side in sides.all]
-    nearest = [np.full(len(side.points), np.inf) for side in sides.all]
-    for part in parts(training, _MEASURED_AT_ONCE):
-        windows = stack_windows([p for p in part if len(p)], length)
+    length = sets.reference.windows.length
+    if length < MIN_WINDOW or not len(sets.raw_reference):
+        return [np.full(len(s.pieces), np.nan) for s in sets.all]
+    nearest = [np.full(len(s.features), np.inf) for s in sets.all]
+    for batch in batches(training, _TRAINING_BATCH):
+        windows = stack_windows([p for p in batch if len(p)], length)
         if not len(windows):
             continue
         features = window_features(windows)
         relative = [i for i, name in enumerate(features) if name != "pitch_mean"]
-        known = standardise(sides.raw_reference, as_matrix(features))[1][:, relative]
-        for so_far, side in zip(nearest, sides.all, strict=True):
-            np.fmin(so_far, nearest_distances(side.points[:, relative], known), out=so_far)
+        known = standardise(sets.raw_reference, as_matrix(features))[1][:, relative]
+        for so_far, piece_set in zip(nearest, sets.all, strict=True):
+            np.fmin(so_far, nearest_distances(piece_set.features[:, relative], known), out=so_far)
     means = []
-    for side, distance in zip(sides.all, nearest, strict=True):
+    for piece_set, distance in zip(sets.all, nearest, strict=True):
         distance[np.isinf(distance)] = np.nan  # no training piece has a window
-        n = np.bincount(side.windows.piece, minlength=len(side.pieces))
-        total = np.bincount(side.windows.piece, weights=distance, minlength=len(side.pieces))
+        piece, n_pieces = piece_set.windows.piece, len(piece_set.pieces)
+        n = np.bincount(piece, minlength=n_pieces)
+        total = np.bincount(piece, weights=distance, minlength=n_pieces)
         means.append(np.where(n > 0, total / np.maximum(n, 1), np.nan))
     return means

@@ -1,7 +1,8 @@
-"""The four sets that every figure is measured on, and two ways to measure one on all of them.
+"""The four sets that every figure compares, and the two ways to compute a figure on all of them.
 
-*generated*; the *reference*, whose halves against each other are the ceiling; and two floors, the
-reference *shuffled* and *one note* repeated. All have equally many pieces of equally many notes.
+The sets are *generated*; the *reference*, whose halves measured against each other give the
+ceiling; and two baselines made of the reference, *shuffled* and *one note*. All have equally many
+pieces of equally many notes.
 """
 
 from __future__ import annotations
@@ -17,30 +18,29 @@ from gan_music.metrics.bootstrap import (
     NAN,
     UNDEFINED,
     Estimate,
-    Halves,
-    Measure,
-    halves,
+    HalfSample,
+    SetMetric,
+    half_samples,
     over_draws,
     over_pieces,
 )
-from gan_music.metrics.excerpts import Sampled, Windows, stack_windows
+from gan_music.metrics.excerpts import Excerpts, Windows, stack_windows
 from gan_music.metrics.piece.descriptors import as_matrix, window_features
 from gan_music.metrics.sets.prdc import standardise
 from gan_music.music.piece import Piece
 
 FloatArray = NDArray[np.float64]
 
-# Shorter windows have no features worth the name.
-LEAST_WINDOW = 8
-_N_FLOOR_DRAWS = 8
+MIN_WINDOW = 8  # notes: the features of shorter windows say little
+_N_BASELINE_DRAWS = 8
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table.
+    """One figure of all sets.
 
-    ``best`` says what is better: ``higher``, ``lower``, nearer to ``0.5``, or nearer to the
-    ``reference``'s value. The interval of ``reference`` is that of the ceiling.
+    ``best`` is ``higher``, ``lower``, ``0.5`` (the nearer, the better) or ``reference`` (the nearer
+    to the reference's value, the better).
     """
 
     best: str
@@ -51,122 +51,116 @@ class Figure:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One set: its pieces, their windows, and the windows as standardised points ``[W, F]``."""
+class PieceSet:
+    """Pieces, their windows, and the standardised features of the windows ``[W, F]``."""
 
     pieces: list[Piece]
     windows: Windows
-    points: FloatArray
+    features: FloatArray
     long_windows: Windows
-    long_points: FloatArray
+    long_features: FloatArray
 
 
 @dataclass(frozen=True)
 class ReferenceSets:
-    """The four sets, and the random halves of their pieces."""
+    """The four sets, and random halves of their pieces."""
 
-    generated: Side
-    reference: Side
-    shuffled: Side
-    one_note: Side
-    draws: list[Halves]
-    raw_reference: FloatArray  # the reference's points before they were standardised
+    generated: PieceSet
+    reference: PieceSet
+    shuffled: PieceSet
+    one_note: PieceSet
+    draws: list[HalfSample]
+    raw_reference: FloatArray  # features of the reference before standardisation
 
     @property
-    def all(self) -> tuple[Side, Side, Side, Side]:
+    def all(self) -> tuple[PieceSet, PieceSet, PieceSet, PieceSet]:
         """The sets in the order of the table's columns."""
         return self.generated, self.reference, self.shuffled, self.one_note
 
     @property
     def n_pieces(self) -> int:
-        """Pieces of each set."""
+        """Pieces in each set."""
         return len(self.reference.pieces)
 
 
 def prepare(
-    sampled: Sampled, *, window: int, long_window: int, n_draws: int, seed: int
+    excerpts: Excerpts, *, window: int, long_window: int, n_draws: int, seed: int
 ) -> ReferenceSets:
-    """Windows and features of all four sets; no windows where they would be too short."""
-    sets = [
-        sampled.generated,
-        sampled.reference,
-        shuffled(sampled.reference, seed),
-        one_note(sampled.reference),
+    """Windows and features of all four sets; none where a window has less than 8 notes."""
+    pieces = [
+        excerpts.generated,
+        excerpts.reference,
+        shuffled(excerpts.reference, seed),
+        one_note(excerpts.reference),
     ]
     short, long = (
-        [
-            stack_windows(pieces if length >= LEAST_WINDOW else [], max(length, LEAST_WINDOW))
-            for pieces in sets
-        ]
+        [stack_windows(p if length >= MIN_WINDOW else [], max(length, MIN_WINDOW)) for p in pieces]
         for length in (window, long_window)
     )
-    raw = [_points(w) for w in short]
-    points, long_points = (_by_reference(p) for p in (raw, [_points(w) for w in long]))
-    generated, reference, shuffle, note = (
-        Side(*parts) for parts in zip(sets, short, points, long, long_points, strict=True)
+    raw = [as_matrix(window_features(w)) for w in short]
+    features = _standardised(raw)
+    long_features = _standardised([as_matrix(window_features(w)) for w in long])
+    generated, reference, permuted, repeated = (
+        PieceSet(*parts) for parts in zip(pieces, short, features, long, long_features, strict=True)
     )
-    draws = halves(len(sampled.reference), n_draws, seed)
-    return ReferenceSets(generated, reference, shuffle, note, draws, raw[1])
+    draws = half_samples(len(excerpts.reference), n_draws, seed)
+    return ReferenceSets(generated, reference, permuted, repeated, draws, raw[1])
 
 
-def by_halves(
-    measure: Callable[[Side], Measure], best: Callable[[str], str], sides: ReferenceSets
+def over_half_samples(
+    metric: Callable[[PieceSet], SetMetric], best: Callable[[str], str], sets: ReferenceSets
 ) -> dict[str, Figure]:
-    """Figures of a half of the candidate's pieces against a half of the reference's.
+    """Figures of a half of each set against a half of the reference, as means over the draws.
 
-    Means over the draws of halves. ``measure`` prepares what is dear, for one candidate.
+    ``metric(candidate)`` precomputes what all draws share. The reference's value compares its own
+    two halves: the ceiling.
     """
-    few = sides.draws[:_N_FLOOR_DRAWS]
-    ours, ceiling = measure(sides.generated), measure(sides.reference)
-    if not sides.draws:
-        names = ours(np.empty(0, np.int64), np.empty(0, np.int64))
+    generated_metric, reference_metric = metric(sets.generated), metric(sets.reference)
+    if not sets.draws:
+        names = generated_metric(np.empty(0, np.int64), np.empty(0, np.int64))
         return {name: Figure(best(name), UNDEFINED) for name in names}
-    generated = over_draws([ours(d.generated, d.reference) for d in sides.draws])
-    reference = over_draws([ceiling(d.other, d.reference) for d in sides.draws])
-    floors = []
-    for side in (sides.shuffled, sides.one_note):
-        floor = measure(side)
-        floors.append(over_draws([floor(d.other, d.reference) for d in few]))
+    generated = over_draws([generated_metric(d.generated, d.reference) for d in sets.draws])
+    reference = over_draws([reference_metric(d.other, d.reference) for d in sets.draws])
+    baselines = []
+    for baseline in (sets.shuffled, sets.one_note):
+        of_baseline = metric(baseline)
+        few = sets.draws[:_N_BASELINE_DRAWS]
+        baselines.append(over_draws([of_baseline(d.other, d.reference) for d in few]))
     return {
-        name: Figure(best(name), generated[name], reference[name], *(f[name].value for f in floors))
+        name: Figure(
+            best(name), generated[name], reference[name], *(b[name].value for b in baselines)
+        )
         for name in generated
     }
 
 
-def by_piece(
-    figures: Sequence[dict[str, FloatArray]],
-    best: Callable[[str], str],
-    sides: ReferenceSets,
+def over_all_pieces(
+    values: Sequence[dict[str, FloatArray]],
+    sets: ReferenceSets,
     summary: Callable = np.nanmean,
 ) -> dict[str, Figure]:
-    """Summaries, by default means, of one number a piece, given for each of the four sets.
+    """Summaries, by default means, of one number per piece, given for each of the four sets.
 
-    Of all pieces; the interval is that of the halves. Pieces without the figure are left out.
+    The value is that of all pieces; the interval is that of the half-samples.
     """
-    ours, theirs, *floors = figures
+    ours, theirs, *baselines = values
     return {
         name: Figure(
-            best(name),
-            over_pieces(ours[name], [d.generated for d in sides.draws], summary),
-            over_pieces(theirs[name], [d.reference for d in sides.draws], summary),
-            *(over_pieces(f[name], (), summary).value for f in floors),
+            "reference",
+            over_pieces(ours[name], [d.generated for d in sets.draws], summary),
+            over_pieces(theirs[name], [d.reference for d in sets.draws], summary),
+            *(over_pieces(b[name], (), summary).value for b in baselines),
         )
         for name in ours
     }
 
 
 def columns(rows: Sequence[dict[str, float]]) -> dict[str, FloatArray]:
-    """The figures of each piece as one array a figure ``[N]``."""
+    """Dicts of figures, one per piece, as one array ``[N]`` per figure."""
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
-def _points(windows: Windows) -> FloatArray:
-    if windows.length < LEAST_WINDOW:
-        return np.empty((0, 0))
-    return as_matrix(window_features(windows))
-
-
-def _by_reference(points: list[FloatArray]) -> list[FloatArray]:
-    """Standardised by the second of them."""
-    reference, generated, *floors = standardise(points[1], points[0], *points[2:])
-    return [generated, reference, *floors]
+def _standardised(features: list[FloatArray]) -> list[FloatArray]:
+    """Features of the four sets by the mean and deviation of the reference, which is the second."""
+    reference, generated, *baselines = standardise(features[1], features[0], *features[2:])
+    return [generated, reference, *baselines]

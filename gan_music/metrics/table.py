@@ -1,45 +1,45 @@
-"""The report as a table that fits a screen of 100 columns."""
+"""An evaluation as a table of at most 100 columns."""
 
 from __future__ import annotations
 
 import textwrap
 
 from gan_music.metrics.bootstrap import Estimate
-from gan_music.metrics.evaluation import Report
+from gan_music.metrics.evaluation import Evaluation
 from gan_music.metrics.reference_sets import Figure
 
 WIDTH = 100
 
 TITLES = {
-    "likeness": "Likeness of distributions (MGEval): overlapped area, KL divergence",
-    "judge": "A judge that tells generated from real (two-sample test); reference: null interval",
-    "quality": "Quality and diversity apart",
-    "pitch": "Pitch accuracy",
-    "rhythm": "Rhythmic coherence",
-    "harmony": "Harmonic progression",
+    "mgeval": "MGEval: overlapped area (OA) and KL divergence of features",
+    "c2st": "Classifier two-sample test (C2ST); reference: interval of the null hypothesis",
+    "prdc": "Precision, recall, density, coverage (PRDC) and Fréchet distance",
+    "pitch": "Pitch and tonality",
+    "rhythm": "Rhythm",
+    "harmony": "Harmony",
     "diversity": "Diversity",
-    "structure": "Structure",
-    "originality": "Originality, against the training pieces",
+    "structure": "Structure: repetition within a piece",
+    "originality": "Originality: copies of training pieces",
 }
 _SIGNS = {"higher": "+", "lower": "-", "0.5": "0.5", "reference": "="}
 
 
-def table(report: Report) -> str:
-    """All figures, what was measured on what, and the verdict as the last line."""
+def table(evaluation: Evaluation) -> str:
+    """All figures by group, the notes, and the verdict as the last line."""
     lines = [
         _line("figure", "best", "generated [95 %]", "reference [95 %]", "shuffled", "one note"),
         "-" * WIDTH,
     ]
-    for family, figures in report.figure_groups.items():
-        lines += [TITLES[family]]
+    for group, figures in evaluation.groups.items():
+        lines += [TITLES[group]]
         lines += [_row(name, figure) for name, figure in figures.items()]
         lines += [""]
     lines += [
-        "best: + higher, - lower, 0.5 nearer to it, = nearer to the reference's value.",
-        "reference: its halves against each other; shuffled: its notes in random order.",
-        *(line for note in report.notes for line in textwrap.wrap(note, WIDTH)),
+        "best: + higher, - lower, 0.5 nearer to 0.5, = nearer to the reference's value.",
+        "reference: one half of it against the other; shuffled: its notes in random order.",
+        *(line for note in evaluation.notes for line in textwrap.wrap(note, WIDTH)),
         "",
-        f"verdict: {report.verdict or 'undefined, there are too few notes to tell'}",
+        f"verdict: {evaluation.verdict or 'undefined, since there are too few notes'}",
     ]
     return "\n".join(lines)
 
@@ -50,8 +50,8 @@ def _row(name: str, figure: Figure) -> str:
         _SIGNS[figure.best],
         _estimate(figure.generated),
         _estimate(figure.reference),
-        number(figure.shuffled),
-        number(figure.one_note),
+        format_figure(figure.shuffled),
+        format_figure(figure.one_note),
     )
 
 
@@ -67,12 +67,14 @@ def _line(*cells: str) -> str:
 def _estimate(e: Estimate) -> str:
     if e.value != e.value:
         return "NaN" + " " * 15
-    interval = f"[{number(e.low)}, {number(e.high)}]" if e.low == e.low else " " * 14
-    return f"{number(e.value)} {interval}"
+    interval = " " * 14
+    if e.low == e.low:
+        interval = f"[{format_figure(e.low)}, {format_figure(e.high)}]"
+    return f"{format_figure(e.value)} {interval}"
 
 
-def number(value: float) -> str:
-    """Four characters or so: three figures, fewer decimals for larger numbers."""
+def format_figure(value: float) -> str:
+    """About three significant digits, in at most five characters or so."""
     if value != value:
         return "NaN"
     size = abs(value)

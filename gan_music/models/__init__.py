@@ -1,1 +1,1 @@
-"""GANs as LightningModules: both networks, manual optimization, one block of a step a player."""
+"""Models as LightningModules: losses, updates and samples of GANs and of their baselines."""

@@ -1,14 +1,10 @@
-"""What every model here shares: checkpoints that are enough by themselves, samples, logging.
-
-A GAN adds its two players.
-"""
+"""The interface of every model (training hooks, checkpoints, sampling), and the base of GANs."""
 
 from __future__ import annotations
 
-import random
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,247 +14,211 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_music.checkpoints.migrations import SCHEMA_VERSION
-from gan_music.config.schema import DataConfig
-from gan_music.data.datamodule import Codec
+from gan_music.data.batch import Batch
 from gan_music.decoding.copy_filter import CopyFilter
-from gan_music.decoding.primer import Primer
+from gan_music.decoding.event_decoding import EventDecoding
+from gan_music.decoding.request import SampleRequest
 from gan_music.models.nan_guard import NaNGuard, NonFiniteError, describe, not_finite
-from gan_music.music.piece import DEFAULT_TEMPO, Piece
-from gan_music.representations.note_events import NoteEvents
+from gan_music.models.random_state import random_state, restore_random_state
+from gan_music.music.piece import Piece
+from gan_music.representations.base import Representation
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
 
 
-def random_state() -> dict[str, Any]:
-    """The random states of torch, its GPUs, numpy and Python, as a checkpoint may hold them."""
-    kind, keys, *rest = cast(tuple[str, NDArray[np.uint32], int, int, float], np.random.get_state())
-    return {
-        "cpu": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all(),
-        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
-        "python": random.getstate(),
-    }
-
-
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Set them; those of GPUs where there are as many, and what an older checkpoint has."""
-    torch.set_rng_state(state["cpu"].cpu())
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
-    if "numpy" in state:
-        kind, keys, *rest = state["numpy"]
-        np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))
-    if "python" in state:
-        version, numbers, gauss = state["python"]
-        random.setstate((version, tuple(numbers), gauss))
-
-
 class MusicModel(LightningModule):
-    """Whatever can be trained on music and sampled from.
+    """A model of music that can be trained and sampled from.
 
     Parameters
     ----------
-    settings : the model's own, checked; a subclass says which.
-    codec_state : what the codec's ``state`` gave; kept in checkpoints.
-    config : the whole run's settings as plain values; kept in checkpoints, not read here.
-    clip_norm : an optimizer's gradient is scaled down to this norm; None leaves it.
+    settings : the model's own settings, validated; a subclass names their class.
+    representation : encodes the batches and decodes samples; its state is saved in checkpoints.
+    config : settings of the whole run as plain values, saved in checkpoints.
+    clip_norm : the largest gradient norm of a network, which larger ones are scaled down to; None
+        clips nothing.
+    copy_filter : n-grams of the training pieces, by which samples that copy are rejected; saved in
+        checkpoints.
+    max_rollbacks : rollbacks of :class:`~gan_music.models.nan_guard.NaNGuard`.
+    decoding : how a model of events decodes.
     """
 
-    # the names of the weights that ``sample`` reads begin so, in one of these ways; a checkpoint to
-    # share has these alone
+    # names of the representations that it can be trained on
+    reads: ClassVar[tuple[str, ...]] = ("note_events",)
+    # prefixes of the weights that ``sample`` reads; an exported checkpoint has no others
     sampled_from: ClassVar[tuple[str, ...]] = ("",)
+    # what samples depend on; a request for a meter or a primer is refused otherwise
+    has_temperature: ClassVar[bool] = True
+    has_meter: ClassVar[bool] = True
+    has_primer: ClassVar[bool] = True
 
     def __init__(
         self,
         settings: Any,
         *,
-        codec_state: dict[str, Any],
+        representation: Representation,
         config: dict[str, Any] | None = None,
         clip_norm: float | None = None,
+        copy_filter: CopyFilter | None = None,
+        max_rollbacks: int = 0,
+        decoding: EventDecoding | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
+        self.representation = representation
         self.config = config or {}
-        self.codec_state = codec_state
         self.clip_norm = clip_norm
-        self.guard = NaNGuard()
-        self._terms: dict[str, dict[str, Tensor]] = {}  # of each player's loss, on this batch
-        self.copy_filter: CopyFilter | None = None  # what must not be copied, if a run says so
-        self.n_clipped = 0  # values of the last sample that had to be clipped to be music
+        self.copy_filter = copy_filter
+        self.guard = NaNGuard(max_rollbacks)
+        self.decoding = decoding or EventDecoding()
+        self.n_clipped = 0  # values of the last samples that no MIDI file can hold
+        self._loss_terms: dict[str, dict[str, Tensor]] = {}  # by network, on this batch
         self._restored_rng: dict[str, Any] | None = None
 
-    @classmethod
-    def make_codec(cls, settings: Any, data: DataConfig) -> Codec:
-        """What notes become for a model of these settings: events, unless it says otherwise."""
-        return NoteEvents(data.grid, velocity=data.velocity)
-
-    @abstractmethod
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
-        """``n_pieces`` pieces of ``n_notes`` notes from noise alone.
-
-        They begin in ``meter`` (numerator, denominator), or as the training pieces do.
-
-        The same seed gives the same pieces on the same machine, and the global random state stays
-        as it was.
-        """
-
-    def go_on(
-        self,
-        primer: Primer,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-    ) -> list[Piece]:
-        """``n_pieces`` pieces that go on from a primer for ``n_notes`` notes, in its meter.
-
-        The first of them begins later than the primer's last, whose chord is complete.
+    def sample(self, request: SampleRequest) -> list[Piece]:
+        """Sample pieces; the global random state is left as it was.
 
         Raises
         ------
         UserError
-            If the model writes from noise alone, as it does unless a subclass says otherwise.
+            If the request has a meter, a primer or labels that this model does not take.
         """
-        raise UserError(
-            f"model.name={self.settings.name} writes from noise alone and cannot go on from music: "
-            "leave continue_from out, or name a checkpoint of another model."
-        )
+        asked = {"meter": request.meter, "continue_from": request.primer, **request.labels}
+        taken = {"meter": self.has_meter, "continue_from": self.has_primer}
+        for key, value in asked.items():
+            if value is not None and not taken.get(key, False):
+                raise UserError(
+                    f"model.name={self.settings.name} does not take {key}: leave {key} out, or "
+                    "name a checkpoint of another model."
+                )
+        return self._sample(request)
 
-    @property
-    def has_temperature(self) -> bool:
-        """Whether ``temperature`` changes what ``sample`` writes."""
-        return True
+    @abstractmethod
+    def _sample(self, request: SampleRequest) -> list[Piece]:
+        """Sample pieces as :meth:`sample` does; the request is one that the model takes."""
+
+    def decode(self, encoded: Iterable[NDArray[Any]], request: SampleRequest) -> list[Piece]:
+        """Pieces of encoded arrays, one for each; counts clipped values in ``n_clipped``."""
+        decoded = [
+            self.representation.decode(x, tempo=request.tempo, name=f"sample {number}")
+            for number, x in enumerate(encoded, 1)
+        ]
+        self.n_clipped = sum(d.n_clipped for d in decoded)
+        return [d.piece for d in decoded]
 
     @property
     def n_weights(self) -> dict[str, int]:
-        """Trainable weights: of the ``generator``, which alone writes music; of ``all_networks``.
+        """The number of trainable weights, of the ``generator`` and of ``all_networks``.
 
-        Averages of weights are not trained, and counts of a model without a network are no weights.
+        EMA weights and n-gram counts are not trainable.
         """
         trained = {name: p.numel() for name, p in self.named_parameters() if p.requires_grad}
-        ours = [n for name, n in trained.items() if name.startswith("generator.")]
-        return {"generator": sum(ours), "all_networks": sum(trained.values())}
+        generator = [n for name, n in trained.items() if name.startswith("generator.")]
+        return {"generator": sum(generator), "all_networks": sum(trained.values())}
 
     @property
-    def best_at_last(self) -> bool:
-        """Whether the last checkpoint is the one to keep, whatever validation says.
+    def keeps_last(self) -> bool:
+        """Whether the last checkpoint is the best one, whatever validation measures.
 
-        So it is where the learning rate falls to the run's end. The distance of a few validation
-        pieces moves more by chance than such a run does in its last epochs.
+        So it is with a learning rate that decays to the end of the run: in its last epochs the
+        distance of a few validation pieces changes by chance more than by training.
         """
         return False
 
     @property
     def phase(self) -> str:
-        """What this epoch is, where it is not simply adversarial."""
+        """The phase of training in this epoch, where it has a name."""
         return ""
 
     @property
     def log_due(self) -> bool:
-        """Whether what is logged on this batch will be seen: the trainer keeps every n-th, and an
-        epoch's last.
-        """
-        number = self.trainer.fit_loop.total_batch_idx + 1
+        """Whether the trainer keeps this batch's logs: every n-th batch's, and an epoch's last."""
+        batch_number = self.trainer.fit_loop.total_batch_idx + 1
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set later on
-        return self.trainer.is_last_batch or number % every == 0
+        return self.trainer.is_last_batch or batch_number % every == 0
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         if not optimizer.param_groups:  # the trainer's stand-in where there is no optimizer
             return
-        # here gradients are unscaled already; the trainer cannot clip under manual optimization
+        # here, since gradients are unscaled and the trainer clips none under manual optimization
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
         else:
             norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        player = optimizer.param_groups[0]["player"]
+        network = optimizer.param_groups[0]["network"]
         if not norm.isfinite():
-            self._refuse_gradient(player)
+            self._reject_gradient(network)
         elif self.clip_norm is not None or self.log_due:
-            rate = torch.full((), optimizer.param_groups[0]["lr"], device=self.device)
-            self.log_train(**{f"grad_norm_{player}": norm, f"lr_{player}": rate})
+            lr = torch.full((), optimizer.param_groups[0]["lr"], device=self.device)
+            self.log_train(**{f"grad_norm_{network}": norm, f"lr_{network}": lr})
 
-    def _refuse_gradient(self, player: str) -> None:
-        terms = self._terms.get(player, {})
+    def _reject_gradient(self, network: str) -> None:
+        terms = self._loss_terms.get(network, {})
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        # half precision looks for the largest scale that does: it leaves this step out, and goes on
-        # with a smaller one, down to where scaling is not to blame
+        # float16 searches for the largest loss scale: the scaler skips this step and lowers the
+        # scale; below 1, scaling is not the cause
         if scaler is None or scaler.get_scale() < 1 or not_finite(terms):
-            self.guard.refuse(self, describe(player, terms))
+            self.guard.reject(describe(network, terms), self, self.trainer)
 
     def backward_loss(self, optimizer: LightningOptimizer, **terms: Tensor) -> None:
-        """Take the gradients of a player's loss, the sum of these terms, for its optimizer's step.
-
-        What a term is called here is what it is called if it goes wrong.
-        """
-        player = optimizer.param_groups[0]["player"]
-        self._terms[player] = {name: term.detach() for name, term in terms.items()}
+        """Backpropagate the sum of a network's loss terms; error messages use their names."""
+        network = optimizer.param_groups[0]["network"]
+        self._loss_terms[network] = {name: term.detach() for name, term in terms.items()}
         optimizer.zero_grad()
         self.manual_backward(sum(terms.values(), torch.zeros((), device=self.device)))
 
-    def set_lr(self, optimizer: LightningOptimizer, rate: float) -> None:
-        """Set the learning rate that a schedule has come to; steps back have made it smaller."""
+    def set_lr(self, optimizer: LightningOptimizer, lr: float) -> None:
+        """Set the scheduled learning rate, scaled by the factor of rollbacks."""
         for group in optimizer.param_groups:
-            group["lr"] = rate * self.guard.rate
+            group["lr"] = lr * self.guard.lr_factor
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         weights = {k: v for k, v in checkpoint["state_dict"].items() if v.is_floating_point()}
         if wrong := not_finite(weights):
             raise NonFiniteError(
                 f"epoch {self.current_epoch + 1}: {wrong[0]} is not finite, so no checkpoint is "
-                "written of it: start anew with a lower learning rate."
+                "written of it: start a new run with a lower learning rate."
             )
         checkpoint["gan_music"] = {
             "schema": SCHEMA_VERSION,
             "version": full_version(),
-            "max_rollbacks": self.guard.n_taken,
+            "n_rollbacks": self.guard.n_rollbacks,
             "config": self.config,
-            "codec": self.codec_state,
+            "representation": self.representation.state(),
             "rng": random_state(),
         }
         if self.copy_filter is not None:
-            checkpoint["gan_music"]["quotes"] = self.copy_filter.as_tensor()
+            checkpoint["gan_music"]["copy_filter"] = self.copy_filter.as_tensor()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._restored_rng = checkpoint["gan_music"]["rng"]
-        self.guard.n_taken = checkpoint["gan_music"].get("max_rollbacks", 0)
+        self.guard.n_rollbacks = checkpoint["gan_music"]["n_rollbacks"]
 
     def on_train_epoch_start(self) -> None:
         if self.global_rank:
-            self._draw_by(self.current_epoch)
-        self.guard.keep(self)
+            self._seed_rank(self.current_epoch)
+        self.guard.save(self, self.trainer)
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        # as late as can be: whatever was drawn while the run was set up does not count
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # as late as possible, so that draws while the run was set up have no effect
         if self._restored_rng is None:
             return
         if not self.global_rank:
             restore_random_state(self._restored_rng)
         elif batch_idx:
-            self._draw_by(self.current_epoch, batch_idx)
+            self._seed_rank(self.current_epoch, batch_idx)
         self._restored_rng = None
 
-    def _draw_by(self, *numbers: int) -> None:
-        """Seed a process that is not the first by the epoch, and by the batch where it goes on.
+    def _seed_rank(self, *numbers: int) -> None:
+        """Seed a process of rank above 0 by the epoch, and by the batch if it resumes within one.
 
-        So each has noise of its own, and resuming needs no state but the first one's.
+        So each process has its own noise, and a checkpoint needs the random state of rank 0 alone.
         """
         seeds = np.random.SeedSequence((self.config.get("seed", 0), *numbers, self.global_rank))
         torch.manual_seed(int(seeds.generate_state(1)[0]))
 
-    def over_processes(self, value: Tensor) -> Tensor:
-        """The mean of a scalar over the processes of this run: the same in each."""
+    def mean_over_ranks(self, value: Tensor) -> Tensor:
+        """The mean of a scalar over the processes of this run."""
         return self.trainer.strategy.reduce(value, reduce_op="mean")
 
     def log_train(self, **values: Tensor) -> None:
@@ -267,38 +227,24 @@ class MusicModel(LightningModule):
 
 
 class MusicGAN(MusicModel):
-    """Two players, ``g`` and ``d``, updated by hand in turn."""
+    """A generator (``g``) and a discriminator (``d``), updated in turn by manual optimization."""
 
     sampled_from: ClassVar[tuple[str, ...]] = ("generator.",)
 
-    def __init__(
-        self,
-        settings: Any,
-        *,
-        codec_state: dict[str, Any],
-        config: dict[str, Any] | None = None,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(settings, codec_state=codec_state, config=config, clip_norm=clip_norm)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.automatic_optimization = False
 
     @property
-    def warm(self) -> bool:
-        """Whether this is the warm start, where settings have one."""
+    def is_warm_start(self) -> bool:
+        """Whether this epoch is one of likelihood pre-training, where settings have any."""
         return self.current_epoch < getattr(self.settings, "warm_start_epochs", 0)
 
     @property
     def phase(self) -> str:
-        return "warm start" if self.warm else ""
+        return "warm start" if self.is_warm_start else ""
 
     def both_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         """The generator's and the discriminator's, as the trainer wraps them."""
         opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
         return opt_g, opt_d
-
-
-def adam(network: nn.Module, player: str, *, lr: float, betas: Sequence[float]) -> torch.optim.Adam:
-    """Adam over a player's weights, in one group that carries the player's name."""
-    return torch.optim.Adam(
-        [{"params": network.parameters(), "player": player}], lr=lr, betas=(betas[0], betas[1])
-    )

@@ -1,4 +1,4 @@
-"""C-RNN-GAN (Mogren 2016, arXiv 1611.09904), from its paper: sequences of real-valued tones."""
+"""C-RNN-GAN (Mogren 2016, arXiv 1611.09904): sequences of notes as real numbers."""
 
 from __future__ import annotations
 
@@ -8,95 +8,83 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_music.config.schema import CRNNGANConfig, DataConfig
+from gan_music.config.model_settings import CRNNGANConfig
+from gan_music.data.batch import Batch
+from gan_music.decoding.request import SampleRequest
 from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN
-from gan_music.music.piece import DEFAULT_TEMPO, Piece
+from gan_music.music.piece import Piece
 from gan_music.networks.baselines.crnn import CRNNDiscriminator, CRNNGenerator
+from gan_music.optim.optimizers import sgd
 from gan_music.representations.note_quadruples import NoteQuadruples
-from gan_music.system.errors import UserError
 
-_BATCH = 64  # pieces sampled side by side
+_BATCH = 64  # pieces sampled at a time
 
 
 class Frozen(NamedTuple):
-    """Which players are not updated on a batch."""
+    """Which networks are not updated on a batch."""
 
     g: bool
     d: bool
 
 
 def frozen(loss_g: float, loss_d: float, below: float) -> Frozen:
-    """Freezing (section 3): a player whose loss is less than ``below`` times the other's stops.
+    """Freezing (section 3) of a network whose loss is less than ``below`` times the other's.
 
-    The paper's words: D stops "whenever its training loss is less than 70% of the training loss of
-    G. We do the corresponding thing when G becomes too strong." Its released code does otherwise:
-    there, as soon as one loss is below 2, D is never updated, and where D is the stronger, G is
-    not updated either.
+    The paper: D is frozen "whenever its training loss is less than 70% of the training loss of G.
+    We do the corresponding thing when G becomes too strong." The released code differs: once a loss
+    is below 2, D is never updated again; where D is the stronger, G is not updated either.
     """
     return Frozen(g=loss_g < below * loss_d, d=loss_d < below * loss_g)
 
 
 class CRNNGAN(MusicGAN):
-    """An LSTM that is fed noise and its own last tone, against a bidirectional LSTM.
+    """An LSTM that reads noise and its own last note, against a bidirectional LSTM.
 
-    A batch is a tensor of tones, float ``[B, T, 4]`` (:class:`NoteQuadruples`). In the first
-    ``warm_start_epochs`` the generator alone learns, by squared error, to predict each next tone of
-    real sequences, whose length grows epoch by epoch to the whole window. Then, on each batch, both
-    players' losses decide who is updated (:func:`frozen`), and those who are take one step of plain
-    gradient descent: the discriminator on its averaged decision, the generator on the distance of
-    the discriminator's features of its tones from those of real ones.
+    A batch holds windows of notes, float ``[B, T, 4]`` (:class:`NoteQuadruples`). In the first
+    ``warm_start_epochs`` the generator is trained to predict each next note of real windows, by
+    squared error, on lengths that grow from epoch to epoch. Afterwards the losses of each batch
+    decide which networks are updated (:func:`frozen`), by one step of SGD each: the discriminator
+    on the BCE of its mean decision, the generator on feature matching.
     """
+
+    reads = ("note_quadruples",)
+    has_temperature = False
+    has_meter = False
+    has_primer = False
 
     settings: CRNNGANConfig
 
     def __init__(
-        self,
-        settings: CRNNGANConfig,
-        *,
-        codec_state: dict[str, Any],
-        config: dict[str, Any] | None = None,
+        self, settings: CRNNGANConfig, *, representation: NoteQuadruples, **options: Any
     ) -> None:
         super().__init__(
-            settings, codec_state=codec_state, config=config, clip_norm=settings.clip_norm
+            settings, representation=representation, clip_norm=settings.clip_norm, **options
         )
-        self.codec = NoteQuadruples.from_state(codec_state)
         size, n_layers = settings.hidden_size, settings.n_layers
         self.generator = CRNNGenerator(
             noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
         )
         self.discriminator = CRNNDiscriminator(hidden_size=size, n_layers=n_layers)
 
-    @classmethod
-    def make_codec(cls, settings: CRNNGANConfig, data: DataConfig) -> NoteQuadruples:
-        return NoteQuadruples(data.grid, hertz=settings.hertz)
-
-    @property
-    def has_temperature(self) -> bool:
-        return False
-
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        lr, weight_decay = self.settings.lr, self.settings.l2
         return [
-            torch.optim.SGD(
-                [{"params": network.parameters(), "player": player}],
-                lr=self.settings.lr,
-                weight_decay=self.settings.l2,
-            )
-            for network, player in ((self.generator, "g"), (self.discriminator, "d"))
+            sgd(self.generator, "g", lr=lr, weight_decay=weight_decay),
+            sgd(self.discriminator, "d", lr=lr, weight_decay=weight_decay),
         ]
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> None:
-        if self.phase:
-            self._predict_next(batch)
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        if self.is_warm_start:
+            self._predict_next(batch.x)
         else:
-            self._play(batch)
+            self._update_both(batch.x)
 
-    def _predict_next(self, batch: Tensor) -> None:
-        """The warm start: squared error of the next tone, on the beginning of each window."""
+    def _predict_next(self, real: Tensor) -> None:
+        """Pre-training: squared error of the next note, on the beginning of each window."""
         opt_g, _ = self.both_optimizers()
-        real = batch[
-            :, : length_in_epoch(self.current_epoch, self.settings.warm_start_epochs, batch)
-        ]
+        n_epochs = self.settings.warm_start_epochs
+        real = real[:, : length_in_epoch(self.current_epoch, n_epochs, real.shape[1])]
         with self.toggled_optimizer(opt_g):
             noise = self.generator.noise(len(real), real.shape[1])
             loss = F.mse_loss(self.generator.predict(real, noise), real)
@@ -105,30 +93,29 @@ class CRNNGAN(MusicGAN):
         if self.log_due:
             self.log_train(squared_error=loss, length=torch.tensor(real.shape[1]))
 
-    def _play(self, batch: Tensor) -> None:
-        """One adversarial batch. Both losses are taken before either player moves."""
+    def _update_both(self, real: Tensor) -> None:
+        """One adversarial batch; both losses are computed before a network is updated."""
         opt_g, opt_d = self.both_optimizers()
-        fake = self.generator(self.generator.noise(len(batch), batch.shape[1]))
+        fake = self.generator(self.generator.noise(len(real), real.shape[1]))
 
         with self.toggled_optimizer(opt_d):
-            score_real, features_real = self.discriminator(batch)
+            score_real, features_real = self.discriminator(real)
             score_fake, _ = self.discriminator(fake.detach())
             loss_d = adversarial.averaged_discriminator_bce(score_real, score_fake)
-            # What is compared is -log D(G(z)). The paper prints the generator's loss as
-            # log(1 - D(G(z))), which is never positive, so that no loss of D could lie below 70 %
-            # of it; its released code has -log D(G(z)), too.
+            # -log D(G(z)), as in the released code. The loss that the paper prints for G,
+            # log(1 - D(G(z))), is never positive, so that no loss of D could be below 70 % of it.
             loss_g_bce = adversarial.averaged_generator_bce(score_fake.detach())
-            rest = frozen(
-                # the same in each process, since a step is all processes'
-                self.over_processes(loss_g_bce).item(),
-                self.over_processes(loss_d.detach()).item(),
+            frozen_now = frozen(
+                # averaged over processes, since all of them must skip the same steps
+                self.mean_over_ranks(loss_g_bce).item(),
+                self.mean_over_ranks(loss_d.detach()).item(),
                 self.settings.freeze_below,
             )
-            if not rest.d:
+            if not frozen_now.d:
                 self.backward_loss(opt_d, loss_d=loss_d)
 
-        if not rest.g:
-            # against the discriminator that gave the losses: it moves last
+        if not frozen_now.g:
+            # against the discriminator that gave the losses, whose step comes last
             with self.toggled_optimizer(opt_g):
                 scores, features = self.discriminator(fake)
                 if self.settings.feature_matching:
@@ -139,66 +126,46 @@ class CRNNGAN(MusicGAN):
                 opt_g.step()
             if self.log_due and self.settings.feature_matching:
                 self.log_train(feature_distance=loss_g)
-        if not rest.d:
+        if not frozen_now.d:
             opt_d.step()
 
         if self.log_due:
-            (log_real, _), (log_fake, _) = map(adversarial.decision, (score_real, score_fake))
+            p_real, p_fake = (adversarial.decision(s)[0].exp() for s in (score_real, score_fake))
             self.log_train(
                 loss_d=loss_d,
                 loss_g=loss_g_bce,
-                score_real=log_real.exp().mean(),
-                score_fake=log_fake.exp().mean(),
-                # the decision is right where it lies on the right side of a half
-                accuracy_d=0.5
-                * ((log_real.exp() > 0.5).float().mean() + (log_fake.exp() < 0.5).float().mean()),
-                frozen_d=torch.tensor(float(rest.d)),
-                frozen_g=torch.tensor(float(rest.g)),
+                score_real=p_real.mean(),
+                score_fake=p_fake.mean(),
+                accuracy_d=0.5 * ((p_real > 0.5).float().mean() + (p_fake < 0.5).float().mean()),
+                frozen_d=torch.tensor(float(frozen_now.d)),
+                frozen_g=torch.tensor(float(frozen_now.g)),
             )
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """Held-out real windows: the squared error of the next tone, and what D makes of them."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the squared error of the next note and D's decision, on held-out windows."""
+        real = batch.x
         rng = torch.Generator(self.device).manual_seed(batch_idx)
         predicted = self.generator.predict(
-            batch, self.generator.noise(len(batch), batch.shape[1], rng)
+            real, self.generator.noise(len(real), real.shape[1], rng)
         )
-        score = adversarial.decision(self.discriminator(batch)[0])[0].exp().mean()
-        self.log("val/squared_error", F.mse_loss(predicted, batch), batch_size=len(batch))
-        self.log("val/score_real", score, batch_size=len(batch))
+        score = adversarial.decision(self.discriminator(real)[0])[0].exp().mean()
+        self.log("val/squared_error", F.mse_loss(predicted, real), batch_size=len(real))
+        self.log("val/score_real", score, batch_size=len(real))
 
     @torch.no_grad()
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
-        """One noise a tone. ``temperature`` does nothing: there is no softmax to divide.
-
-        ``n_clipped`` then counts the values that no MIDI file could hold.
-        """
-        if meter is not None:
-            raise UserError("this model's tones lie in no bars: leave meter out.")
-        rng = torch.Generator(self.device).manual_seed(seed)
-        self.n_clipped = 0
-        pieces: list[Piece] = []
-        for first in range(0, n_pieces, _BATCH):
-            noise = self.generator.noise(min(_BATCH, n_pieces - first), n_notes, rng)
-            for tones in self.generator(noise).float().cpu().numpy():
-                name = f"sample {len(pieces) + 1}"
-                piece, n_clipped = self.codec.decode(tones, tempo=tempo, name=name)
-                self.n_clipped += n_clipped
-                pieces.append(piece)
-        return pieces
+    def _sample(self, request: SampleRequest) -> list[Piece]:
+        """Each note has its own noise."""
+        rng = torch.Generator(self.device).manual_seed(request.seed)
+        sizes = [
+            min(_BATCH, request.n_pieces - first) for first in range(0, request.n_pieces, _BATCH)
+        ]
+        batches = (self.generator(self.generator.noise(n, request.length, rng)) for n in sizes)
+        return self.decode((x for b in batches for x in b.float().cpu().numpy()), request)
 
 
-def length_in_epoch(epoch: int, n_epochs: int, batch: Tensor) -> int:
-    """Tones of each window that a warm start of ``n_epochs`` shows in an epoch, from 0.
+def length_in_epoch(epoch: int, n_epochs: int, length: int) -> int:
+    """Notes of each window of ``length`` that pre-training reads in an epoch, from 0.
 
-    It grows in equal steps to the whole window, in the last epoch.
+    It grows in equal steps to the whole window, in the last of ``n_epochs``.
     """
-    return max(1, batch.shape[1] * (epoch + 1) // n_epochs)
+    return max(1, length * (epoch + 1) // n_epochs)

@@ -1,107 +1,79 @@
-"""What models with a generator of events share: averaged weights, samples, a likelihood."""
+"""Base of models with a generator of events: EMA weights, style prior, samples, likelihood."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from gan_music.data.batch import Batch
 from gan_music.decoding.particle_filter import ParticleFilter
-from gan_music.decoding.primer import Primer
-from gan_music.decoding.sample import go_on, sample
+from gan_music.decoding.request import SampleRequest
+from gan_music.decoding.sample import sample
 from gan_music.losses import likelihood
 from gan_music.models.base import MusicModel
 from gan_music.models.style_prior import fit_style_prior
-from gan_music.music.piece import DEFAULT_TEMPO, Piece
+from gan_music.music.piece import Piece
+from gan_music.networks.event_generator import EventGenerator
 from gan_music.networks.features.style_vector import style_vector
 from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.networks.note_space import NoteSpace
+from gan_music.optim.ema import EMA
 from gan_music.representations.note_events import NoteEvents
 
 
-def note_space(codec: NoteEvents) -> NoteSpace:
-    """A codec's table, as the networks take it."""
+def note_space(representation: NoteEvents) -> NoteSpace:
+    """The categories of a representation, as networks take them."""
     return NoteSpace(
-        codec.sizes,
-        offset_bins=codec.offset_bins.tolist(),
-        duration_bins=codec.duration_bins.tolist(),
-        bars=codec.bars.tolist(),
-        n_positions=codec.n_positions,
-        grid=codec.grid,
+        representation.sizes,
+        offset_bins=representation.offset_bins.tolist(),
+        duration_bins=representation.duration_bins.tolist(),
+        bars=representation.bars.tolist(),
+        n_positions=representation.n_positions,
+        grid=representation.grid,
     )
 
 
-def event_table(codec: NoteEvents) -> dict[str, Any]:
-    """What two codecs have in common whose events mean the same."""
-    return {k: v for k, v in codec.state().items() if k != "starts"}
-
-
-def averaged(generator: LSTMGenerator, decay: float) -> AveragedModel:
-    """The generator's exponential moving average, whose weights nobody trains."""
-    average = _Average(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    average.requires_grad_(False)
-    return average
-
-
-def cosine_decay(number: int, total: int) -> float:
-    """What is left of a learning rate after so many batches of ``total``: from 1 it falls to a
-    twentieth along a cosine, and stays there.
-    """
-    return max(0.05, 0.5 * (1 + math.cos(math.pi * min(1.0, number / total))))
-
-
-def warmup_cosine(number: int, *, warmup: int, total: int) -> float:
-    """The share of a learning rate on a batch: it rises linearly over ``warmup`` batches, up to
-    what :func:`fallen` leaves of it.
-    """
-    return min((number + 1) / max(1, warmup), cosine_decay(number, total))
-
-
-class _Average(AveragedModel):
-    """An average that asks its device only once whether it has begun: to ask is to wait for it."""
-
-    begun = False
-
-    @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        if not self.begun:
-            super().update_parameters(model)
-            self.begun = True
-            return
-        assert self.multi_avg_fn is not None
-        ours: list[Tensor] = [*self.module.parameters()]
-        theirs: list[Tensor] = [*model.parameters()]
-        self.multi_avg_fn(ours, theirs, self.n_averaged)
-        for buffer, new in zip(self.module.buffers(), model.buffers(), strict=True):
-            buffer.copy_(new)
-        self.n_averaged += 1
+def lstm_generator(settings: Any, space: NoteSpace, *, noise_size: int) -> LSTMGenerator:
+    """The generator of the settings that all models of events have."""
+    return LSTMGenerator(
+        space,
+        noise_size=noise_size,
+        hidden_size=settings.hidden_size,
+        n_layers=settings.n_layers,
+        embedding_size=settings.embedding_size,
+        dropout=settings.dropout,
+        n_intervals=settings.n_intervals,
+        attention_span=settings.attention_span,
+        n_style_components=settings.n_style_components,
+        lookback_span=settings.lookback_span,
+        active_notes_span=settings.active_notes_span,
+        recurrent_dropout=settings.recurrent_dropout,
+    )
 
 
 class EventModel(MusicModel):
-    """A model that draws events from the averaged weights of an LSTM generator."""
+    """A model that samples events with the EMA weights of its generator."""
 
     sampled_from: ClassVar[tuple[str, ...]] = ("averaged.module.",)
 
-    codec: NoteEvents
-    generator: LSTMGenerator
-    averaged: AveragedModel
-    n_batches: Tensor
-    number = 0  # of the batch: ``n_batches``, which is on the device, as the processor knows it
-    is_initialised = False
-    padded = True  # whether training windows may have padding: to look for it waits for the device
+    representation: NoteEvents
+    generator: EventGenerator
+    averaged: EMA
+    n_batches: torch.Tensor  # saved in checkpoints
+    batch_number = 0  # ``n_batches`` on the CPU: reading that would synchronise with the GPU
+    is_initialised = False  # by another model's weights
+    has_padding = True  # whether training windows may have padding: looking would synchronise
 
     def init_from(self, other: EventModel) -> None:
-        """Begin with the averaged weights of another model, and with its outlines.
+        """Copy the EMA weights of another model, its style prior included.
 
         Raises
         ------
         ValueError
             If they do not fit.
         """
-        if event_table(other.codec) != event_table(self.codec):
+        if other.representation.table() != self.representation.table():
             raise ValueError("its events are others")
         try:
             for generator in (self.generator, self.sampler):
@@ -111,92 +83,57 @@ class EventModel(MusicModel):
         self.is_initialised = True
 
     @property
-    def sampler(self) -> LSTMGenerator:
-        """The generator to sample from: averaged weights."""
+    def sampler(self) -> EventGenerator:
+        """The generator with EMA weights, which samples are drawn with."""
         module = self.averaged.module
-        assert isinstance(module, LSTMGenerator)
+        assert isinstance(module, EventGenerator)
         return module
 
     @property
-    def choice(self) -> ParticleFilter | None:
-        """Who chooses among what it writes, if anybody does."""
+    def particle_filter(self) -> ParticleFilter | None:
+        """The particle filter of samples, if any."""
         return None
 
     def on_fit_start(self) -> None:
-        """Learn what outlines the training windows have; a resumed run knows."""
+        """Fit the style prior to the training windows, in a run that begins at random weights."""
         if self.generator.style_prior is None or self.is_initialised or int(self.n_batches) > 0:
             return
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if data is None:
             raise ValueError(
-                "model.n_style_components above 0 needs a data module, to fit outlines to"
+                "model.n_style_components above 0 needs a data module, to fit a style prior"
             )
         space, n = self.generator.space, len(self.generator.style_prior.weights)
-        windows, pieces = zip(*data.plain_training_batches(), strict=True)
-        found = torch.cat([style_vector(space, w.to(self.device)) for w in windows])
-        mixture = fit_style_prior(found, torch.cat(pieces), n_components=n)
+        batches: list[Batch] = list(data.unaugmented_batches())
+        vectors = torch.cat([style_vector(space, b.x.to(self.device)) for b in batches])
+        pieces = torch.cat([b.piece for b in batches])
+        mixture = fit_style_prior(vectors, pieces, n_components=n)
         for generator in (self.generator, self.sampler):
             assert generator.style_prior is not None
-            generator.style_prior.follow(mixture)
+            generator.style_prior.set_mixture(mixture)
 
     def on_train_start(self) -> None:
-        """What the steps would have to ask the device for, asked once."""
-        self.number = int(self.n_batches)
+        self.batch_number = int(self.n_batches)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.padded = getattr(getattr(data, "train_items", None), "has_padding", True)
+        self.has_padding = getattr(data, "has_padding", True)
 
     def count_batch(self) -> None:
-        """One more is done."""
+        """Count one more training batch, on the device and on the CPU."""
         self.n_batches += 1
-        self.number += 1
+        self.batch_number += 1
 
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
+    def _sample(self, request: SampleRequest) -> list[Piece]:
         return sample(
             self.sampler,
-            self.codec,
-            n_pieces=n_pieces,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=temperature,
-            tempo=tempo,
-            meter=meter,
-            choice=self.choice,
+            self.representation,
+            request,
+            decoding=self.decoding,
+            particle_filter=self.particle_filter,
         )
 
-    def go_on(
-        self,
-        primer: Primer,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-    ) -> list[Piece]:
-        return go_on(
-            self.sampler,
-            self.codec,
-            primer,
-            n_pieces=n_pieces,
-            n_notes=n_notes,
-            seed=seed,
-            temperature=temperature,
-            tempo=tempo,
-            choice=self.choice,
-        )
-
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """The likelihood of held-out windows, nats an event."""
-        z = self.sampler.noise(len(batch), torch.Generator(self.device).manual_seed(batch_idx))
-        z = self.sampler.noise_of(batch, z)
-        nll = likelihood.negative_log_likelihood(self.sampler.logits(batch, z), batch)
-        self.log("val/nll", nll, batch_size=len(batch))
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the likelihood of held-out windows, in nats an event."""
+        rng = torch.Generator(self.device).manual_seed(batch_idx)
+        z = self.sampler.posterior(batch.x, self.sampler.prior(len(batch.x), rng=rng))
+        nll = likelihood.negative_log_likelihood(self.sampler.logits(batch.x, z), batch.x)
+        self.log("val/nll", nll, batch_size=len(batch.x))

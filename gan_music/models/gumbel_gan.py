@@ -1,4 +1,4 @@
-"""The GAN of event sequences: both LSTM networks, a warm start, alternating BCE updates."""
+"""A Gumbel-softmax GAN of events: likelihood pre-training, then alternating BCE updates."""
 
 from __future__ import annotations
 
@@ -8,58 +8,42 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from gan_music.config.schema import GumbelGANConfig
+from gan_music.config.model_settings import GumbelGANConfig
+from gan_music.data.batch import Batch
 from gan_music.losses import adversarial, likelihood
-from gan_music.models.base import MusicGAN, adam
-from gan_music.models.event_model import EventModel, averaged, cosine_decay, note_space
+from gan_music.models.base import MusicGAN
+from gan_music.models.event_model import EventModel, lstm_generator, note_space
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
-from gan_music.networks.lstm_generator import LSTMGenerator
-from gan_music.networks.note_space import PADDING
+from gan_music.optim.ema import EMA
+from gan_music.optim.optimizers import adam
+from gan_music.optim.schedules import cosine_decay, linear_warmup
+from gan_music.representations.base import PADDING
 from gan_music.representations.note_events import NoteEvents
 
 
 class GumbelGAN(EventModel, MusicGAN):
-    """An LSTM generator of event sequences against an LSTM discriminator of windows.
+    """An LSTM generator of events against an LSTM discriminator of windows.
 
-    A batch is a tensor of event ids, int64 ``[B, T, C + 2]``. On each batch the discriminator is
-    updated on real windows and on a rollout of the generator, which begins where in the bar they
-    begin and is as long (Goodfellow et al. 2014, algorithm 1), then, every ``n_critic`` batches,
-    the generator through the straight-through estimator, plus ``likelihood_weight`` times the
-    likelihood of the real windows. In the first ``warm_start_epochs`` the generator learns from the
-    likelihood alone, while the discriminator
-    already learns, every ``warm_start_d_every`` batches, from what the generator writes by then.
+    A batch holds event ids, int64 ``[B, T, C + 2]``. On each batch the discriminator is updated on
+    the real windows and on a rollout of the same length that begins at the same positions in the
+    bar (Goodfellow et al. 2014, algorithm 1); every ``n_critic`` batches the generator is updated
+    through the straight-through estimator, with ``likelihood_weight`` times the negative
+    log-likelihood of the real windows. In the first ``warm_start_epochs`` the generator is trained
+    by likelihood alone, and the discriminator every ``warm_start_d_every`` batches.
     """
 
     settings: GumbelGANConfig
     n_batches: Tensor
 
     def __init__(
-        self,
-        settings: GumbelGANConfig,
-        *,
-        codec_state: dict[str, Any],
-        config: dict[str, Any] | None = None,
+        self, settings: GumbelGANConfig, *, representation: NoteEvents, **options: Any
     ) -> None:
         super().__init__(
-            settings, codec_state=codec_state, config=config, clip_norm=settings.clip_norm
+            settings, representation=representation, clip_norm=settings.clip_norm, **options
         )
-        self.codec = NoteEvents.from_state(codec_state)
-        space = note_space(self.codec)
-        self.generator = LSTMGenerator(
-            space,
-            noise_size=settings.noise_size,
-            hidden_size=settings.hidden_size,
-            n_layers=settings.n_layers,
-            embedding_size=settings.embedding_size,
-            dropout=settings.dropout,
-            n_intervals=settings.n_intervals,
-            attention_span=settings.attention_span,
-            n_style_components=settings.n_style_components,
-            lookback_span=settings.lookback_span,
-            active_notes_span=settings.active_notes_span,
-            recurrent_dropout=settings.recurrent_dropout,
-        )
+        space = note_space(representation)
+        self.generator = lstm_generator(settings, space, noise_size=settings.noise_size)
         self.discriminator = LSTMDiscriminator(
             space,
             hidden_size=settings.hidden_size,
@@ -67,14 +51,13 @@ class GumbelGAN(EventModel, MusicGAN):
             embedding_size=settings.embedding_size,
             dropout=settings.dropout,
         )
-        self.averaged = averaged(self.generator, settings.ema_decay)
-        # Lightning's global_step counts optimizer steps; schedules here count batches.
+        self.averaged = EMA(self.generator, settings.ema_decay)
+        # Lightning's global_step counts optimizer steps; the schedules need batches
         self.register_buffer("n_batches", torch.tensor(0))
 
     def on_train_start(self) -> None:
         super().on_train_start()
-        # where no window is padded, the discriminator need not look
-        self.discriminator.padded_in_training = self.padded
+        self.discriminator.padded_in_training = self.has_padding
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
@@ -83,73 +66,74 @@ class GumbelGAN(EventModel, MusicGAN):
             adam(self.discriminator, "d", lr=s.lr_d, betas=s.betas),
         ]
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> None:
-        s = self.settings
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        s, generator, real = self.settings, self.generator, batch.x
         opt_g, opt_d = self.both_optimizers()
-        space, is_adversarial = self.generator.space, not self.warm
-        number = self.number
-        self._schedule(opt_g, number)
+        is_adversarial = not self.is_warm_start
+        self._schedule(opt_g)
 
-        z = self.generator.noise(len(batch))
-        # one rollout serves both players
-        if is_adversarial or number % s.warm_start_d_every == 0:
-            gumbel = self.generator.gumbel(len(batch), batch.shape[1])
-            fake = self.generator.rollout(z, gumbel, space.starts(batch))
-            fake = fake.where(space.present(batch)[..., None], PADDING)
-            with self.toggled_optimizer(opt_d):
-                score_real = self.discriminator(batch)
-                score_fake = self.discriminator(fake)
-                loss_d = adversarial.discriminator_bce(
-                    score_real, score_fake, smoothing=s.label_smoothing
-                )
-                self.backward_loss(opt_d, loss_d=loss_d)
-                opt_d.step()
-            self.log_train(
-                loss_d=loss_d,
-                score_real=score_real.sigmoid().mean(),
-                score_fake=score_fake.sigmoid().mean(),
-                accuracy_d=adversarial.accuracy(score_real, score_fake),
-            )
+        z = generator.prior(len(real))
+        # one rollout serves the updates of both networks
+        if is_adversarial or self.batch_number % s.warm_start_d_every == 0:
+            gumbel = generator.gumbel(len(real), real.shape[1])
+            starts = generator.space.starts(real)
+            fake = self.decoding.rollout(generator, z, gumbel, starts)
+            fake = fake.where(batch.mask[..., None], PADDING)
+            score_fake = self._update_d(opt_d, real, fake)
             if not is_adversarial:
                 self.log_train(loss_g=adversarial.generator_bce(score_fake))
 
-        if not is_adversarial or number % s.n_critic == 0:
+        if not is_adversarial or self.batch_number % s.n_critic == 0:
             with self.toggled_optimizer(opt_g):
                 terms = {}
                 if is_adversarial:
-                    relaxed = self.generator.relaxed(fake, z, gumbel, temperature=s.temperature)
+                    relaxed = generator.relaxed(fake, z, gumbel, temperature=s.temperature)
                     terms["loss_g"] = adversarial.generator_bce(self.discriminator(fake, relaxed))
                     self.log_train(loss_g=terms["loss_g"])
                 weight = s.likelihood_weight if is_adversarial else 1.0
                 if weight > 0:
-                    heard = add_input_noise(space, batch, s.input_noise)
-                    known = self.generator.noise_of(batch, z)
-                    logits = self.generator.logits(batch, known, heard=heard)
-                    nll = likelihood.negative_log_likelihood(logits, batch)
+                    inputs = add_input_noise(generator.space, real, s.input_noise)
+                    logits = generator.logits(real, generator.posterior(real, z), inputs=inputs)
+                    nll = likelihood.negative_log_likelihood(logits, real)
                     terms["nll"] = weight * nll
                     self.log_train(nll=nll)
                 self.backward_loss(opt_g, **terms)
                 opt_g.step()
-            self.averaged.update_parameters(self.generator)
+            self.averaged.update_parameters(generator)
         self.count_batch()
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """Held-out real windows: their likelihood, and what the discriminator makes of them."""
+    def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: Tensor) -> Tensor:
+        """Update the discriminator, and return its logits of the rollout."""
+        with self.toggled_optimizer(opt_d):
+            score_real, score_fake = self.discriminator(real), self.discriminator(fake)
+            loss_d = adversarial.discriminator_bce(
+                score_real, score_fake, smoothing=self.settings.label_smoothing
+            )
+            self.backward_loss(opt_d, loss_d=loss_d)
+            opt_d.step()
+        self.log_train(
+            loss_d=loss_d,
+            score_real=score_real.sigmoid().mean(),
+            score_fake=score_fake.sigmoid().mean(),
+            accuracy_d=adversarial.accuracy(score_real, score_fake),
+        )
+        return score_fake
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the likelihood of held-out windows and the discriminator's score of them."""
         super().validation_step(batch, batch_idx)
-        score = self.discriminator(batch).sigmoid().mean()
-        self.log("val/score_real", score, batch_size=len(batch))
+        score = self.discriminator(batch.x).sigmoid().mean()
+        self.log("val/score_real", score, batch_size=len(batch.x))
 
-    def _schedule(self, opt_g: LightningOptimizer, count: int) -> None:
-        """The generator's learning rate: linear warm-up, cosine over the warm start, then constant.
-
-        It depends on the batch's number alone, never on how many epochs the run will have.
+    def _schedule(self, opt_g: LightningOptimizer) -> None:
+        """The generator's learning rate: linear warm-up, cosine decay in the warm start, constant
+        afterwards. It does not depend on the number of epochs of the run.
         """
         s = self.settings
-        if self.warm:
+        if self.is_warm_start:
             total = s.warm_start_epochs * int(self.trainer.num_training_batches)
-            lr = s.warm_start_lr * cosine_decay(count, total)
+            lr = s.warm_start_lr * cosine_decay(self.batch_number, total)
         else:
             lr = s.lr_g
-        lr *= min(1.0, (count + 1) / max(1, s.warmup_batches))
-        self.set_lr(opt_g, lr)
+        self.set_lr(opt_g, lr * linear_warmup(self.batch_number, s.warmup_batches))
         self.log_train(temperature=torch.full((), s.temperature, device=self.device))

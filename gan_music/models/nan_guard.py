@@ -1,8 +1,7 @@
-"""What becomes of a number that goes wrong while training: the run stops, or steps back.
+"""Handling of NaN and infinity in training: the run stops, or rolls back.
 
-A gradient is looked at once it has been taken and before a weight has moved, by its norm: one
-number, whatever the size of the network, and not finite where any of the gradient's is not. A loss
-that is not finite has no finite gradient.
+Each gradient is checked by its norm, before the optimizer's step: the norm is one number, and it is
+finite only where every gradient is. A loss that is not finite has no finite gradient.
 """
 
 from __future__ import annotations
@@ -11,20 +10,18 @@ import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
 
 from gan_music.system.errors import UserError
 
-if TYPE_CHECKING:
-    from gan_music.models.base import MusicModel
-
 log = logging.getLogger(__name__)
 
-_PLAYERS = {"g": "generator", "d": "discriminator"}
-_SLOWER = 0.5  # times the learning rates, with each step back
+_NETWORKS = {"g": "generator", "d": "discriminator"}
+_LR_FACTOR = 0.5  # of the learning rates, with each rollback
 
 
 class NonFiniteError(UserError):
@@ -32,90 +29,93 @@ class NonFiniteError(UserError):
 
 
 class NaNGuard:
-    """Stops a run whose numbers go wrong, or has it step back.
+    """Stops a run at a loss or gradient that is not finite, or rolls it back.
 
-    A step back restores all weights, and what the optimizers know of them, as they were when the
-    epoch began, and halves the learning rates. Counters go on, so that the run sees the batches
-    that follow.
+    A rollback restores all weights and optimizer states from the start of the epoch, and halves the
+    learning rates. Batch counts are not restored: training continues with the next batch.
 
     Parameters
     ----------
-    max_rollbacks : how often a run may step back; 0 stops it at once.
+    max_rollbacks : rollbacks before the run is stopped.
     """
 
     def __init__(self, max_rollbacks: int = 0) -> None:
         self.max_rollbacks = max_rollbacks
-        self.n_taken = 0
-        self._last_step = 0  # the batch
-        self._kept: tuple[dict[str, Tensor], list[Any]] | None = None
+        self.n_rollbacks = 0
+        self._last_batch = 0  # the batch of the last rollback
+        self._snapshot: tuple[dict[str, Tensor], list[Any]] | None = None
 
     @property
-    def rate(self) -> float:
-        """What learning rates are multiplied by."""
-        return _SLOWER**self.n_taken
+    def lr_factor(self) -> float:
+        """The factor of all learning rates."""
+        return _LR_FACTOR**self.n_rollbacks
 
-    def keep(self, model: MusicModel) -> None:
-        """Remember weights and optimizers as they are now, if all weights are finite."""
-        if self.max_rollbacks and not not_finite(dict(model.named_parameters())):
-            weights = {name: p.detach().clone() for name, p in model.named_parameters()}
-            states = [deepcopy(o.state_dict()["state"]) for o in model.trainer.optimizers]
-            self._kept = weights, states
+    def save(self, module: nn.Module, trainer: Trainer) -> None:
+        """Copy weights and optimizer states for a rollback, if all weights are finite."""
+        if self.max_rollbacks and not not_finite(dict(module.named_parameters())):
+            weights = {name: p.detach().clone() for name, p in module.named_parameters()}
+            states = [deepcopy(o.state_dict()["state"]) for o in trainer.optimizers]
+            self._snapshot = weights, states
 
-    def refuse(self, model: MusicModel, what: str) -> None:
-        """Step back from what is wrong on this batch; a step of an optimizer then moves nothing.
+    def reject(self, what: str, module: nn.Module, trainer: Trainer) -> None:
+        """Roll back, and zero all gradients so that this batch's optimizer steps change nothing.
 
         Raises
         ------
         NonFiniteError
-            If no step back is left.
+            If no rollback is left; ``what`` describes the loss or gradient.
         """
-        batch = model.trainer.fit_loop.total_batch_idx + 1
-        where = f"epoch {model.current_epoch + 1}, batch {batch}: {what}"
-        if batch != self._last_step:  # what one batch does to both players costs one step
-            if self._kept is None or self.n_taken >= self.max_rollbacks:
-                raise NonFiniteError(f"{where}; {self._what_to_do(model)}")
-            self.n_taken, self._last_step = self.n_taken + 1, batch
+        batch = trainer.fit_loop.total_batch_idx + 1
+        where = f"epoch {trainer.current_epoch + 1}, batch {batch}: {what}"
+        if batch != self._last_batch:  # both networks' gradients on one batch cost one rollback
+            if self._snapshot is None or self.n_rollbacks >= self.max_rollbacks:
+                raise NonFiniteError(f"{where}; {self._advice(trainer.default_root_dir)}")
+            self.n_rollbacks, self._last_batch = self.n_rollbacks + 1, batch
             log.warning(
-                "%s; back to the weights that the epoch began with, and on with learning rates "
-                "%g times what they were (step back %d of %d)",
-                *(where, self.rate, self.n_taken, self.max_rollbacks),
+                "%s; rolled back to the weights at the start of the epoch, with learning rates %g "
+                "times the original ones (rollback %d of %d)",
+                *(where, self.lr_factor, self.n_rollbacks, self.max_rollbacks),
             )
-            self._restore(model, *self._kept)
-        for optimizer in model.trainer.optimizers:
+            self._restore(module, trainer, *self._snapshot)
+        for optimizer in trainer.optimizers:
             optimizer.zero_grad()
 
-    def _restore(self, model: MusicModel, weights: dict[str, Tensor], states: list[Any]) -> None:
+    @staticmethod
+    def _restore(
+        module: nn.Module, trainer: Trainer, weights: dict[str, Tensor], states: list[Any]
+    ) -> None:
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for name, parameter in module.named_parameters():
                 parameter.copy_(weights[name])
-        for optimizer, state in zip(model.trainer.optimizers, states, strict=True):
+        for optimizer, state in zip(trainer.optimizers, states, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] *= _SLOWER
+                group["lr"] *= _LR_FACTOR
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": deepcopy(state), "param_groups": groups})
 
-    def _what_to_do(self, model: MusicModel) -> str:
-        if self.n_taken:
+    def _advice(self, folder: str) -> str:
+        if self.n_rollbacks:
             return (
-                f"so it is at {self.rate:g} times the learning rates: start anew with other ones."
+                f"the learning rates are {self.lr_factor:g} times the original ones already: start "
+                "a new run with lower ones."
             )
-        last = Path(model.trainer.default_root_dir, "checkpoints", "last.ckpt")
+        last = Path(folder, "checkpoints", "last.ckpt")
         if not last.exists():
-            return "start anew with a lower learning rate, or with trainer.max_rollbacks=5."
+            return "start a new run with a lower learning rate, or with trainer.max_rollbacks=5."
         return (
-            f"the last checkpoint is as it was before: start anew with a lower learning rate, or "
-            f"go on with resume={last} trainer.max_rollbacks=5."
+            "the last checkpoint is from before: start a new run with a lower learning rate, or "
+            f"resume={last} trainer.max_rollbacks=5."
         )
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """The names of those that hold a NaN or an infinity."""
+    """The names of tensors that hold a NaN or an infinity."""
     return [n for n, t in tensors.items() if not t.isfinite().all()]
 
 
-def describe(player: str, terms: Mapping[str, Tensor]) -> str:
-    """Which terms of a player's loss are not finite; where all are, it is the gradient alone."""
-    name = _PLAYERS.get(player, player)
+def describe(network: str, terms: Mapping[str, Tensor]) -> str:
+    """The terms of a network's loss that are not finite, or its gradient where all terms are."""
+    name = _NETWORKS.get(network, network)
     values = ", ".join(f"{term} {float(value):.4g}" for term, value in terms.items())
     if wrong := not_finite(terms):
         return f"{' and '.join(wrong)} in the loss of the {name} is not finite ({values})"

@@ -1,55 +1,48 @@
-"""The paper's GAN (Neo & Saleem 2024): single notes as real numbers, BCE, Adam."""
+"""The GAN of Neo & Saleem 2024: single notes as real numbers, BCE, Adam."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import DataConfig, NeoSaleemConfig
+from gan_music.config.model_settings import NeoSaleemConfig
+from gan_music.data.batch import Batch
+from gan_music.decoding.request import SampleRequest
 from gan_music.losses import adversarial
-from gan_music.models.base import MusicGAN, adam
-from gan_music.music.piece import DEFAULT_TEMPO, Piece
+from gan_music.models.base import MusicGAN
+from gan_music.music.piece import Piece
 from gan_music.networks.baselines.neo_saleem import NeoSaleemDiscriminator, NeoSaleemGenerator
+from gan_music.optim.optimizers import adam
 from gan_music.representations.note_triples import NoteTriples
-from gan_music.system.errors import UserError
 
 
 class NeoSaleemGAN(MusicGAN):
-    """Listing 1's networks under the published loop.
+    """The networks of listing 1, with the published training loop.
 
-    A batch is a tensor of triples, float ``[B, 3]``: single notes, in any order. On each batch the
-    discriminator is updated on the sum of its losses on real and fake notes, then the generator on
-    fresh noise. (The published loop does not detach the fakes in the first update; the gradients
-    which that leaves in the generator are zeroed before its own: both loops take the same steps.)
+    A batch holds single notes, float ``[B, 3]``. On each batch the discriminator is updated on the
+    sum of its losses on real and fake notes, then the generator on fresh noise. The published loop
+    does not detach the fakes in the first update, but zeroes the gradients that this leaves in the
+    generator: both loops take the same steps.
     """
+
+    reads = ("note_triples",)
+    has_temperature = False
+    has_meter = False
+    has_primer = False
 
     settings: NeoSaleemConfig
 
     def __init__(
-        self,
-        settings: NeoSaleemConfig,
-        *,
-        codec_state: dict[str, Any],
-        config: dict[str, Any] | None = None,
+        self, settings: NeoSaleemConfig, *, representation: NoteTriples, **options: Any
     ) -> None:
-        super().__init__(settings, codec_state=codec_state, config=config)
-        self.codec = NoteTriples.from_state(codec_state)
+        super().__init__(settings, representation=representation, **options)
         size, n_layers = settings.hidden_size, settings.n_layers
         self.generator = NeoSaleemGenerator(
             noise_size=settings.noise_size, hidden_size=size, n_layers=n_layers
         )
         self.discriminator = NeoSaleemDiscriminator(hidden_size=size, n_layers=n_layers)
-
-    @classmethod
-    def make_codec(cls, settings: NeoSaleemConfig, data: DataConfig) -> NoteTriples:
-        return NoteTriples(data.grid, use_offsets=settings.use_offsets)
-
-    @property
-    def has_temperature(self) -> bool:
-        return False
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
@@ -58,18 +51,19 @@ class NeoSaleemGAN(MusicGAN):
             adam(self.discriminator, "d", lr=s.lr_d, betas=s.betas),
         ]
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> None:
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
         opt_g, opt_d = self.both_optimizers()
+        real = batch.x
 
         with self.toggled_optimizer(opt_d):
-            fake = self.generator(self._noise(len(batch))).detach()
-            score_real, score_fake = self.discriminator(batch), self.discriminator(fake)
+            fake = self.generator(self._noise(len(real))).detach()
+            score_real, score_fake = self.discriminator(real), self.discriminator(fake)
             loss_d = adversarial.discriminator_bce(score_real, score_fake)
             self.backward_loss(opt_d, loss_d=loss_d)
             opt_d.step()
 
         with self.toggled_optimizer(opt_g):
-            fake = self.generator(self._noise(len(batch)))
+            fake = self.generator(self._noise(len(real)))
             loss_g = adversarial.generator_bce(self.discriminator(fake))
             self.backward_loss(opt_g, loss_g=loss_g)
             opt_g.step()
@@ -83,39 +77,17 @@ class NeoSaleemGAN(MusicGAN):
                 accuracy_d=adversarial.accuracy(score_real, score_fake),
             )
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """What the discriminator makes of held-out notes."""
-        score = self.discriminator(batch).sigmoid().mean()
-        self.log("val/score_real", score, batch_size=len(batch))
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the discriminator's score of held-out notes."""
+        score = self.discriminator(batch.x).sigmoid().mean()
+        self.log("val/score_real", score, batch_size=len(batch.x))
 
     @torch.no_grad()
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
-        """One noise a note. ``temperature`` does nothing: there is no softmax to divide.
-
-        ``n_clipped`` then counts the values that no MIDI file could hold.
-        """
-        if meter is not None:
-            raise UserError("this model's notes lie in no bars: leave meter out.")
-        rng = torch.Generator(self.device).manual_seed(seed)
-        self.n_clipped = 0
-        pieces = []
-        for number in range(n_pieces):
-            triples = self.generator(self._noise(n_notes, rng)).float().cpu().numpy()
-            decoded = self.codec.decode(
-                triples.astype(np.float32), tempo=tempo, name=f"sample {number + 1}"
-            )
-            self.n_clipped += decoded.n_clipped
-            pieces.append(decoded.piece)
-        return pieces
+    def _sample(self, request: SampleRequest) -> list[Piece]:
+        """Each note has its own noise."""
+        rng = torch.Generator(self.device).manual_seed(request.seed)
+        notes = (self.generator(self._noise(request.length, rng)) for _ in range(request.n_pieces))
+        return self.decode((x.float().cpu().numpy() for x in notes), request)
 
     def _noise(self, n: int, rng: torch.Generator | None = None) -> Tensor:
         return torch.randn(n, self.generator.noise_size, generator=rng, device=self.device)

@@ -1,4 +1,4 @@
-"""The floor that is no network: a Markov chain of order 2 over events, smoothed."""
+"""The n-gram baseline: smoothed counts of events given the last two, and no network."""
 
 from __future__ import annotations
 
@@ -6,135 +6,114 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gan_music.config.schema import NGramConfig
-from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.datasets import Item, WindowDataset
-from gan_music.data.split import work_of
-from gan_music.decoding.primer import Primer
-from gan_music.decoding.sample import draw_starts
+from gan_music.config.model_settings import NGramConfig
+from gan_music.data.batch import Batch
+from gan_music.decoding.request import SampleRequest
+from gan_music.decoding.sample import decode, draw_starts
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import note_space
-from gan_music.music.piece import DEFAULT_TEMPO, Piece
+from gan_music.music.piece import Piece, lengths
 from gan_music.networks.baselines.ngram_counts import NGramCounts
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.windows import WindowSpec
 
 log = logging.getLogger(__name__)
 
-_BATCH = 256  # pieces sampled side by side
-_HELD_OUT = 10  # the strengths are chosen on every tenth work
+_BATCH = 256  # pieces sampled at a time
+_HELD_OUT = 10  # back-off strengths are fitted on every tenth work
 
 
 class NGramModel(MusicModel):
-    """Counts and strengths, all of them found before the first batch; nothing is trained on.
+    """Counts and back-off strengths that are fitted before the first batch; no weight is trained.
 
-    The training pieces are counted as they are, without transposition or scaling of time. How far
-    each rung is trusted is chosen on every tenth work, with the other nine counted; then all are.
-    A batch is a tensor of event ids, int64 ``[B, T, C + 2]``, and only its likelihood is logged.
-    One epoch is all there is: further ones are left out.
+    The training pieces are counted without transposition or time scaling. The strengths are fitted
+    on every tenth work with the counts of the others, and all works are counted at the end. A batch
+    holds event ids, int64 ``[B, T, C + 2]``, of which the likelihood is logged. Training ends after
+    one epoch.
     """
 
     settings: NGramConfig
+    representation: NoteEvents
 
     def __init__(
-        self,
-        settings: NGramConfig,
-        *,
-        codec_state: dict[str, Any],
-        config: dict[str, Any] | None = None,
+        self, settings: NGramConfig, *, representation: NoteEvents, **options: Any
     ) -> None:
-        super().__init__(settings, codec_state=codec_state, config=config)
-        self.codec = NoteEvents.from_state(codec_state)
-        self.chain = NGramCounts(note_space(self.codec))
+        super().__init__(settings, representation=representation, **options)
+        self.chain = NGramCounts(note_space(representation))
 
     def configure_optimizers(self) -> None:
         return None
 
     def on_fit_start(self) -> None:
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by fit
-        assert isinstance(data, MusicDataModule)
-        assert data.pieces is not None
-        self.fit_pieces(data.pieces.train, window=data.window, movement=data.movement)
+        pieces = data.pieces.train
+        self.fit_pieces(pieces, works=data.works(pieces), window=data.window)
 
-    def fit_pieces(self, pieces: Sequence[Piece], *, window: int, movement: str | None) -> None:
-        """Count pieces in windows, as they will be judged; ``movement`` tells works apart."""
-        works = {name: i for i, name in enumerate({work_of(p.name, movement): 0 for p in pieces})}
-        held = [works[work_of(p.name, movement)] % _HELD_OUT == _HELD_OUT - 1 for p in pieces]
-        if any(held):
-            self.chain.count(
-                self._windows([p for p, h in zip(pieces, held, strict=True) if not h], window)
-            )
-            self.chain.fit_strengths(
-                self._windows([p for p, h in zip(pieces, held, strict=True) if h], window)
-            )
+    def fit_pieces(self, pieces: Sequence[Piece], *, works: Sequence[str], window: int) -> None:
+        """Count pieces, each of which is part of a work, in windows of ``window`` notes."""
+        numbers = {work: i for i, work in enumerate(dict.fromkeys(works))}
+        held_out = [numbers[work] % _HELD_OUT == _HELD_OUT - 1 for work in works]
+        if any(held_out):
+            parts = {
+                h: [p for p, x in zip(pieces, held_out, strict=True) if x == h]
+                for h in (False, True)
+            }
+            self.chain.count(self._windows(parts[False], window))
+            self.chain.fit_strengths(self._windows(parts[True], window))
         else:
-            log.info("fewer than %d works: how far counts are trusted is not fitted", _HELD_OUT)
+            log.info("fewer than %d works: back-off strengths are not fitted", _HELD_OUT)
         self.chain.count(self._windows(pieces, window))
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> None:
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
         if self.log_due:
-            nll = self.chain.negative_log_likelihood(batch)
+            nll = self.chain.negative_log_likelihood(batch.x)
             if not nll.isfinite():
-                self.guard.refuse(self, f"nll of the chain is not finite ({float(nll)})")
+                what = f"nll of the n-gram model is not finite ({float(nll)})"
+                self.guard.reject(what, self, self.trainer)
             self.log_train(nll=nll)
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        nll = self.chain.negative_log_likelihood(batch)
-        self.log("val/nll", nll, batch_size=len(batch))
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        nll = self.chain.negative_log_likelihood(batch.x)
+        self.log("val/nll", nll, batch_size=len(batch.x))
 
     def on_train_epoch_end(self) -> None:
         self.trainer.should_stop = True
 
     @torch.no_grad()
-    def sample(
-        self,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-        meter: tuple[int, int] | None = None,
-    ) -> list[Piece]:
-        rng = torch.Generator(self.device).manual_seed(seed)
-        pieces: list[Piece] = []
-        for first in range(0, n_pieces, _BATCH):
-            starts = draw_starts(self.codec, min(_BATCH, n_pieces - first), meter, rng)
-            events = self.chain.rollout(starts, n_notes, rng, temperature=temperature)
-            pieces += [
-                self.codec.decode(ids, tempo=tempo, name=f"sample {first + i + 1}")
-                for i, ids in enumerate(events.cpu().numpy())
-            ]
-        return pieces
-
-    @torch.no_grad()
-    def go_on(
-        self,
-        primer: Primer,
-        *,
-        n_pieces: int,
-        n_notes: int,
-        seed: int,
-        temperature: float = 1.0,
-        tempo: float = DEFAULT_TEMPO,
-    ) -> list[Piece]:
-        rng = torch.Generator(self.device).manual_seed(seed)
-        heard = torch.from_numpy(primer.events(self.codec)).to(self.device)
-        pieces: list[Piece] = []
-        for first in range(0, n_pieces, _BATCH):
-            n = min(_BATCH, n_pieces - first)
-            starts = (heard[-1, -2].repeat(n), heard[-1, -1].repeat(n))
+    def _sample(self, request: SampleRequest) -> list[Piece]:
+        rng = torch.Generator(self.device).manual_seed(request.seed)
+        primer = None
+        if request.primer is not None:
+            primer = torch.from_numpy(request.primer.encode(self.representation)).to(self.device)
+        ids: list[np.ndarray] = []
+        for first in range(0, request.n_pieces, _BATCH):
+            n = min(_BATCH, request.n_pieces - first)
+            if primer is None:
+                given, starts = None, draw_starts(self.representation, n, request.meter, rng)
+            else:
+                given = primer.repeat(n, 1, 1)
+                starts = given[:, -1, -2], given[:, -1, -1]
             events = self.chain.rollout(
-                starts, n_notes, rng, temperature=temperature, heard=heard.repeat(n, 1, 1)
+                starts, request.length, rng, temperature=request.temperature, primer=given
             )
-            pieces += [
-                primer.followed_by(self.codec, ids, tempo=tempo, name=f"sample {first + i + 1}")
-                for i, ids in enumerate(events.cpu().numpy())
-            ]
-        return pieces
+            ids += list(events.cpu().numpy())
+        return [
+            decode(self.representation, x, request, name=f"sample {number}")
+            for number, x in enumerate(ids, 1)
+        ]
 
     def _windows(self, pieces: Sequence[Piece], length: int) -> Tensor:
-        windows = WindowDataset(pieces, self.codec, length=length, stride=length, pad_short=True)
-        return windows.__getitems__([Item(i) for i in range(len(windows))]).to(self.device)
+        """Windows of all pieces that overlap only at a piece's end, ids ``[N, length, C + 2]``."""
+        sizes = lengths(pieces)
+        spec = WindowSpec(length, length, pad_short=True)
+        windows = self.representation.cut(np.cumsum(sizes) - sizes, sizes, spec)
+        zeros = torch.zeros(windows.n_windows, dtype=torch.int64)
+        where, mask = windows.rows(torch.arange(windows.n_windows), zeros)
+        rows = np.concatenate([self.representation.rows(p) for p in pieces])
+        return self.representation.augment(torch.from_numpy(rows)[where], mask, zeros).to(
+            self.device
+        )

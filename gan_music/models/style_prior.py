@@ -1,4 +1,4 @@
-"""Outlines of training windows -> the mixture that new ones are drawn from."""
+"""Style vectors of training windows -> the Gaussian mixture that is their prior."""
 
 from __future__ import annotations
 
@@ -14,58 +14,48 @@ from torch import Tensor
 from gan_music.metrics.piece.tonality import key_fits
 from gan_music.networks.features.style_vector import N_CLASSES, StyleMixture
 
-# added to variances, in variances of all outlines: a component has few of its own
-_SMOOTHING = 0.005
+# added to variances, as a share of those of all style vectors: a component has few of its own
+_REGULARISATION = 0.005
 
 
-def fit_style_prior(style_prior: Tensor, pieces: Tensor, *, n_components: int) -> StyleMixture:
-    """The mixture of outlines ``[N, F]``, turned to one key each by its best-fitting profile.
+def fit_style_prior(vectors: Tensor, pieces: Tensor, *, n_components: int) -> StyleMixture:
+    """A Gaussian mixture of style vectors ``[N, F]``, each transposed to one key (the tonic of its
+    best-fitting key profile).
 
-    ``pieces [N]`` are the numbers of the pieces that they are of. Each piece counts the same,
-    however long it is: what is drawn begins a piece, not a window somewhere.
-
-    With fewer outlines than components, the last ones weigh nothing.
+    ``pieces [N]`` are the indices of the pieces that the windows are from. Each piece has the same
+    weight, however long it is: a sample begins a piece, and is not a window from within. With fewer
+    vectors than components, the weights of the last components are 0.
     """
-    found = style_prior.double().cpu().numpy()
-    # of all windows, as training shows them
+    found = vectors.double().cpu().numpy()
+    # over all windows, as training shows them
     location, scale = found.mean(0), np.maximum(found.std(0), 1e-3)
-    # even over the pitch classes: what is standardised can be transposed
+    # equal for all pitch classes, so that standardised vectors can be transposed
     location[:N_CLASSES] = location[:N_CLASSES].mean()
     scale[:N_CLASSES] = scale[:N_CLASSES].mean()
-    chosen = _as_many_of_each(pieces.cpu().numpy())
-    found = found[chosen]
+    rows = _balanced_rows(pieces.cpu().numpy())
+    found = found[rows]
     data = (found - location) / scale
     key = best_keys(found[:, :N_CLASSES])
-    turned = (np.arange(N_CLASSES) + key[:, None]) % N_CLASSES
-    data[:, :N_CLASSES] = np.take_along_axis(data[:, :N_CLASSES], turned, 1)
+    transposed = (np.arange(N_CLASSES) + key[:, None]) % N_CLASSES
+    data[:, :N_CLASSES] = np.take_along_axis(data[:, :N_CLASSES], transposed, 1)
 
-    n = min(n_components, len(np.unique(chosen)))
-    model = GaussianMixture(n, reg_covar=_SMOOTHING, max_iter=50, random_state=0)
+    n = min(n_components, len(np.unique(rows)))
+    model = GaussianMixture(n, reg_covar=_REGULARISATION, max_iter=50, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a rough fit is enough
         model.fit(np.repeat(data, 2, 0) if len(data) == 1 else data)
-    counts = np.bincount(key, minlength=N_CLASSES) + 1.0  # no key is impossible
+    counts = np.bincount(key, minlength=N_CLASSES) + 1.0  # add-one smoothing
     size = data.shape[1]
+    weights = np.pad(model.weights_, (0, n_components - n))
     means, factors = np.zeros((n_components, size)), np.tile(np.eye(size), (n_components, 1, 1))
     means[:n], factors[:n] = model.means_, np.linalg.cholesky(model.covariances_)
-    return StyleMixture(
-        *(
-            torch.from_numpy(x).float()
-            for x in (
-                location,
-                scale,
-                np.pad(model.weights_, (0, n_components - n)),
-                means,
-                factors,
-                counts / counts.sum(),
-            )
-        )
-    )
+    parts = (location, scale, weights, means, factors, counts / counts.sum())
+    return StyleMixture(*(torch.from_numpy(x).float() for x in parts))
 
 
-def _as_many_of_each(pieces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows ``[M]``, about as many as there are, evenly spread over each piece: of a short one some
-    come more than once.
+def _balanced_rows(pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row indices, about ``[N]``: equally many of each piece, evenly spaced; rows of short pieces
+    repeat.
     """
     _, counts = np.unique(pieces, return_counts=True)
     rows, ends = np.argsort(pieces, kind="stable"), np.cumsum(counts)
@@ -75,7 +65,7 @@ def _as_many_of_each(pieces: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def best_keys(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Shares of the pitch classes ``[N, 12]`` -> the tonic, of a major or a minor key, that they
-    fit best, ``[N]``.
+    """Shares of the pitch classes ``[N, 12]`` -> the tonic of the best-fitting major or minor key,
+    ``[N]``.
     """
     return np.argmax(key_fits(shares), -1) % N_CLASSES

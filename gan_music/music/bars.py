@@ -1,4 +1,4 @@
-"""The bars and beats of a piece as people count them, in pictures, scores and settings."""
+"""Bars and beats as pictures, scores and settings number them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gan_music.music.piece import Piece
 class Bar(NamedTuple):
     """A bar from ``start`` to ``stop`` (exclusive), in steps.
 
-    It begins before 0 where the piece begins within a bar, and stops early where the meter changes
-    within it. ``number`` counts from 1; an upbeat is 0.
+    The first bar starts before 0 if the piece begins within it. A bar is cut short by a change of
+    meter. ``number`` counts from 1; an upbeat is 0.
     """
 
     number: int
@@ -23,20 +23,20 @@ class Bar(NamedTuple):
     denominator: int
 
     def beat(self, grid: int) -> Fraction:
-        """Steps of a beat: a dotted one in 6/8, 9/8, 12/16 and so on."""
+        """Steps a beat; dotted in compound meters (6/8, 9/8, 12/16)."""
         compound = self.numerator > 3 and self.numerator % 3 == 0 and self.denominator >= 8
         return Fraction(4 * grid, self.denominator) * (3 if compound else 1)
 
     def beats(self, grid: int) -> list[Fraction]:
-        """Where its beats begin, in steps."""
+        """The onsets of its beats, in steps."""
         beat = self.beat(grid)
         return [self.start + k * beat for k in range(math.ceil((self.stop - self.start) / beat))]
 
 
 def begins_with_upbeat(piece: Piece) -> bool:
-    """Whether the first bar is not counted: it is incomplete, or its notes begin after a beat.
+    """Whether the first bar is an upbeat: incomplete, or starting with a rest of a beat or more.
 
-    A first bar that no note begins in is a bar of rest.
+    A first bar without any onset is a bar of rest, not an upbeat.
     """
     if piece.meters[0, 0] < 0:
         return True
@@ -48,7 +48,7 @@ def begins_with_upbeat(piece: Piece) -> bool:
 
 
 def bars_until(piece: Piece, stop: int) -> list[Bar]:
-    """The bars of a piece that begin before a step, in order; at least one."""
+    """The bars of a piece that start before a step, in order; at least one."""
     meters = piece.meters.tolist()
     number = 0 if begins_with_upbeat(piece) else 1
     bars: list[Bar] = []

@@ -1,14 +1,14 @@
-"""The record of a piece of music: what every reader yields and every writer takes.
+"""The record of a piece: what readers return and writers take.
 
 Conventions
 -----------
-- Time is counted in steps of a grid, ``grid`` steps a quarter note; onset 0 is the piece's start.
-- ``onset >= 0``, ``duration >= 1``, both in steps. Rests are implied by the onsets.
+- Times are in steps, ``grid`` steps a quarter note; the piece starts at step 0.
+- ``onset >= 0`` and ``duration >= 1``, in steps. Rests are implied.
 - ``pitch`` is a MIDI note number, 0 to 127 (60 is middle C); ``velocity`` is 1 to 127.
-- Chords are notes with the same onset; tied notes are one note.
-- Notes are ordered by (onset, pitch, duration). Two voices in unison are two notes.
-- A meter is (start, numerator, denominator): its bars begin at ``start`` and follow each other
-  until the next meter. The first start is 0, or below it where a piece begins within a bar.
+- The notes of a chord share an onset; tied notes are one note.
+- Notes are sorted by (onset, pitch, duration). Two voices in unison are two notes.
+- A meter is (start, numerator, denominator): bars follow each other from step ``start`` to the next
+  meter. The first start is 0, or negative if the piece begins within a bar.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ IntArray = NDArray[np.int64]
 DEFAULT_TEMPO = 120.0
 DEFAULT_VELOCITY = 80
 COMMON_TIME = (0, 4, 4)
+KEYBOARD = range(21, 109)  # MIDI numbers of a piano
 
 
 class Rounding(NamedTuple):
-    """How far notes lay from the grid that they were rounded to, in quarters.
+    """How far rounding to the grid moved the notes of a piece, in quarter notes.
 
-    ``off_grid_rate`` is the share of onsets that lay further off than 1/192 quarter, which is what
-    tick counts that are no multiple of the grid may cause.
+    ``off_grid_rate`` is the share of onsets that moved by more than 1/192 quarter note, which is
+    what a tick count that is no multiple of the grid may cause.
     """
 
     onset_mean: float = 0.0
@@ -54,7 +55,7 @@ def rounding(
     duration_step: IntArray,
     grid: int,
 ) -> Rounding:
-    """What rounding notes ``[N]`` cost, from their times in steps before and after it."""
+    """The :class:`Rounding` of notes, from times in steps before and after it, ``[N]`` each."""
     if not len(onset):
         return EXACT
     moved = np.abs(onset - onset_step) / grid
@@ -68,7 +69,7 @@ def rounding(
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """The notes of one piece, as parallel arrays of equal length in canonical order.
+    """A piece as parallel arrays, a note an index, sorted.
 
     Build it with :meth:`from_arrays`, which checks the values and sorts the notes.
 
@@ -77,10 +78,10 @@ class Piece:
     onset, duration : int64 ``[N]``, in steps.
     pitch, velocity : int64 ``[N]``, MIDI numbers.
     grid : steps a quarter note.
-    meters : int64 ``[M, 3]``, starts in steps, ascending; without any, four crotchets a bar.
+    meters : int64 ``[M, 3]``, by ascending start; 4/4 by default.
     tempo : quarter notes a minute.
-    name : where it came from; shown to people, never used as a path.
-    rounding : what the grid cost when the piece was read.
+    name : the source's name for messages, never used as a path.
+    rounding : how far the reader moved the notes.
     """
 
     onset: IntArray
@@ -107,12 +108,12 @@ class Piece:
         name: str = "",
         rounding: Rounding = EXACT,
     ) -> Piece:
-        """A piece of these notes, sorted.
+        """A piece of notes in any order.
 
         Raises
         ------
         ValueError
-            If the lengths differ or a value is outside its bounds; names the value and the piece.
+            If the lengths differ or a value is out of bounds; it names the value and the piece.
         """
         columns = [np.asarray(a, dtype=np.int64) for a in (onset, duration, pitch)]
         columns.append(
@@ -144,7 +145,7 @@ class Piece:
         if starts[0] > 0 or (np.diff(starts) <= 0).any() or (meters[:, 1:] < 1).any():
             raise ValueError(f"notes of {name!r}: meters {meters.tolist()}")
         onset, duration, pitch, velocity = columns
-        if not _in_order(onset, pitch, duration):  # what comes from the cache is
+        if not _is_sorted(onset, pitch, duration):  # pieces from the cache are
             order = np.lexsort((duration, pitch, onset))
             onset, duration, pitch, velocity = (c[order] for c in columns)
         return cls(
@@ -155,26 +156,26 @@ class Piece:
         return len(self.onset)
 
     def notes(self) -> list[tuple[int, int, int]]:
-        """The notes as (onset, duration, pitch)."""
+        """The notes as tuples (onset, duration, pitch)."""
         return list(
             zip(self.onset.tolist(), self.duration.tolist(), self.pitch.tolist(), strict=True)
         )
 
     def same_notes(self, other: Piece) -> bool:
-        """Whether both hold the same (onset, duration, pitch) on the same grid."""
+        """Whether both have the same grid and the same (onset, duration, pitch)."""
         return self.grid == other.grid and self.notes() == other.notes()
 
     def bars(self, steps: IntArray | None = None) -> tuple[IntArray, IntArray]:
-        """The bar's number, from 0, and the position in it, in steps, of each note's onset.
+        """The bar, numbered from 0, and the position in it, in steps, of each onset.
 
-        ``steps`` asks for other times than the onsets. A bar that is no whole number of steps long
-        is not rounded: only the positions in it are, downwards.
+        ``steps`` are other times than the onsets. If a bar is not a whole number of steps,
+        positions are rounded down and later bars do not drift.
         """
         steps = self.onset if steps is None else steps
         start, numerator, denominator = self.meters.T
         # exact in units of 1/denominator step
         length = 4 * self.grid * numerator
-        n_bars = -(-np.diff(start) * denominator[:-1] // length[:-1])  # the last may be cut short
+        n_bars = -(-np.diff(start) * denominator[:-1] // length[:-1])  # the last may be incomplete
         first_bar = np.concatenate([[0], np.cumsum(n_bars)])
         meter = np.maximum(0, np.searchsorted(start, steps, side="right") - 1)
         units = (steps - start[meter]) * denominator[meter]
@@ -184,11 +185,10 @@ class Piece:
         )
 
     def scaled(self, factor: float) -> Piece:
-        """All times, and the bars with them, multiplied by a power of two.
+        """A copy with all times, bars included, multiplied by a power of two.
 
-        Onsets and durations go to the nearest step, halves upwards; a duration stays at least one.
-        The notes keep their order. A meter whose denominator would fall below 1 has its numerator
-        multiplied instead.
+        Times are rounded to the nearest step, halves up; a duration is at least 1. The order of the
+        notes stays. If a meter's denominator would fall below 1, its numerator is multiplied.
         """
         if factor == 1:
             return self
@@ -205,7 +205,7 @@ class Piece:
         return replace(self, onset=onset, duration=np.maximum(1, duration), meters=np.array(meters))
 
     def from_its_beat(self) -> Piece:
-        """The same, moved so that it starts on the beat of its first note; bars move with it."""
+        """A copy that starts with the beat of its first note; bars are moved too."""
         if not len(self):
             return self
         start = int(self.onset[0]) // self.grid * self.grid
@@ -214,19 +214,19 @@ class Piece:
         return replace(self, onset=self.onset - start, meters=meters)
 
     def first_seconds(self, seconds: float) -> Piece:
-        """What sounds in so many seconds from the first note on, at its tempo."""
+        """The first seconds from the first onset on, at the piece's tempo."""
         steps = math.ceil(seconds * self.tempo / 60 * self.grid)
         left = steps - (self.onset - self.onset[:1].sum())
         first = self.cut(0, int((left > 0).sum()))
         return replace(first, duration=np.minimum(first.duration, left[: len(first)]))
 
     def until(self, step: int) -> Piece:
-        """The notes that begin before a step; those that sound beyond it end there."""
+        """The notes with onsets before a step; durations end there at the latest."""
         piece = self.cut(0, int(np.searchsorted(self.onset, step)))
         return replace(piece, duration=np.minimum(piece.duration, step - piece.onset))
 
     def cut(self, start: int, stop: int) -> Piece:
-        """Notes ``start`` to ``stop`` (exclusive), by number, at their own onsets."""
+        """The notes with indices ``start`` to ``stop`` (exclusive); onsets stay."""
         s = slice(start, stop)
         return replace(
             self,
@@ -237,9 +237,9 @@ class Piece:
         )
 
 
-def _in_order(*keys: IntArray) -> bool:
-    """Whether rows are sorted by the first key, then the second, and so on."""
-    tied: Any = True  # between neighbours, by the keys before
+def _is_sorted(*keys: IntArray) -> bool:
+    """Whether rows are sorted by the first key, then by the second, and so on."""
+    tied: Any = True  # whether neighbours are equal in all previous keys
     for key in keys:
         step = np.diff(key)
         if (tied & (step < 0)).any():
@@ -249,15 +249,15 @@ def _in_order(*keys: IntArray) -> bool:
 
 
 def lengths(pieces: Sequence[Piece]) -> IntArray:
-    """How many notes each piece has, ``[N]``; of pieces on disk, without reading them."""
+    """The number of notes of each piece, ``[N]``; packed pieces are not read for it."""
     known = getattr(pieces, "lengths", None)
     return np.array([len(p) for p in pieces], dtype=np.int64) if known is None else known
 
 
 def windows(pieces: Sequence[Piece], length: int, count: int) -> list[Piece]:
-    """``count`` excerpts of ``length`` notes, evenly spread over all that the pieces hold.
+    """``count`` excerpts of ``length`` notes, evenly spread over all pieces.
 
-    Excerpts do not overlap; fewer come back where the pieces hold fewer.
+    Excerpts do not overlap; if there are fewer, all of them are returned.
     """
     n_windows = lengths(pieces) // length
     ends = np.cumsum(n_windows)
@@ -275,5 +275,5 @@ def windows(pieces: Sequence[Piece], length: int, count: int) -> list[Piece]:
 def windows_or_pieces(
     pieces: Sequence[Piece], length: int, count: int = sys.maxsize
 ) -> list[Piece]:
-    """The same; where all pieces are shorter than a window, the first ``count`` of them."""
+    """See :func:`windows`; if every piece is shorter than that, the first ``count`` pieces."""
     return windows(pieces, length, count) or list(pieces[:count])

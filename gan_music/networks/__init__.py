@@ -1,5 +1,5 @@
-"""Networks: torch only; they take plain numbers and know nothing of files or configs.
+"""Networks: torch alone; they take plain numbers and know nothing of files or configs.
 
-Axes: ``B`` batch, ``T`` events of a window, ``C`` categories of an event that are chosen, ``V`` all
-their ids side by side, ``Z`` noise, ``H`` hidden, ``E`` embedding.
+Axes: ``B`` batch, ``T`` events of a sequence, ``C`` categories of an event that are predicted, ``V``
+the sum of their sizes, ``P`` pitches, ``Z`` noise, ``H`` hidden state, ``E`` embedding.
 """

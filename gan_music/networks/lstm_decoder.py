@@ -1,191 +1,154 @@
-"""The generator one event at a time: what it chooses, and what it remembers meanwhile."""
+"""Incremental decoding of :class:`~gan_music.networks.lstm_generator.LSTMGenerator`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.features.tensor_state import TensorState
-from gan_music.networks.layers.past_attention import AttentionCache, Product, SummedRows
+from gan_music.networks.event_generator import Decoder
+from gan_music.networks.features.base import StepState
+from gan_music.networks.layers.bf16_linear import InferenceLinear
+from gan_music.networks.layers.chained_heads import HeadDecoder
+from gan_music.networks.layers.fused_embeddings import FusedEmbeddings
+from gan_music.networks.layers.past_attention import AttentionCache
+from gan_music.networks.note_space import BarEmbedding, NoteSpace
 
-if TYPE_CHECKING:
-    from gan_music.networks.features.numba_state import NumbaState
-    from gan_music.networks.lstm_generator import LSTMGenerator
 
+class LSTMDecoder(Decoder):
+    """An LSTM's decoder, put together of the parts of one step.
 
-class LSTMDecoder:
-    """Sequences that a generator writes side by side, from ``z [B, Z]``; without gradient.
+    Embeddings are multiplied by their weights once, here. A step is left with one matrix product a
+    layer, one for the first layers of all heads, and one for the output of each.
 
-    ``starts`` are the position in the bar where each begins, and its meter, ``[B]`` each. Each
-    choice is the largest of logits / temperature + Gumbel noise, which is a draw from their softmax
-    (Gumbel 1954; Maddison et al. 2014).
-
-    Products of embeddings and the matrices that they go into are made once
-    (:class:`~gan_music.networks.layers.past_attention.SummedRows`): a step is left with one matrix a layer, one
-    for the heads' first layers, and their outputs.
+    Parameters
+    ----------
+    state : the features of the events so far.
+    cell, cache, heads : LSTM, KV cache if it has attention, and heads.
     """
 
-    @torch.no_grad()
     def __init__(
         self,
-        generator: LSTMGenerator,
+        space: NoteSpace,
         z: Tensor,
-        starts: tuple[Tensor, Tensor],
         *,
-        temperature: float = 1.0,
+        state: StepState,
+        cell: LSTMCell,
+        cache: AttentionCache | None,
+        heads: HeadDecoder,
+        temperature: float,
     ) -> None:
-        self.space, self.temperature = generator.space, temperature
-        self.z = z
-        self.past = _past(generator, z, starts)
-        with self._full_precision(z):
-            # a GPU's steps are bound by calls, not by products
-            bf16 = generator.bf16 and z.device.type == "cpu"
-            self.cell = _Cell(generator, z, self.past.meter, bf16=bf16)
-            self.heads = _Heads(generator, bf16=bf16)
-            self.memory: AttentionCache | None = None
-            if generator.attention is not None:
-                self.memory = AttentionCache(
-                    generator.attention, len(z), _tables(generator), bf16=bf16
-                )
+        self.space, self.z, self.temperature = space, z, temperature
+        self.state, self.cell, self.cache, self.heads = state, cell, cache, heads
 
     @torch.no_grad()
-    def hear(self, events: Tensor) -> None:
-        """Events that came, though nobody chose them: ids ``[B, T, C + 2]``, in the meter of
-        ``starts``. What is written next follows them.
-        """
+    def observe(self, events: Tensor) -> None:
         n = self.space.n_categories
-        with self._full_precision(events):
+        with full_precision(events):
             for t in range(events.shape[1]):
-                self._state()
-                self._remember(events[:, t, :n])
-                # in a bar of the meter, or of the one that it stands for
-                self.past.place(events[:, t, n])
+                self._hidden()
+                self._append(events[:, t, :n])
+                # in a bar of the sequence's meter, or of one that this meter stands for
+                self.state.set_position(events[:, t, n])
 
     @torch.no_grad()
-    def write(self, gumbel: Tensor) -> Tensor:
-        """The next events: ``gumbel [B, T, V]`` -> ids ``[B, T, C + 2]``.
-
-        Two calls write what one with the noise of both would.
-        """
+    def generate(self, gumbel: Tensor) -> Tensor:
         n = self.space.n_categories
         shape = (*gumbel.shape[:2], n + 2)
         events = torch.empty(shape, dtype=torch.int64, device=gumbel.device)
-        events[..., n + 1] = self.past.meter[:, None]
-        with self._full_precision(gumbel):
+        events[..., n + 1] = self.state.meter[:, None]
+        with full_precision(gumbel):
             for t in range(gumbel.shape[1]):
-                hidden = self._state()
-                chosen = self.heads.choose(hidden, gumbel[:, t], self.past, self.temperature)
-                self._remember(chosen)
-                events[:, t, :n] = chosen
-                events[:, t, n] = self.past.position
+                noise = gumbel[:, t].split(self.space.sizes, -1)
+                event = self.heads.choose(self._hidden(), noise, self.state, self.temperature)
+                self._append(event)
+                events[:, t, :n] = event
+                events[:, t, n] = self.state.position
         return events
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these sequences alone, int64 ``[n]``: some may be dropped, some come twice."""
+    def reorder(self, rows: Tensor) -> None:
         self.z = self.z[rows]
-        for part in (self.past, self.cell, self.memory):
-            if part is not None:
-                part.keep(rows)
+        self.state.reorder(rows)
+        self.cell.reorder(rows)
+        if self.cache is not None:
+            self.cache.reorder(rows)
 
-    def settle(self) -> None:
-        """From now on each step is the same operations on tensors of the same shapes: until it is
-        full, the attention has left out what was not written yet.
-        """
-        if self.memory is not None:
-            self.memory.n_filled = self.memory.span
+    def fix_shapes(self) -> None:
+        if self.cache is not None:
+            self.cache.fix_shapes()
 
-    def _state(self) -> Tensor:
-        """The state before the next event, ``[B, H]``."""
-        hidden = self.cell.step(self.past.known(), self.past.told())
-        return hidden if self.memory is None else self.memory.read(hidden)
+    def _hidden(self) -> Tensor:
+        """The hidden state before the next event, ``[B, H]``."""
+        hidden = self.cell.step(self.state.input_ids(), self.state.inputs())
+        return hidden if self.cache is None else self.cache.attend(hidden)
 
-    def _remember(self, chosen: Tensor) -> None:
-        """The next event is this one: ids ``[B, C]``."""
-        self.past.after(chosen)
-        if self.memory is not None:
-            self.memory.write(self.past.event())
-
-    @staticmethod
-    def _full_precision(x: Tensor) -> torch.autocast:
-        # a step is bound by memory and calls, and what is chosen must be what the weights say
-        return torch.autocast(x.device.type, enabled=False)
+    def _append(self, event: Tensor) -> None:
+        """Append an event, ids ``[B, C]``."""
+        self.state.observe(event)
+        if self.cache is not None:
+            self.cache.append(self.state.input_ids()[:, :-1])
 
 
-def _past(
-    generator: LSTMGenerator, z: Tensor, starts: tuple[Tensor, Tensor]
-) -> TensorState | NumbaState:
-    if z.device.type != "cpu" or generator.captured or not generator.n_told:
-        return TensorState(generator, z, starts)
-    # compiled, or read from its cache, when it is first asked for
-    from gan_music.networks.features.numba_state import NumbaState
+class LSTMCell:
+    """All layers of an LSTM for one step, from ids.
 
-    return NumbaState(generator, z, starts)
+    The gates stand in the order input, forget, output, cell, so that one sigmoid serves three.
 
-
-def _tables(generator: LSTMGenerator) -> list[list[Tensor]]:
-    """What an event is embedded by: a table a category, and those of its intervals together."""
-    intervals = [cast(Tensor, t.weight) for t in generator.embed_intervals.tables]
-    groups = [[cast(Tensor, t.weight)] for t in generator.embed]
-    return [*groups, intervals] if intervals else groups
-
-
-class _Cell:
-    """The generator's LSTM one step at a time, from ids.
-
-    The gates stand as input, forget, output, cell: one sigmoid serves the first three.
+    Parameters
+    ----------
+    tables : that an event is embedded by, as ``FusedEmbeddings`` takes them.
+    z, meter : noise and meter of each sequence, ``[B, Z]`` and ``[B]``.
+    state : initial hidden and cell state, ``[layers, B, H]`` each.
     """
 
-    def __init__(self, generator: LSTMGenerator, z: Tensor, meter: Tensor, *, bf16: bool) -> None:
-        lstm = generator.lstm
-        bar = generator.embed_bar
-
-        def weights(layer: int) -> tuple[Tensor, Tensor, Tensor]:
-            """From below and from the last step, ``[in, 4H]`` each, and the bias."""
-            size = lstm.hidden_size
-            order = (0, 1, 3, 2)  # nn.LSTM has the output gate last
-            found = []
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                gates = getattr(lstm, f"{name}_l{layer}").split(size)
-                found.append(torch.cat([gates[i] for i in order]))
-            below, recurrent, *biases = found
-            return below.T, recurrent.T, biases[0] + biases[1]
-
-        below, recurrent, bias = weights(0)
-        tables = [*_tables(generator), [bar.positions()]]
-        n_ids = len(below) - generator.noise_size - generator.n_told
-        inputs, beside, told = below.split([n_ids, generator.noise_size, generator.n_told])
-        self.inputs = SummedRows(tables, inputs)
-        # one noise and one meter throughout: [B, 4H]
-        place = inputs[-bar.within.embedding_dim :]
-        self.fixed = z @ beside + bias + bar.meter(meter) @ place
-        self.recurrent = Product(recurrent, bf16=bf16)
-        self.told = Product(told, bf16=bf16)
+    def __init__(
+        self,
+        lstm: nn.LSTM,
+        tables: Sequence[Sequence[Tensor]],
+        bar: BarEmbedding,
+        *,
+        z: Tensor,
+        meter: Tensor,
+        n_inputs: int,
+        state: tuple[Tensor, Tensor],
+        bf16: bool,
+    ) -> None:
+        below, recurrent, bias = _layer_weights(lstm, 0)
+        n_embedded = len(below) - z.shape[1] - n_inputs
+        embedded, of_z, of_inputs = below.split([n_embedded, z.shape[1], n_inputs])
+        self.embeddings = FusedEmbeddings([*tables, [bar.positions()]], embedded)
+        # z and meter of a sequence do not change: [B, 4H]
+        of_bar = embedded[-bar.within.embedding_dim :]
+        self.constant = z @ of_z + bias + bar.meter(meter) @ of_bar
+        self.recurrent = InferenceLinear(recurrent, bf16=bf16)
+        self.inputs = InferenceLinear(of_inputs, bf16=bf16)
         self.upper = [
-            (Product(below, bias, bf16=bf16), Product(recurrent, bf16=bf16))
-            for below, recurrent, bias in map(weights, range(1, lstm.num_layers))
+            (InferenceLinear(below, bias, bf16=bf16), InferenceLinear(recurrent, bf16=bf16))
+            for below, recurrent, bias in (
+                _layer_weights(lstm, layer) for layer in range(1, lstm.num_layers)
+            )
         ]
-        hidden, cell = generator.initial_state(z)
+        hidden, cell = state
         self.hidden, self.cell = list(hidden), list(cell)
 
-    def step(self, ids: Tensor, told: Tensor | None) -> Tensor:
-        """Last ids, intervals and place in the bar, ``[B, C + I + 1]``, and what stands beside
-        them, ``[B, n_told]`` -> ``[B, H]``.
+    def step(self, ids: Tensor, inputs: Tensor | None) -> Tensor:
+        """Ids of the last event, its intervals and position, ``[B, C + I + 1]``, and the numbers
+        beside them, ``[B, n_inputs]`` -> the hidden state, ``[B, H]``.
         """
-        gates = self.inputs(ids).add_(self.fixed)
-        gates = self.recurrent.added_to(gates, self.hidden[0])
-        if told is not None:
-            gates = self.told.added_to(gates, told)
+        gates = self.embeddings(ids).add_(self.constant)
+        gates = self.recurrent.add_to(gates, self.hidden[0])
+        if inputs is not None:
+            gates = self.inputs.add_to(gates, inputs)
         self._update(0, gates)
         for layer, (below, recurrent) in enumerate(self.upper, 1):
             gates = below(self.hidden[layer - 1])
-            self._update(layer, recurrent.added_to(gates, self.hidden[layer]))
+            self._update(layer, recurrent.add_to(gates, self.hidden[layer]))
         return self.hidden[-1]
 
-    def keep(self, rows: Tensor) -> None:
-        self.fixed = self.fixed[rows]
+    def reorder(self, rows: Tensor) -> None:
+        """Replace the sequences by those of the rows, int64 ``[n]``."""
+        self.constant = self.constant[rows]
         self.hidden = [x[rows] for x in self.hidden]
         self.cell = [x[rows] for x in self.cell]
 
@@ -197,39 +160,19 @@ class _Cell:
         self.hidden[layer] = o * cell.tanh()
 
 
-class _Heads:
-    """The generator's chained heads for one step, from the hidden state to choices."""
+def full_precision(like: Tensor) -> torch.autocast:
+    """No autocast on the tensor's device: a step is bound by memory and by the number of its
+    operations, and choices must be those of the weights.
+    """
+    return torch.autocast(like.device.type, enabled=False)
 
-    def __init__(self, generator: LSTMGenerator, *, bf16: bool) -> None:
-        self.space, modules = generator.space, generator.heads
-        hidden_size = generator.lstm.hidden_size
-        first = [cast(nn.Linear, f) for f in modules.first]
-        chain = [cast(nn.Embedding, c) for c in modules.chain]
-        self.first = Product(
-            torch.cat([layer.weight[:, :hidden_size] for layer in first]).T,
-            torch.cat([layer.bias for layer in first]),
-            bf16=bf16,
-        )
-        # what each head but the first is told of the choices before its own
-        self.told = []
-        for i, layer in enumerate(first[1:], 1):
-            tables = [[c.weight] for c in chain[:i]]
-            self.told.append(SummedRows(tables, layer.weight[:, hidden_size:].T))
-        layers = [cast(nn.Linear, o) for o in modules.out]
-        self.out = [Product(o.weight.T, o.bias, bf16=bf16) for o in layers]
 
-    def choose(
-        self, hidden: Tensor, gumbel: Tensor, past: TensorState | NumbaState, temperature: float
-    ) -> Tensor:
-        """``hidden [B, H]``, ``gumbel [B, V]`` -> the ids that are chosen, ``[B, C]``."""
-        sizes = self.space.sizes
-        parts = self.first(hidden).chunk(len(sizes), -1)
-        noise = gumbel.split(sizes, -1)
-        chosen = hidden.new_empty((len(hidden), len(sizes)), dtype=torch.int64)
-        for i, x in enumerate(parts):
-            if i > 0:
-                x = x + self.told[i - 1](chosen[:, :i])
-            logits = past.logits(i, self.out[i](F.gelu(x)))
-            chosen[:, i] = (logits / temperature + noise[i]).argmax(-1)
-            past.chose(i, chosen[:, i])
-        return chosen
+def _layer_weights(lstm: nn.LSTM, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights of the input and of the hidden state, ``[in, 4H]`` each, and the bias."""
+    order = (0, 1, 3, 2)  # nn.LSTM has the output gate last
+    found = []
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        gates = getattr(lstm, f"{name}_l{layer}").split(lstm.hidden_size)
+        found.append(torch.cat([gates[i] for i in order]))
+    below, recurrent, *biases = found
+    return below.T, recurrent.T, biases[0] + biases[1]

@@ -1,4 +1,4 @@
-"""An LSTM that reads a window of events in both directions and scores it."""
+"""A bidirectional LSTM that scores a window of events."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from gan_music.networks.note_space import BarEmbedding, NoteSpace
 
 
 class LSTMDiscriminator(nn.Module):
-    """Events ``[B, T, C + 2]`` -> a logit a window ``[B]``; above 0 is "real".
+    """Events ``[B, T, C + 2]`` -> a logit of each window, ``[B]``; above 0 is "real".
 
     ``hidden_size`` is the width of both directions together.
 
-    It reads hard one-hot vectors of real and generated music alike, so that softness gives nothing
-    away. Two statistics over the whole batch stand beside the window's own features, so that a
-    generator that writes one piece over and over is seen (minibatch deviation, Karras et al. 2018).
+    It reads hard one-hot vectors of real and generated music alike, since soft ones would give
+    generated music away. Two minibatch standard deviations (Karras et al. 2018) stand beside the
+    features of each window, so that mode collapse is visible.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class LSTMDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.space = space
-        self.padded_in_training = True  # whether training windows may have padding
+        self.padded_in_training = True  # in training windows
         self.embed = nn.Linear(space.width, space.n_categories * embedding_size, bias=False)
         self.embed_bar = BarEmbedding(space, embedding_size)
         self.lstm = nn.LSTM(
@@ -50,8 +50,8 @@ class LSTMDiscriminator(nn.Module):
         )
 
     def forward(self, events: Tensor, relaxed: Tensor | None = None) -> Tensor:
-        """Score windows of ids; ``relaxed`` ``[B, T, V]`` stands for their one-hot vectors, so that
-        a gradient can pass. The position in the bar passes none.
+        """Score windows of ids; ``relaxed [B, T, V]`` replaces their one-hot vectors, so that a
+        gradient passes. None passes through the position in the bar.
         """
         present = self.space.present(events)
         hot = self.space.one_hot(events) if relaxed is None else relaxed * present[..., None]
@@ -68,10 +68,10 @@ class LSTMDiscriminator(nn.Module):
         return self.head(features)[:, 0]
 
     def _read(self, embedded: Tensor, present: Tensor) -> Tensor:
-        # to look waits for the device
+        # reading whether there is padding would synchronise with the GPU
         if (self.training and not self.padded_in_training) or present.all():
             return self.lstm(embedded)[0]
-        # packed, so that the backward direction begins at a window's last event
+        # packed, so that the backward direction begins at the last event, not at padding
         packed = nn.utils.rnn.pack_padded_sequence(
             embedded, present.sum(1).cpu(), batch_first=True, enforce_sorted=False
         )

@@ -1,53 +1,45 @@
-"""An LSTM that writes events one after another, each category given those chosen before it."""
+"""An LSTM that generates events one by one, each category given those chosen before it."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.decoding.cuda_graph import CUDAGraphDecoder
-from gan_music.networks.features.active_notes import n_around
-from gan_music.networks.features.history import MEMORIES, History, IntervalEmbedding, histories
-from gan_music.networks.features.lookback import N_ECHOES, N_KINDS, lookback
-from gan_music.networks.features.style_vector import BLUR, N_EXPECTED, STYLE_SIZE, StylePrior
-from gan_music.networks.layers.chained_heads import Heads
-from gan_music.networks.layers.past_attention import PastAttention
-from gan_music.networks.lstm_decoder import LSTMDecoder
+from gan_music.networks.event_generator import EventGenerator
+from gan_music.networks.features.base import StepState
+from gan_music.networks.features.feature_set import FeatureSet, SequenceFeatures
+from gan_music.networks.features.history import IntervalEmbedding
+from gan_music.networks.features.style_vector import N_PITCH_PRIORS
+from gan_music.networks.features.tensor_state import TensorState
+from gan_music.networks.layers.chained_heads import ChainedHeads, HeadDecoder
+from gan_music.networks.layers.dropout import SequenceDropout
+from gan_music.networks.layers.past_attention import AttentionCache, PastAttention
+from gan_music.networks.lstm_decoder import LSTMCell, LSTMDecoder, full_precision
 from gan_music.networks.note_space import BarEmbedding, NoteSpace
 
 State = tuple[Tensor, Tensor]
 
-# of the attention: its width is bounded, since a sampler reads all of it at each step
+# of the attention, whose width is bounded since decoding reads all of it at each step
 _HEADS = 4
 _HEAD_SIZE = 32
 
 
-class LSTMGenerator(nn.Module):
-    """Noise -> a sequence of events.
+class LSTMGenerator(EventGenerator):
+    """The LSTM's initial state is a function of ``z``. Its input at each step is the last event's
+    embeddings, its intervals to the pitches before it, its position in the bar, ``z``, and the
+    inputs of the features.
 
-    A global noise ``z`` sets the LSTM's initial state and stands beside every input; local noise
-    (Gumbel) makes each choice. Input at a step: the last event's embeddings, its intervals to the
-    pitches before it, its position in the bar, and ``z``. With ``attention_span`` above 0, the
-    state then looks back over so many events
-    (:class:`~gan_music.networks.layers.past_attention.PastAttention`). The heads are chained, and score a
-    choice also by where it leads (:class:`~gan_music.networks.layers.chained_heads.Heads`).
-
-    With ``lookback_span`` above 0, a choice is scored also by what followed when the sequence last
-    went like this, so many events ago at most, and how much of late was an echo stands beside every
-    input (:mod:`gan_music.networks.features.lookback`).
-
-    With ``active_notes_span`` above 0, a choice is scored also by what sounds meanwhile, of so many
-    last notes, and the harmony that the last pitch joined stands beside every input
-    (:mod:`gan_music.networks.features.active_notes`).
-
-    With ``n_style_components`` above 0, the global noise is the outline of what is to be written
-    (:class:`~gan_music.networks.features.style_vector.Outlines`, of so many components) instead of
-    ``noise_size`` standard normal numbers; a pitch is then scored also by what it says.
-
-    The same events can be had in two ways. :meth:`rollout` chooses them one by one without
-    gradient; :meth:`logits` runs over a whole known sequence at once. Given the rollout's events
-    both compute the same logits, so a gradient through the second is one through the choices.
+    Parameters
+    ----------
+    n_intervals, lookback_span, active_notes_span : see
+        :class:`~gan_music.networks.features.feature_set.FeatureSet`.
+    attention_span : events over which hidden states attend
+        (:class:`~gan_music.networks.layers.past_attention.PastAttention`); 0 has no attention.
+    n_style_components : with style vectors as ``z``, pitches are scored by them, too.
+    recurrent_dropout : share of the LSTM's recurrent weights that are dropped for a batch.
     """
 
     def __init__(
@@ -66,26 +58,23 @@ class LSTMGenerator(nn.Module):
         active_notes_span: int = 0,
         recurrent_dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.captured: CUDAGraphDecoder | None = None  # if it is to do the steps of rollouts
-        self.bf16 = False  # whether a processor's rollouts multiply in bfloat16
-        self.lookback_span, self.active_notes_span = lookback_span, active_notes_span
+        super().__init__(space, noise_size=noise_size, n_style_components=n_style_components)
         self.recurrent_dropout = recurrent_dropout
-        self.space = space
-        self.style_prior = (
-            StylePrior(space, n_components=n_style_components) if n_style_components else None
+        self.feature_set = FeatureSet(
+            space,
+            n_intervals=n_intervals,
+            lookback_span=lookback_span,
+            active_notes_span=active_notes_span,
+            n_pitch_priors=N_PITCH_PRIORS if n_style_components else 0,
         )
-        self.noise_size = noise_size = STYLE_SIZE if n_style_components else noise_size
-        # the last row of each table stands for "nothing yet", before the first event
+        # the last row of each table stands for the event before the first
         self.embed = nn.ModuleList(nn.Embedding(n + 1, embedding_size) for n in space.sizes)
         self.embed_bar = BarEmbedding(space, embedding_size)
-        self.n_intervals = n_intervals
         self.embed_intervals = IntervalEmbedding(space, embedding_size, n_intervals=n_intervals)
-        # what an event is embedded by: its categories, and its intervals together
-        n_parts = space.n_categories + (n_intervals > 0)
-        self.start = nn.Linear(noise_size, 2 * n_layers * hidden_size)
+        event_size = (space.n_categories + (n_intervals > 0)) * embedding_size
+        self.start = nn.Linear(self.noise_size, 2 * n_layers * hidden_size)
         self.lstm = nn.LSTM(
-            (n_parts + 1) * embedding_size + noise_size + self.n_told,
+            event_size + embedding_size + self.noise_size + self.feature_set.n_inputs,
             hidden_size,
             n_layers,
             batch_first=True,
@@ -94,7 +83,7 @@ class LSTMGenerator(nn.Module):
         self.attention = (
             PastAttention(
                 hidden_size=hidden_size,
-                event_size=n_parts * embedding_size,
+                event_size=event_size,
                 n_heads=_HEADS,
                 head_size=_HEAD_SIZE,
                 span=attention_span,
@@ -103,120 +92,94 @@ class LSTMGenerator(nn.Module):
             else None
         )
         self.dropout = SequenceDropout(dropout)
-        self.heads = Heads(
-            space,
-            hidden_size=hidden_size,
-            embedding_size=embedding_size,
-            n_intervals=n_intervals,
-            n_expected=N_EXPECTED if n_style_components else 0,
-            n_recalled=N_KINDS if lookback_span else 0,
-            hears_sounding=active_notes_span > 0,
+        self.heads = ChainedHeads(
+            self.feature_set, hidden_size=hidden_size, embedding_size=embedding_size
         )
 
-    @property
-    def n_told(self) -> int:
-        """Numbers beside each input that no weight has a part in: echoes, and what sounds."""
-        n_echoes = N_ECHOES if self.lookback_span else 0
-        return n_echoes + (n_around(len(MEMORIES)) if self.active_notes_span else 0)
+    def logits(
+        self, events: Tensor, z: Tensor, *, inputs: Tensor | None = None, dropout: bool = True
+    ) -> tuple[Tensor, ...]:
+        inputs = events if inputs is None else inputs
+        features = self.feature_set.sequence(
+            events, inputs=inputs, pitch_prior=self._pitch_prior(z)
+        )
+        return self.heads(self._hidden(inputs, features, z, dropout=dropout), events, features)
 
-    def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Global noise, ``[n, Z]``: standard normal, or outlines."""
-        if self.style_prior is not None:
-            return self.style_prior.draw(n, generator)
-        device = self.start.weight.device
-        return torch.randn(n, self.noise_size, generator=generator, device=device)
-
-    def noise_of(self, events: Tensor, drawn: Tensor) -> Tensor:
-        """The global noise ``[B, Z]`` to which known events ``[B, T, C + 2]`` were written: their
-        outlines, blurred in training; where the generator has none, what was ``drawn``.
-        """
-        if self.style_prior is None:
-            return drawn
-        return self.style_prior.of(events, blur=BLUR if self.training else 0.0)
-
-    def noise_like(self, events: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Global noise, ``[B, Z]``, for what is to go on from events ``[B, T, C + 2]``: outlines
-        that suit them, or any.
-        """
-        if self.style_prior is None:
-            return self.noise(len(events), generator)
-        return self.style_prior.draw_like(events, generator)
-
-    def expected(self, z: Tensor) -> Tensor | None:
-        """What ``z [B, Z]`` says of each pitch, ``[B, E, P]``."""
-        return None if self.style_prior is None else self.style_prior.expected(z)
-
-    def gumbel(self, n: int, length: int, generator: torch.Generator | None = None) -> Tensor:
-        """Local noise, standard Gumbel ``[n, length, V]``."""
-        device = self.start.weight.device
-        shape = (n, length, self.space.width)
-        # the negative logarithm of a standard exponential, which is hardly ever 0 but may be
-        exponential = torch.empty(shape, device=device).exponential_(generator=generator)
-        return exponential.clamp_min_(1e-30).log_().neg_()
+    @torch.no_grad()
+    def decoder(
+        self,
+        z: Tensor,
+        starts: tuple[Tensor, Tensor],
+        *,
+        temperature: float = 1.0,
+        bf16: bool = False,
+    ) -> LSTMDecoder:
+        bf16 = bf16 and z.device.type == "cpu"  # a GPU is bound by launches, not by products
+        state = _step_state(self.feature_set, starts, self._pitch_prior(z))
+        intervals = [cast(Tensor, t.weight) for t in self.embed_intervals.tables]
+        tables = [[cast(Tensor, t.weight)] for t in self.embed]
+        tables += [intervals] if intervals else []
+        with full_precision(z):
+            return LSTMDecoder(
+                self.space,
+                z,
+                state=state,
+                cell=LSTMCell(
+                    self.lstm,
+                    tables,
+                    self.embed_bar,
+                    z=z,
+                    meter=state.meter,
+                    n_inputs=self.feature_set.n_inputs,
+                    state=self.initial_state(z),
+                    bf16=bf16,
+                ),
+                cache=AttentionCache(self.attention, len(z), tables, bf16=bf16)
+                if self.attention is not None
+                else None,
+                heads=HeadDecoder(self.heads, hidden_size=self.lstm.hidden_size, bf16=bf16),
+                temperature=temperature,
+            )
 
     def initial_state(self, z: Tensor) -> State:
-        """``z`` ``[B, Z]`` -> the LSTM's state, twice ``[layers, B, H]``."""
+        """``z [B, Z]`` -> the LSTM's hidden and cell state, ``[layers, B, H]`` each."""
         h, c = self.start(z).chunk(2, -1)
         layers = self.lstm.num_layers
         h = h.view(len(z), layers, -1).transpose(0, 1).contiguous()
         c = c.view(len(z), layers, -1).transpose(0, 1).contiguous()
         return torch.tanh(h), c
 
-    def logits(
-        self, events: Tensor, z: Tensor, *, dropout: bool = True, heard: Tensor | None = None
-    ) -> tuple[Tensor, ...]:
-        """Logits of every event given those before it: ids ``[B, T, C + 2]`` -> ``C`` times
-        ``[B, T, n]``. What they are for padding means nothing.
+    def _pitch_prior(self, z: Tensor) -> Tensor | None:
+        """Scores of each pitch by the style vector ``z [B, Z]``, ``[B, E, P]``."""
+        return None if self.style_prior is None else self.style_prior.pitch_prior(z)
 
-        ``heard`` are the same events as they were heard, if not as they were
-        (:func:`~gan_music.networks.features.history.input_noise`).
-        """
-        heard = events if heard is None else heard
-        context = histories(
-            self.space,
-            heard,
-            n_intervals=self.n_intervals,
-            active_notes_span=self.active_notes_span,
-            expected=self.expected(z),
-        )
-        drop = self.dropout if dropout else nn.Identity()
-        recalled = (
-            lookback(self.space, events, heard, span=self.lookback_span)
-            if self.lookback_span
-            else None
-        )
-        echoes, scores = (recalled.echoes, recalled.scores) if recalled else (None, None)
-        return self.heads(self._states(heard, context, z, echoes, drop), context, events, scores)
-
-    def _states(
-        self, events: Tensor, context: History, z: Tensor, echoes: Tensor | None, drop: nn.Module
+    def _hidden(
+        self, events: Tensor, features: SequenceFeatures, z: Tensor, *, dropout: bool
     ) -> Tensor:
-        """The state before each event, ``[B, T, H]``."""
-        space, n = self.space, self.space.n_categories
+        """The hidden state before each event, ``[B, T, H]``."""
+        drop = self.dropout if dropout else nn.Identity()
+        space, n, history = self.space, self.space.n_categories, features.history
         nothing = space.nothing.expand(len(events), 1, n)
         previous = torch.cat([nothing, events.clamp_min(0)[:, :-1, :n]], 1)
         parts = [e(previous[..., i]) for i, e in enumerate(self.embed)]
-        if self.n_intervals:
-            parts.append(self.embed_intervals(context.intervals()))
+        if self.feature_set.n_intervals:
+            parts.append(self.embed_intervals(history.intervals()))
         embedded = torch.cat(parts, -1)
-        place = self.embed_bar(context.position, context.meter)
+        position = self.embed_bar(history.position, history.meter)
         beside = [z[:, None].expand(-1, events.shape[1], -1)]
-        if echoes is not None:
-            beside.append(echoes.to(z.dtype))
-        if self.active_notes_span:
-            beside.append(context.joined(space).to(z.dtype))
-        inputs = torch.cat([embedded, place, *beside], -1)
-        rate = self.recurrent_dropout if drop is self.dropout and self.training else 0.0
+        if (numbers := features.inputs()) is not None:
+            beside.append(numbers.to(z.dtype))
+        inputs = torch.cat([embedded, position, *beside], -1)
+        rate = self.recurrent_dropout if dropout and self.training else 0.0
         hidden = self._recurrence(drop(inputs), self.initial_state(z), rate)
         if self.attention is not None:
-            # of a step, the event that came then; nobody looks back on the last
-            came = embedded.roll(-1, 1)
-            hidden = self.attention(hidden, drop(came))
+            # the event of each step; what wraps around to the last is out of its reach
+            hidden = self.attention(hidden, drop(embedded.roll(-1, 1)))
         return drop(hidden)
 
     def _recurrence(self, inputs: Tensor, state: State, rate: float) -> Tensor:
-        """The LSTM over whole sequences, ``[B, T, H]``, with a share of its recurrent weights
-        dropped throughout (Merity et al. 2018).
+        """The LSTM over whole sequences, ``[B, T, H]``, with a share of the recurrent weights
+        dropped (DropConnect, Merity et al. 2018).
         """
         lstm = self.lstm
         if rate == 0:
@@ -226,60 +189,19 @@ class LSTMGenerator(nn.Module):
             for layer in lstm.all_weights
             for i, w in enumerate(layer)
         ]
-        # what the module itself calls; bias, layers, dropout, training, directions, batch first
+        # as nn.LSTM calls it: bias, layers, dropout, training, bidirectional, batch first
         return torch.lstm(
             inputs, state, weights, True, lstm.num_layers, lstm.dropout, True, False, True
         )[0]
 
-    @torch.no_grad()
-    def rollout(
-        self,
-        z: Tensor,
-        gumbel: Tensor,
-        starts: tuple[Tensor, Tensor],
-        *,
-        temperature: float = 1.0,
-    ) -> Tensor:
-        """Choose events one by one: ``z [B, Z]``, ``gumbel [B, T, V]`` -> ids ``[B, T, C + 2]``.
 
-        ``starts`` are the position in the bar where each sequence begins, and its meter, ``[B]``
-        each. Without dropout; see :class:`~gan_music.networks.lstm_decoder.Rollout`.
-        """
-        return self.write(LSTMDecoder(self, z, starts, temperature=temperature), gumbel)
+def _step_state(
+    feature_set: FeatureSet, starts: tuple[Tensor, Tensor], pitch_prior: Tensor | None
+) -> StepState:
+    """The features of a decoder, by its device."""
+    if starts[0].device.type != "cpu" or not feature_set.n_inputs:
+        return TensorState(feature_set, starts, pitch_prior)
+    # imported here, since Numba takes a second
+    from gan_music.networks.features.numba_state import NumbaState
 
-    def write(self, rollout: LSTMDecoder, gumbel: Tensor) -> Tensor:
-        """The next events of a rollout of this generator: ``[B, T, V]`` -> ids ``[B, T, C + 2]``,
-        by recorded steps if there are.
-        """
-        return self.captured.write(rollout, gumbel) if self.captured else rollout.write(gumbel)
-
-    def relaxed(self, events: Tensor, z: Tensor, gumbel: Tensor, *, temperature: float) -> Tensor:
-        """A rollout's events as one-hot vectors ``[B, T, V]`` that a gradient passes through.
-
-        Straight-through Gumbel-softmax (Jang et al. 2017): forward the hard choice, backward the
-        softmax of (logits + Gumbel noise) / temperature.
-        """
-        noise = gumbel.split(self.space.sizes, -1)
-        hard = self.space.one_hot(events)
-        soft = torch.cat(
-            [
-                torch.softmax((logits.float() + g) / temperature, -1)
-                for logits, g in zip(self.logits(events, z, dropout=False), noise, strict=True)
-            ],
-            -1,
-        )
-        return hard + soft - soft.detach()
-
-
-class SequenceDropout(nn.Module):
-    """Drops the same units at all steps of a sequence ``[B, T, H]`` (Gal & Ghahramani 2016)."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
-            return x
-        keep = 1 - self.rate
-        return x * x.new_empty(len(x), 1, x.shape[-1]).bernoulli_(keep).div_(keep)
+    return NumbaState(feature_set, starts, pitch_prior)

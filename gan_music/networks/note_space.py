@@ -1,8 +1,8 @@
-"""What the networks read: events as ids, as one-hot vectors, and where in the bar they lie.
+"""Events as networks see them: ids, one-hot vectors, positions in the bar.
 
-An event is a row of ids: ``C`` categories that are chosen (offset, pitch, duration and, if asked
-for, velocity), then the position in the bar and the meter, which follow from them. A row of -1 is
-padding; it stands at the end of a window alone.
+An event is a row of ids: ``C`` categories that are predicted (offset, pitch, duration and, where
+the representation has it, velocity), then the position in the bar and the meter, which follow from
+them. Rows of -1 are padding, which stands only at the end of a window.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PADDING = -1
+from gan_music.representations.base import PADDING
 
 
 class NoteSpace(nn.Module):
-    """The categories of an event and the time they stand for; holds no parameters.
+    """The categories of an event and the steps that their ids stand for; holds no parameters.
 
     Parameters
     ----------
-    sizes : how many ids each of the ``C`` chosen categories has; ``V`` is their sum.
-    offset_bins, duration_bins : steps that each of their ids stands for.
+    sizes : number of ids of each of the ``C`` categories; ``V`` is their sum.
+    offset_bins, duration_bins : steps of each id, ascending.
     bars : steps of each meter's bar.
-    n_positions : how many ids the position in the bar has.
+    n_positions : number of positions in a bar.
     grid : steps a beat.
     """
 
@@ -47,11 +47,11 @@ class NoteSpace(nn.Module):
         self.sizes = tuple(sizes)
         self.n_positions = n_positions
         self.grid = grid
-        # part of the codec's table, not of the weights
+        # they belong to the representation, not to the weights
         self.register_buffer("offset_bins", torch.tensor(offset_bins), persistent=False)
         self.register_buffer("duration_bins", torch.tensor(duration_bins), persistent=False)
         self.register_buffer("bars", torch.tensor(bars), persistent=False)
-        # ids that stand for "nothing yet", before the first event
+        # ids of the event before the first
         self.register_buffer("nothing", torch.tensor(self.sizes), persistent=False)
 
     @property
@@ -70,33 +70,34 @@ class NoteSpace(nn.Module):
         return len(self.sizes)
 
     def present(self, events: Tensor) -> Tensor:
-        """Which events are none of the padding: ids ``[B, T, C + 2]`` -> bool ``[B, T]``."""
+        """Which events are not padding: ids ``[B, T, C + 2]`` -> bool ``[B, T]``."""
         return events[..., 0] != PADDING
 
     def one_hot(self, events: Tensor) -> Tensor:
-        """Ids ``[B, T, C + 2]`` -> float ``[B, T, V]``, a one in each part; zeros for padding."""
+        """Ids ``[B, T, C + 2]`` -> one-hot vectors of all categories, ``[B, T, V]``; zeros for
+        padding.
+        """
         ids = events.clamp_min(0)
         parts = [F.one_hot(ids[..., i], n) for i, n in enumerate(self.sizes)]
         return torch.cat(parts, -1).float() * self.present(events)[..., None]
 
     def starts(self, events: Tensor) -> tuple[Tensor, Tensor]:
-        """Where windows begin: ids ``[B, T, C + 2]`` -> the position before the first event's
-        offset, and its meter, ``[B]`` each.
+        """Where sequences begin: ids ``[B, T, C + 2]`` -> the position in the bar before the first
+        event's offset, and its meter, ``[B]`` each.
         """
         meter = events[:, 0, -1]
         position = events[:, 0, -2] - self.offset_bins[events[:, 0, 0]]
         return position % self.bars[meter], meter
 
     def advance(self, position: Tensor, offset: Tensor, meter: Tensor) -> Tensor:
-        """The position in the bar an offset (its id) later, ``[B]``."""
+        """The position in the bar after an offset, whose id is given, ``[B]``."""
         return (position + self.offset_bins[offset]) % self.bars[meter]
 
 
 class BarEmbedding(nn.Module):
-    """Where in which bar: the sum of embeddings of the beat, of the position in it, of the meter.
+    """The sum of embeddings of the beat, of the position in the beat and of the meter, ``[E]``.
 
-    ``E`` wide. A position is told by its beat and by its place in the beat, so that a place that is
-    rare in one beat is known from the others.
+    A position in the beat that is rare in one beat shares its embedding with the others.
     """
 
     def __init__(self, space: NoteSpace, embedding_size: int) -> None:
@@ -108,7 +109,7 @@ class BarEmbedding(nn.Module):
         self.meter = nn.Embedding(len(space.bars), embedding_size)
 
     def positions(self) -> Tensor:
-        """What is embedded of each position, ``[n_positions, E]``."""
+        """The sum of the first two for each position, ``[n_positions, E]``."""
         ids = torch.arange(self.n_positions, device=self.within.weight.device)
         return self.beat(ids // self.grid) + self.within(ids % self.grid)
 

@@ -1,1 +1,1 @@
-"""A run's folder -> one HTML file that shows all of it, by itself, offline."""
+"""The report of one or several runs as a self-contained HTML file."""

@@ -1,7 +1,4 @@
-"""Curves and histograms as SVG that takes its colours from the page, so that it can be dark.
-
-matplotlib draws: no script has to run, and a page of ten charts has some 100 kB.
-"""
+"""Line and bar charts as static SVG, drawn by matplotlib, with the colours of the page's CSS."""
 
 from __future__ import annotations
 
@@ -22,14 +19,14 @@ from gan_music.page.record import Curve
 
 N_COLOURS = 8
 _INK, _RULE, _BAND = "#00000a", "#00000b", "#00000c"
-# what stands for each in matplotlib's output, and the page's property that replaces it
+# a placeholder colour in matplotlib's output -> the CSS property that replaces it
 _PROPERTIES = {_INK: "--muted", _RULE: "--rule", _BAND: "--band"} | {
     f"#0000c{i}": f"--c{i}" for i in range(1, N_COLOURS + 1)
 }
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
-_N_POINTS = 240  # of a line: each is the mean of the batches that fall on it
+_N_POINTS = 240  # of a line: longer curves are averaged
 _STEPS = [1, 2, 2.5, 5, 10]  # between ticks
-_SIZE = (4.3, 2.5)  # inches of 72 px, about as wide as a phone
+_SIZE = (4.3, 2.5)  # inches of 72 px, about the width of a phone
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gan_music",
@@ -48,7 +45,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Line:
-    """A curve, and what it is called; colours are numbered from 1."""
+    """A labelled curve; colours are numbered from 1."""
 
     label: str
     curve: Curve
@@ -62,7 +59,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with its legend, which the page writes itself."""
+    """A picture, and its title and legend, which are HTML."""
 
     title: str
     note: str
@@ -70,13 +67,13 @@ class Chart:
     svg: str = ""
 
     @property
-    def spoken(self) -> str:
-        """What it shows, for those who do not see it."""
+    def description(self) -> str:
+        """A text alternative for screen readers."""
         ends = "; ".join(f"{label} ends at {value}" for _, label, value in self.legend if value)
         return f"{self.title}. {ends}." if ends else self.title
 
 
-def curves(
+def line_chart(
     title: str,
     lines: Sequence[Line],
     *,
@@ -87,14 +84,14 @@ def curves(
     warm_until: int | None = None,
     level: float | None = None,
 ) -> Chart:
-    """Lines against batches.
+    """Curves against batches.
 
     Parameters
     ----------
-    log : a logarithmic scale, if all values are positive.
-    low, high : what the axis holds at least.
-    warm_until : the batch before which the background is shaded.
-    level : a value that is marked across.
+    log : use a logarithmic scale, if all values are positive.
+    low, high : values that the axis includes.
+    warm_until : the last batch of the warm start, which is shaded.
+    level : a value marked by a horizontal line.
     """
     with rc_context(_STYLE):  # type: ignore[arg-type]  # keys of matplotlib's own
         figure, axis = _figure()
@@ -128,18 +125,18 @@ def curves(
     return Chart(title, note, [(x.colour, x.label, short(x.last)) for x in lines], svg)
 
 
-def shares(
+def bar_chart(
     title: str,
     names: Sequence[str],
-    sides: Sequence[tuple[str, Sequence[float]]],
+    histograms: Sequence[tuple[str, Sequence[float]]],
     *,
     note: str = "",
 ) -> Chart:
-    """Histograms of two sides as bars beside each other: the shares of values, named or not."""
+    """Labelled histograms as adjacent bars; an empty name has no tick."""
     with rc_context(_STYLE):  # type: ignore[arg-type]  # keys of matplotlib's own
         figure, axis = _figure()
-        width = 0.8 / len(sides)
-        for number, (_, values) in enumerate(sides):
+        width = 0.8 / len(histograms)
+        for number, (_, values) in enumerate(histograms):
             at = np.arange(len(names)) - 0.4 + width * (number + 0.5)
             axis.bar(at, [100 * v for v in values], width=width, color=f"#0000c{number + 1}")
         ticks = [i for i, name in enumerate(names) if name]
@@ -148,11 +145,11 @@ def shares(
         axis.set_ylabel("% of notes")
         axis.yaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
         svg = _svg(figure)
-    return Chart(title, note, [(i + 1, label, "") for i, (label, _) in enumerate(sides)], svg)
+    return Chart(title, note, [(i + 1, label, "") for i, (label, _) in enumerate(histograms)], svg)
 
 
 def short(value: float) -> str:
-    """A value in three figures or so."""
+    """A value in about three significant digits."""
     if value == 0 or 0.001 <= abs(value) < 10_000:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
@@ -191,7 +188,8 @@ def _batches(value: float, _: object = None) -> str:
 
 
 def _svg(figure: Figure) -> str:
-    """The figure's SVG alone, its ids its own among all on the page, its colours the page's."""
+    """The figure's ``<svg>`` with ids that are unique on the page, and the page's colours."""
+
     file = io.StringIO()
     FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     text = file.getvalue()

@@ -1,4 +1,4 @@
-"""What a page says of runs: figures as text, curves as charts, pieces as pictures and sound."""
+"""The content of a page: figures as text, and pieces as pictures and sound."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gan_music.metrics.table import TITLES, number
+from gan_music.metrics.table import TITLES, format_figure
 from gan_music.page import charts, sounds
 from gan_music.page.record import Run, read_pieces
 
-# family, figure, what it is, what is best
+# group, figure, title, best value
 HEADLINE = (
-    ("likeness", "oa_mean", "Overlap with real music", "1 is best"),
-    ("judge", "accuracy", "A judge's accuracy", "0.5 is best"),
-    ("quality", "precision", "Precision", "higher is better"),
-    ("quality", "coverage", "Coverage", "higher is better"),
+    ("mgeval", "oa_mean", "Overlapped area (MGEval)", "1 is best"),
+    ("c2st", "accuracy", "C2ST accuracy", "0.5 is best"),
+    ("prdc", "precision", "Precision", "higher is better"),
+    ("prdc", "coverage", "Coverage", "higher is better"),
     ("originality", "longest_copied_run_95th", "Longest copied run", "notes"),
 )
 _SELECTION = (
     ("Notes in the best-fitting scale", "pitch", "scale_consistency"),
     ("Onsets on the beat", "rhythm", "on_beat_rate"),
     ("Beats with a recognised chord", "harmony", "recognised_chord_rate"),
-    ("Pitches that sound at once", "harmony", "polyphony"),
+    ("Simultaneous pitches", "harmony", "polyphony"),
     ("Distinct pitch 4-grams", "diversity", "distinct_pitch_4grams"),
-    ("4-grams that come back within 256 notes", "structure", "comeback_of_4grams_in_256"),
+    ("4-grams repeated within 256 notes", "structure", "repeated_4gram_rate_in_256"),
 )
 VERDICTS = {
-    "healthy": "the samples vary about as much as real music does",
-    "narrow": "the samples vary less than real music does",
-    "collapsed": "the samples hardly vary, or each is like the next",
+    "healthy": "the samples vary about as much as real music",
+    "narrow": "the samples vary less than real music",
+    "collapsed": "the samples hardly vary (mode collapse)",
 }
 NONE = "\N{EN DASH}"
 SIGNS = {"higher": "higher", "lower": "lower", "0.5": "0.5", "reference": "as real"}
-_SIDES = (("generated", "generated_95"), ("reference", "reference_95"), ("shuffled", ""))
 
 
 @dataclass(frozen=True)
 class Player:
-    """A piece to look at and to hear."""
+    """A piece with its picture and its sound, as data URIs."""
 
     name: str
     picture: str
@@ -50,7 +49,7 @@ class Player:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table of measures: a text for each column."""
+    """A row of a table of figures."""
 
     name: str
     best: str
@@ -58,8 +57,8 @@ class Row:
 
 
 @dataclass
-class Numbered:
-    """A run on a page: what it is called there, and the colour of its lines, from 1."""
+class LabelledRun:
+    """A run on a page: its name there, and the colour of its curves, from 1."""
 
     run: Run
     label: str
@@ -69,7 +68,7 @@ class Numbered:
 
 
 def labels(folders: Sequence[Path]) -> list[str]:
-    """What tells folders apart: the parts of their paths that they do not share at the front."""
+    """The folders' paths without their common parent."""
     paths = [f.absolute() for f in folders]
     if len(paths) == 1:
         return ["/".join(paths[0].parts[-2:])]
@@ -79,7 +78,7 @@ def labels(folders: Sequence[Path]) -> list[str]:
 
 
 def players(folder: Path, count: int) -> list[Player]:
-    """The first pieces of a folder of MIDI files."""
+    """The first ``count`` pieces of a folder of MIDI files."""
     return [
         Player(name, sounds.picture_of(piece), sounds.sound_of(piece))
         for name, piece in read_pieces(folder, count)
@@ -87,54 +86,54 @@ def players(folder: Path, count: int) -> list[Player]:
     ]
 
 
-def measures(runs: Sequence[Run]) -> list[tuple[str, list[Row]]]:
-    """All figures by family: each run's, and the ceiling and the floors of the first that has any.
+def figure_tables(runs: Sequence[Run]) -> list[tuple[str, list[Row]]]:
+    """All figures by the title of their group: a column per run, the ceiling and the baselines.
 
-    With one run, intervals stand beside the figures.
+    Ceiling and baselines are those of the first run with figures. A single run has intervals.
     """
-    measured = [r for r in runs if r.figures is not None]
-    if not measured:
+    evaluated = [r for r in runs if r.figures is not None]
+    if not evaluated:
         return []
-    families: dict[str, Any] = (measured[0].figures or {}).get("figures", {})
+    groups: dict[str, Any] = (evaluated[0].figures or {}).get("figures", {})
     return [
-        (TITLES.get(family, family), [_row(family, name, f, measured) for name, f in rows.items()])
-        for family, rows in families.items()
+        (TITLES.get(group, group), [_row(group, name, f, evaluated) for name, f in rows.items()])
+        for group, rows in groups.items()
     ]
 
 
 def selection(run: Run) -> list[Row]:
-    """The figures that say most, by what they are."""
-    families = (run.figures or {}).get("figures", {})
-    found = [(words, family, name) for family, name, words, _ in HEADLINE] + list(_SELECTION)
+    """The most important figures, by their titles."""
+    groups = (run.figures or {}).get("figures", {})
+    found = [(title, group, name) for group, name, title, _ in HEADLINE] + list(_SELECTION)
     return [
-        replace(_row(family, name, families[family][name], [run]), name=words)
-        for words, family, name in found
-        if name in families.get(family, {})
+        replace(_row(group, name, groups[group][name], [run]), name=title)
+        for title, group, name in found
+        if name in groups.get(group, {})
     ]
 
 
-def _row(family: str, name: str, figure: dict[str, Any], runs: Sequence[Run]) -> Row:
+def _row(group: str, name: str, figure: dict[str, Any], runs: Sequence[Run]) -> Row:
     if len(runs) == 1:
-        cells = [_interval(figure, *side) for side in _SIDES[:2]]
+        cells = [_interval(figure, column) for column in ("generated", "reference")]
     else:
-        cells = [text(r.figure(family, name)) for r in runs] + [text(figure.get("reference"))]
-    cells += [text(figure.get(floor)) for floor in ("shuffled", "one_note")]
+        cells = [text(r.figure(group, name)) for r in runs] + [text(figure.get("reference"))]
+    cells += [text(figure.get(baseline)) for baseline in ("shuffled", "one_note")]
     return Row(name.replace("_", " "), SIGNS.get(str(figure.get("best")), ""), cells)
 
 
 def text(value: Any) -> str:
-    """A figure in three digits or so; a dash where it is undefined."""
-    return number(float(value)) if isinstance(value, int | float) else NONE
+    """A figure in about three significant digits; a dash if undefined."""
+    return format_figure(float(value)) if isinstance(value, int | float) else NONE
 
 
-def _interval(figure: dict[str, Any], side: str, bounds: str) -> str:
-    low, high = (figure.get(bounds) or [None, None])[:2]
-    value = text(figure.get(side))
+def _interval(figure: dict[str, Any], column: str) -> str:
+    low, high = (figure.get(f"{column}_95") or [None, None])[:2]
+    value = text(figure.get(column))
     return value if low is None or high is None else f"{value} [{text(low)}, {text(high)}]"
 
 
 def duration(seconds: Any) -> str:
-    """Seconds as people say them."""
+    """Seconds in s, min or h."""
     if not isinstance(seconds, int | float):
         return NONE
     if seconds < 90:
@@ -144,8 +143,8 @@ def duration(seconds: Any) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def numbered(runs: Sequence[Run]) -> list[Numbered]:
-    """Runs with labels, and with colours in turn."""
+def labelled(runs: Sequence[Run]) -> list[LabelledRun]:
+    """Runs with labels and cyclic colours."""
     colours = itertools.cycle(range(1, charts.N_COLOURS + 1))
     names = labels([r.folder for r in runs])
-    return [Numbered(r, n, c) for r, n, c in zip(runs, names, colours, strict=False)]
+    return [LabelledRun(r, n, c) for r, n, c in zip(runs, names, colours, strict=False)]

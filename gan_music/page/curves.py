@@ -1,4 +1,4 @@
-"""Which curves and histograms a page draws, of one run or of several over each other."""
+"""Which charts a page has: logged scalars of one run or of several, and histograms of notes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 from gan_music.music.piece import IntArray, Piece
 from gan_music.page import charts
 from gan_music.page.charts import Chart, Line
-from gan_music.page.content import Numbered
+from gan_music.page.content import LabelledRun
 from gan_music.page.record import REAL, SAMPLES, Run, read_pieces
 
-# title, note, (tag, label) ..., keywords of charts.curves
-_OF_ONE: tuple[tuple[str, str, tuple[tuple[str, str], ...], dict[str, Any]], ...] = (
+# title, note, (tag, label) ..., keywords of charts.line_chart
+_TRAINING: tuple[tuple[str, str, tuple[tuple[str, str], ...], dict[str, Any]], ...] = (
     (
         "Losses",
-        "binary cross-entropy of both players",
+        "adversarial loss of both networks",
         (("train/loss_d", "discriminator"), ("train/loss_g", "generator")),
         {"low": 0},
     ),
     (
         "Scores",
-        "what the discriminator takes for real, 0 to 1",
+        "the discriminator's probability of being real",
         (
             ("train/score_real", "real music"),
             ("train/score_fake", "samples"),
@@ -34,33 +34,33 @@ _OF_ONE: tuple[tuple[str, str, tuple[tuple[str, str], ...], dict[str, Any]], ...
     ),
     (
         "Accuracy of the discriminator",
-        "share that it tells rightly",
+        "share of windows that are classified correctly",
         (("train/accuracy_d", "discriminator"),),
         {"low": 0, "high": 1, "level": 0.5},
     ),
     (
         "Likelihood of real music",
-        "negative log likelihood, nats an event",
+        "negative log-likelihood, nats per event",
         (("train/nll", "training"), ("val/nll", "validation")),
         {},
     ),
     (
-        "Squared error of the next tone",
+        "Squared error of the next note",
         "",
         (("train/squared_error", "training"), ("val/squared_error", "validation")),
         {"low": 0},
     ),
     (
         "Distance from validation music",
-        "by which the best checkpoint is chosen; 0 is best",
+        "selects the best checkpoint; 0 is best",
         (("val/distance", "samples"),),
         {"low": 0},
     ),
     (
-        "Likeness to validation music",
+        "Similarity to validation music",
         "1 is best",
         (
-            ("val/oa_mean", "overlap of features"),
+            ("val/oa_mean", "overlapped area (MGEval)"),
             ("val/precision", "precision"),
             ("val/coverage", "coverage"),
         ),
@@ -82,7 +82,7 @@ _OF_ONE: tuple[tuple[str, str, tuple[tuple[str, str], ...], dict[str, Any]], ...
 _COLLAPSE = (
     (
         "Entropies of the samples",
-        "as a share of real music's: 1 is as much",
+        "relative to real music",
         (
             ("collapse/entropy_pitch", "pitch"),
             ("collapse/entropy_duration", "duration"),
@@ -92,9 +92,9 @@ _COLLAPSE = (
     ),
     (
         "Variety of the samples",
-        "as a share of real music's: 1 is as much",
+        "relative to real music",
         (
-            ("collapse/n_pitches", "pitches in use"),
+            ("collapse/n_pitches", "different pitches"),
             ("collapse/distinct_pitch_4grams", "distinct 4-grams of pitch"),
             ("collapse/distinct_note_4grams", "distinct 4-grams of notes"),
             ("collapse/distance_between_samples", "distance between samples"),
@@ -103,27 +103,27 @@ _COLLAPSE = (
     ),
 )
 # tag, title, note, keywords
-_OF_MANY: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+_COMPARISON: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("val/distance", "Distance from validation music", "0 is best", {"low": 0}),
-    ("val/oa_mean", "Overlap with validation music", "1 is best", {"low": 0, "high": 1}),
+    ("val/oa_mean", "Overlapped area with validation music", "1 is best", {"low": 0, "high": 1}),
     ("val/coverage", "Coverage of validation music", "1 is best", {"low": 0, "high": 1}),
-    ("val/nll", "Likelihood of validation music", "nats an event; lower is better", {}),
+    ("val/nll", "NLL of validation music", "nats per event; lower is better", {}),
     ("train/loss_d", "Loss of the discriminator", "", {"low": 0}),
     ("train/loss_g", "Loss of the generator", "", {"low": 0}),
     ("train/accuracy_d", "Accuracy of the discriminator", "", {"low": 0, "high": 1, "level": 0.5}),
     (
         "collapse/distance_between_samples",
         "Distance between samples",
-        "as a share of real music's",
+        "relative to real music",
         {"low": 0, "level": 1.0},
     ),
 )
 
 
-def charts_of_one(run: Run, *, collapse: bool = False) -> list[Chart]:
-    """The curves of one run that it has: of training, or of the watch for collapse."""
+def run_charts(run: Run, *, collapse: bool = False) -> list[Chart]:
+    """The training curves of one run, or its collapse figures; charts without data are omitted."""
     found = []
-    for title, note, tags, keywords in _COLLAPSE if collapse else _OF_ONE:
+    for title, note, tags, keywords in _COLLAPSE if collapse else _TRAINING:
         lines = [
             Line(label, run.curves[tag], number)
             for number, (tag, label) in enumerate(tags, 1)
@@ -131,23 +131,23 @@ def charts_of_one(run: Run, *, collapse: bool = False) -> list[Chart]:
         ]
         if lines:
             found.append(
-                charts.curves(title, lines, note=note, warm_until=_warm_until(run), **keywords)
+                charts.line_chart(title, lines, note=note, warm_until=_warm_until(run), **keywords)
             )
     return found
 
 
-def charts_of_many(runs: Sequence[Numbered]) -> list[Chart]:
-    """One chart a quantity, one line a run."""
+def comparison_charts(runs: Sequence[LabelledRun]) -> list[Chart]:
+    """One chart per scalar, one curve per run."""
     found = []
-    for tag, title, note, keywords in _OF_MANY:
+    for tag, title, note, keywords in _COMPARISON:
         lines = [Line(r.label, r.run.curves[tag], r.colour) for r in runs if tag in r.run.curves]
         if lines:
-            found.append(charts.curves(title, lines, note=note, **keywords))
+            found.append(charts.line_chart(title, lines, note=note, **keywords))
     return found
 
 
 def _warm_until(run: Run) -> int | None:
-    """The last batch of the warm start, by the epochs that the curves tell of."""
+    """The last batch of the warm start, from the logged epochs."""
     epochs = (run.config.get("model") or {}).get("warm_start_epochs")
     curve = run.curves.get("epoch")
     if not isinstance(epochs, int) or not epochs or curve is None:
@@ -156,48 +156,50 @@ def _warm_until(run: Run) -> int | None:
     return int(within[-1]) if len(within) else None
 
 
-def histograms(run: Run) -> list[Chart]:
-    """Pitches, durations and offsets of the real excerpts and of as many samples."""
-    sides = []
+def note_histograms(run: Run) -> list[Chart]:
+    """Histograms of pitch, duration and offset of the real excerpts and of as many samples."""
+    sets = []
     for label, name in (("real music", REAL), ("samples", SAMPLES)):
         pieces = [p for _, p in read_pieces(run.folder / name, 16) if len(p)]
         if not pieces:
             return []
-        sides.append((label, pieces))
-    return [_pitches(sides), _values(sides, "duration"), _values(sides, "offset")]
+        sets.append((label, pieces))
+    return [_pitches(sets), _values(sets, "duration"), _values(sets, "offset")]
 
 
-def _pitches(sides: Sequence[tuple[str, list[Piece]]]) -> Chart:
-    values = [np.concatenate([p.pitch for p in pieces]) for _, pieces in sides]
+def _pitches(sets: Sequence[tuple[str, list[Piece]]]) -> Chart:
+    values = [np.concatenate([p.pitch for p in pieces]) for _, pieces in sets]
     low, high = (f(list(map(f, values))) for f in (min, max))
     shares = [
         (label, (np.bincount(v - low, minlength=high - low + 1) / len(v)).tolist())
-        for (label, _), v in zip(sides, values, strict=True)
+        for (label, _), v in zip(sets, values, strict=True)
     ]
-    # each C is named
+    # only the Cs have ticks
     names = ["" if p % 12 else f"C{p // 12 - 1}" for p in range(low, high + 1)]
-    return charts.shares("Pitches", names, shares)
+    return charts.bar_chart("Pitches", names, shares)
 
 
-def _values(sides: Sequence[tuple[str, list[Piece]]], what: str, count: int = 10) -> Chart:
-    grid = sides[0][1][0].grid
+def _values(sets: Sequence[tuple[str, list[Piece]]], what: str, count: int = 10) -> Chart:
+    """The ``count`` most frequent durations or offsets, and the share of all others."""
+    grid = sets[0][1][0].grid
     steps: list[IntArray] = [
         np.concatenate([p.duration if what == "duration" else np.diff(p.onset) for p in pieces])
-        for _, pieces in sides
+        for _, pieces in sets
     ]
     found, counts = np.unique(np.concatenate(steps), return_counts=True)
     kept = np.sort(found[np.argsort(-counts, kind="stable")[:count]])
     shares = []
-    for (label, _), own in zip(sides, steps, strict=True):
+    for (label, _), own in zip(sets, steps, strict=True):
         of_kept = [float((own == v).sum()) / max(1, len(own)) for v in kept]
         shares.append((label, [*of_kept, max(0.0, 1 - sum(of_kept))]))
     names = [_quarters(int(v), grid) for v in kept] + ["other"]
-    note = "in quarter notes" + ("" if what == "duration" else ", from the note before")
-    return charts.shares(f"{what.capitalize()}s", names, shares, note=note)
+    note = "in quarter notes" + ("" if what == "duration" else ", from the previous note")
+    return charts.bar_chart(f"{what.capitalize()}s", names, shares, note=note)
 
 
 def _quarters(steps: int, grid: int) -> str:
-    """Quarters as a mixed number, a fraction after a whole on a line of its own."""
+    """Quarter notes as a mixed number, with the fraction on a second line."""
+
     whole, part = divmod(Fraction(steps, grid), 1)
     if not part:
         return str(whole)

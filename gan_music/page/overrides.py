@@ -1,4 +1,4 @@
-"""What of a run's settings differs from the defaults, and the commands that repeat the run."""
+"""The overrides of a run: settings that differ from the defaults, and the command to repeat it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from gan_music.config.validate import conf_dir, flat
+from gan_music.config.validate import conf_dir, flatten
 
-# no part of what is trained
-_OF_THE_CALL = ("name", "resume", "debug")
-
-Settings = dict[str, Any]
+_IGNORED = ("name", "resume", "debug")  # without effect on training
 
 
 def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any, Any]]]:
-    """How to come from the defaults to a run's settings.
+    """The overrides from the default settings to a run's.
 
-    Returns the groups to choose (``model=neo_saleem``), and by key, (the run's value, the default under
-    these choices) where both differ. The groups are those that leave least to be said.
+    Returns config group choices (``model=neo_saleem``), and by key the pairs (value of the run,
+    default under these choices) that differ. The choices are those with the fewest differences.
     """
-    settings = flat(config)
+    settings = flatten(config)
     best: tuple[list[str], dict[str, tuple[Any, Any]]] | None = None
     model = settings.get("model.name")
     for data in ("corpus", "midi") if settings.get("data.root") else ("corpus",):
@@ -41,44 +38,44 @@ def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any,
             changed = {
                 key: (value, defaults.get(key))
                 for key, value in settings.items()
-                if key not in _OF_THE_CALL and (key not in defaults or defaults[key] != value)
+                if key not in _IGNORED and (key not in defaults or defaults[key] != value)
             }
             if best is None or len(changed) < len(best[1]):
                 best = choices, changed
-    assert best is not None  # there is a corpus, and a gumbel_gan
+    assert best is not None  # data=corpus, model=gumbel_gan is always a candidate
     return best
 
 
 def command(config: dict[str, Any]) -> str:
-    """The line for a shell that repeats a run of these settings; paths are as the run had them."""
+    """The shell command that repeats a run with these settings, from the same directory."""
     choices, changed = differences(config)
     words = choices + [f"{key}={_hydra(value)}" for key, (value, _) in changed.items()]
     return shlex.join(["python", "-m", "gan_music.train", *words])
 
 
 def command_from_folder(folder: Path) -> str:
-    """The command that repeats the run of a folder that is still there."""
+    """The shell command that repeats a run from its folder."""
     words = ["--config-dir", str(folder), "--config-name", "config"]
     return shlex.join(["python", "-m", "gan_music.train", *words])
 
 
 def varying(configs: Iterable[dict[str, Any]]) -> list[str]:
-    """The keys on which runs differ, the call's own aside."""
-    sets = [flat(c) for c in configs]
-    keys = dict.fromkeys(key for s in sets for key in s if key not in _OF_THE_CALL)
+    """The keys of settings in which runs differ."""
+    sets = [flatten(c) for c in configs]
+    keys = dict.fromkeys(key for s in sets for key in s if key not in _IGNORED)
     return [k for k in keys if len({repr(s.get(k)) for s in sets}) > 1]
 
 
 @functools.cache
-def _defaults(data: str, model: str) -> Settings:
-    # within a run Hydra is set up already, with the folder of --config-dir if there is one
+def _defaults(data: str, model: str) -> dict[str, Any]:
+    # within a run Hydra is already initialised, with --config-dir if given
     running = GlobalHydra.instance().is_initialized()
     setup = nullcontext() if running else initialize_config_dir(str(conf_dir()), version_base="1.3")
     with setup:
         config = compose("train", ["name=report", f"data={data}", f"model={model}"])
     values = OmegaConf.to_container(config, throw_on_missing=False)
     assert isinstance(values, dict)
-    return flat({str(k): v for k, v in values.items()})
+    return flatten({str(k): v for k, v in values.items()})
 
 
 def _options(group: str) -> list[str]:
@@ -94,7 +91,9 @@ def _hydra(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(_hydra, value)) + "]"
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z/_][\w./-]*", value):
-        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # backslashes count before quotes alone
+        # in Hydra's grammar, backslashes are special only before quotes
+        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
+
         escaped = re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${")  # no interpolation
         return f"'{escaped}'"
     if isinstance(value, str) and value.lower() in ("null", "true", "false", "nan", "inf"):

@@ -1,7 +1,7 @@
-"""A run's folder, read back: settings, curves, measure, samples, and how far it has come.
+"""Reads a run's folder: settings, state, figures, curves and samples.
 
-Everything is optional, since a run may have been cut off anywhere: what is not there is None or
-empty. Curves, and pictures and sound of the samples while training, come from TensorBoard's files.
+A run may have been interrupted at any point, so that every part may be missing: None or empty.
+Curves, and the pictures and sounds of samples during training, are read from TensorBoard's files.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece
+from gan_music.page.old_keys import renamed
 from gan_music.runs.status import DONE, FAILED, is_cut_off, read_status
 from gan_music.system.errors import UserError
 
 FINISHED, UNFINISHED, CUT_OFF = "finished", "unfinished", "cut off"
 
-REAL, SAMPLES = "real", "samples"  # folders of MIDI files in a run's
-PIECES = "pieces.csv"  # in REAL: which piece each file was cut from
+REAL, SAMPLES = "real", "samples"  # folders of MIDI files in a run's folder
+PIECES = "pieces.csv"  # in REAL: the piece that each file is an excerpt of
 
-_N_POINTS = 20_000  # of a curve: TensorBoard's reader draws so many at random from a longer one
+_N_POINTS = 20_000  # of a curve: TensorBoard's reader subsamples longer ones randomly
 _FAILED = "the run failed: "
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A scalar against batches: int64 ``[N]`` ascending, float64 ``[N]``."""
+    """A logged scalar: batches, int64 ``[N]`` ascending, and values, float64 ``[N]``."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -42,18 +43,18 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run's folder holds.
+    """The content of a run's folder.
 
     Attributes
     ----------
-    state : ``finished``; ``failed``, ``running``, ``interrupted`` or ``pruned``, as its status.json
-        says; ``cut off`` where it says ``running`` of a process that is gone; or, where there is no
-        such file, ``failed`` or ``unfinished``.
-    failure : the sentence that it failed with; empty otherwise.
-    config : its settings, nested; empty where it failed before they stood.
-    figures : what ``metrics.json`` holds; None before the end.
-    curves : by TensorBoard's tags.
-    picture, sounds : the last of the samples while training: a PNG, WAV files.
+    state : ``finished``; ``failed``, ``running``, ``interrupted`` or ``pruned``, from status.json;
+        ``cut off`` if status.json says ``running`` but the process is gone; ``failed`` or
+        ``unfinished`` without status.json.
+    failure : the error message of a failed run, otherwise empty.
+    config : nested settings; empty if the run failed before they were composed.
+    figures : the content of ``metrics.json``; None unless the run has finished.
+    curves : logged scalars by tag.
+    picture, sounds : the last samples during training, as a PNG and as WAV files.
     """
 
     folder: Path
@@ -65,21 +66,21 @@ class Run:
     picture: bytes | None = None
     sounds: list[bytes] = field(default_factory=list)
 
-    def figure(self, family: str, name: str, side: str = "generated") -> float | None:
-        """A figure of the measure; None where it is undefined or was never taken."""
-        figure = ((self.figures or {}).get("figures", {}).get(family) or {}).get(name) or {}
-        value = figure.get(side)
+    def figure(self, group: str, name: str, column: str = "generated") -> float | None:
+        """A figure of the evaluation; None if undefined or missing."""
+        figure = ((self.figures or {}).get("figures", {}).get(group) or {}).get(name) or {}
+        value = figure.get(column)
         return float(value) if isinstance(value, int | float) else None
 
     @property
     def val_distance(self) -> float | None:
-        """The distance from validation music of the best checkpoint, or None before the end."""
+        """The validation distance of the best checkpoint; None unless the run has finished."""
         value = (self.figures or {}).get("val_distance")
         return float(value) if isinstance(value, int | float) else None
 
     @property
     def verdict(self) -> str | None:
-        """The measure's verdict, or, before the end, the last one while training."""
+        """The verdict of the evaluation or, in an unfinished run, the last one during training."""
         if self.figures is not None:
             verdict = self.figures.get("verdict")
             return str(verdict) if verdict else None
@@ -91,12 +92,12 @@ class Run:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run's: it holds settings, or the log of a run that failed early."""
+    """Whether a folder contains settings, a log or a status of a run."""
     return any((folder / n).is_file() for n in ("config.yaml", "train.log", "status.json"))
 
 
 def jobs(folder: Path) -> list[Path]:
-    """The folders of the runs right below a folder, in order of their numbers or names."""
+    """The runs' folders directly below a folder, sorted by number or name."""
     found = [f for f in folder.iterdir() if f.is_dir() and is_run(f)]
     return sorted(found, key=lambda f: (not f.name.isdigit(), f.name.zfill(12), f.name))
 
@@ -107,9 +108,9 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     UserError
-        If a file of it is not what a run writes.
+        If a file is damaged.
     """
-    figures = _json(folder / "metrics.json")
+    figures = renamed(_json(folder / "metrics.json"))
     state, failure = _state(folder) if figures is None else (FINISHED, "")
     curves, picture, sounds = _events(folder / "tensorboard")
     return Run(
@@ -118,7 +119,7 @@ def read_run(folder: Path) -> Run:
 
 
 def read_pieces(folder: Path, count: int) -> list[tuple[str, Piece]]:
-    """The first ``count`` pieces below a folder of MIDI files, each with what it is called."""
+    """The names and the pieces of the first ``count`` MIDI files of a folder."""
     names: dict[str, str] = {}
     if (folder / PIECES).is_file():
         with (folder / PIECES).open(encoding="utf-8", newline="") as file:
@@ -130,7 +131,7 @@ def read_pieces(folder: Path, count: int) -> list[tuple[str, Piece]]:
         try:
             piece = read(path)[0]
         except ReadError:
-            continue  # an empty sample has no notes to show
+            continue  # a sample may have no notes
         found.append((names.get(path.name, path.stem.replace("_", " ")), piece))
     return found
 
@@ -141,9 +142,9 @@ def _json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is no JSON: it is damaged or was edited; train again.") from error
+        raise UserError(f"{path} is not JSON: it is damaged or was edited; train again.") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds no figures: it is damaged or was edited; train again.")
+        raise UserError(f"{path} contains no figures: it is damaged or was edited; train again.")
     return content
 
 
@@ -153,19 +154,19 @@ def _yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is no YAML: mend it, or restore it.") from error
+        raise UserError(f"{path} is not YAML: correct it, or restore it.") from error
     if not isinstance(content, dict) or not isinstance(content.get("model", {}), dict):
-        raise UserError(f"{path} holds no settings: restore it, or leave that folder out.")
+        raise UserError(f"{path} contains no settings: restore it, or omit this folder.")
     content.pop("defaults", None)
     return content
 
 
 def _state(folder: Path) -> tuple[str, str]:
-    """How far a run without figures has come, and the sentence that its last call failed with."""
+    """The state of a run without figures, and the error message of its last call."""
     if is_cut_off(folder):
         return CUT_OFF, ""
     status = read_status(folder)
-    if status.get("status", DONE) != DONE:  # one that is done has figures, or lost them
+    if status.get("status", DONE) != DONE:  # a run that is done has figures, or lost them
         return str(status["status"]), str(status.get("error") or "")
     failure = ""
     if (folder / "train.log").is_file():
@@ -173,7 +174,7 @@ def _state(folder: Path) -> tuple[str, str]:
         for line in log.splitlines():
             if _FAILED in line:
                 failure = line.partition(_FAILED)[2]
-            elif " gan_music.training.run: training " in line:  # it was resumed since
+            elif " gan_music.training.run: training " in line:  # the run was resumed
                 failure = ""
     return (FAILED if failure else UNFINISHED), failure
 
@@ -182,16 +183,14 @@ def _events(folder: Path) -> tuple[dict[str, Curve], bytes | None, list[bytes]]:
     if not folder.is_dir():
         return {}, None, []
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
-    # of pictures and sounds the last is always kept
+    # a size of 1 keeps the last picture and the last sound
+
     sizes = {"scalars": _N_POINTS, "images": 1, "audio": 1, "histograms": 1, "tensors": 1}
     events = EventAccumulator(str(folder), size_guidance=sizes)
     events.Reload()
     curves = {}
     for tag in events.Tags()["scalars"]:
-        points = {
-            e.step: e.value
-            for e in sorted(events.TensorBoardScalars(tag), key=lambda e: e.wall_time)
-        }
+        points = {e.step: e.value for e in sorted(events.Scalars(tag), key=lambda e: e.wall_time)}
         steps = sorted(s for s, v in points.items() if np.isfinite(v))
         if steps:
             curves[tag] = Curve(np.array(steps), np.array([points[s] for s in steps], dtype=float))

@@ -1,4 +1,4 @@
-"""Music for a page: pieces and recordings as MP3, which every browser plays, and rolls as PNG."""
+"""Pieces and recordings as MP3, which every browser plays, and piano rolls as PNG: data URIs."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.music.piece import Piece
 
 INSTALL = (
-    "To hear the pieces here, install the sound (pip install 'gan_music[audio]') and write this "
-    "page again by python -m gan_music.report."
+    "To listen to the pieces, install the audio packages (pip install 'gan_music[audio]') and "
+    "write this page again with python -m gan_music.report."
 )
 SECONDS = 20.0  # of each piece
-_WIDTH = 7.0  # inches: what stands in the picture can be read on half a page
+_WIDTH = 7.0  # inches: text remains legible at half the width of the page
 
 
 def sound_of(piece: Piece) -> str | None:
-    """The piece's first seconds as a data URI; None where sound is not installed."""
+    """The first 20 seconds of a piece as MP3; None if the audio packages are not installed."""
     try:
         from gan_music.io.rendering.sound import sound_available, synthesize
     except ImportError:
@@ -33,7 +33,7 @@ def sound_of(piece: Piece) -> str | None:
 
 
 def sound_of_wav(data: bytes) -> str | None:
-    """A recording as a data URI; None where sound is not installed."""
+    """A WAV recording as MP3; None if the audio packages are not installed."""
     try:
         import soundfile
     except ImportError:
@@ -43,7 +43,7 @@ def sound_of_wav(data: bytes) -> str | None:
 
 
 def picture_of(piece: Piece) -> str:
-    """The piano roll of what is heard, as a data URI of a PNG."""
+    """The piano roll of the first 20 seconds of a piece."""
     beats = max(8, round(SECONDS * piece.tempo / 60 / 4) * 4)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "roll.png"
@@ -52,12 +52,13 @@ def picture_of(piece: Piece) -> str:
 
 
 def png(data: bytes) -> str:
-    """A PNG as a data URI."""
+    """The data URI of a PNG."""
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
 def _mp3(sound: np.ndarray, rate: int) -> str:
-    """Mono, some 6 kB a second: FLAC has five times as much, and not every Safari plays Ogg."""
+    """A mono MP3, 6 kB per second: FLAC takes five times as much, and some Safaris play no Ogg."""
+
     import soundfile
     from scipy.signal import resample_poly
 

@@ -1,4 +1,4 @@
-"""Runs in order, a sweep's or any; those that differ in their seed alone share a line."""
+"""Runs ranked by validation distance; runs that differ only in their seed form one row."""
 
 from __future__ import annotations
 
@@ -9,50 +9,53 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.config.validate import flat
-from gan_music.page.content import Numbered
+from gan_music.config.validate import flatten
+from gan_music.page.content import LabelledRun
 from gan_music.page.overrides import varying
 
 _SEED = "seed"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Runs of the same settings: ``mean`` and ``spread`` of their validation distances.
+class SweepRow:
+    """Runs with the same settings but the seed.
 
-    The spread is the standard deviation (of a sample, n - 1), None for one run. What failed or has
-    not finished has no distance; without any, ``mean`` is None and the place is among the last.
+    Attributes
+    ----------
+    settings : the settings in which rows differ.
+    mean : of the validation distances of finished runs; None without a finished run.
+    deviation : their standard deviation (n - 1); None with fewer than two finished runs.
     """
 
-    runs: list[Numbered]
+    runs: list[LabelledRun]
     settings: dict[str, Any]
     mean: float | None
-    spread: float | None
+    deviation: float | None
 
-    def average(self, family: str, name: str) -> float | None:
-        """The mean of a figure over those that have it."""
-        found = [r.run.figure(family, name) for r in self.runs]
+    def mean_figure(self, group: str, name: str) -> float | None:
+        """The mean of a figure over the runs in which it is defined."""
+        found = [r.run.figure(group, name) for r in self.runs]
         known = [f for f in found if f is not None]
         return float(np.mean(known)) if known else None
 
 
-def rank(runs: Sequence[Numbered]) -> list[Place]:
-    """Places by ascending mean of ``val_distance``; those without one come last, in their order."""
+def rank(runs: Sequence[LabelledRun]) -> list[SweepRow]:
+    """Rows by ascending mean validation distance; those without one are last."""
     keys = [k for k in varying([r.run.config for r in runs if r.run.config]) if k != _SEED]
-    groups: dict[str, list[Numbered]] = {}
+    groups: dict[str, list[LabelledRun]] = {}
     for number, one in enumerate(runs):
-        settings = flat(one.run.config)
-        # a run without settings, which failed before they stood, is like no other
-        alike = repr([settings.get(k) for k in keys]) if settings else f"none {number}"
-        groups.setdefault(alike, []).append(one)
-    places = [_place(group, keys) for group in groups.values()]
-    return sorted(places, key=lambda p: math.inf if p.mean is None else p.mean)
+        settings = flatten(one.run.config)
+        # a run that failed before its settings were composed has a row of its own
+        key = repr([settings.get(k) for k in keys]) if settings else f"none {number}"
+        groups.setdefault(key, []).append(one)
+    rows = [_row(group, keys) for group in groups.values()]
+    return sorted(rows, key=lambda r: math.inf if r.mean is None else r.mean)
 
 
-def _place(group: list[Numbered], keys: list[str]) -> Place:
-    settings = flat(group[0].run.config)
+def _row(group: list[LabelledRun], keys: list[str]) -> SweepRow:
+    settings = flatten(group[0].run.config)
     distances = [d for r in group if (d := r.run.val_distance) is not None]
-    return Place(
+    return SweepRow(
         group,
         {k: settings.get(k) for k in keys} if settings else {},
         float(np.mean(distances)) if distances else None,

@@ -1,19 +1,22 @@
-"""Notes <-> events: a few categories a note, both ways, by one table."""
+"""Notes as events of a few categories each (ids)."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from torch import Tensor
 
-from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece
+from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, KEYBOARD, IntArray, Piece
+from gan_music.representations.base import PADDING, Decoded, DeviceTable, Representation
 
-# In 1/24 quarter. Offsets: every step up to a quarter, so that hardly an onset is moved, then the
-# values that music uses; a rest beyond the largest is shortened to it.
+# In 1/24 quarter note. Offsets have every step up to a quarter note, so that few onsets are
+# rounded, then the values common in music; a longer rest is shortened to the largest.
 _OFFSETS_24 = (
     *range(25),
     *(27, 30, 32, 33, 36, 39, 40, 42, 45, 48),
@@ -25,7 +28,7 @@ _DURATIONS_24 = (
 )
 
 
-# Bars that can be asked for; any other counts as the one whose bar is nearest in length.
+# The meters that have an id; any other counts as the one whose bar is nearest in length.
 METERS = (
     *((n, 4) for n in (1, 2, 3, 4, 5, 6)),
     *((n, 2) for n in (2, 3, 4)),
@@ -33,37 +36,42 @@ METERS = (
     *((n, 16) for n in (3, 6, 9, 12)),
 )
 _VELOCITY_STEP = 4  # as in Oore et al. 2018
-_LONGEST_BAR = 8  # quarters
-_LONGEST = 2**24  # steps that an id can stand for, in a table from elsewhere
+_LONGEST_BAR = 8  # quarter notes
+_LONGEST_STEPS = 2**24  # bound of a bin in a table from a file
 
 
-class NoteEvents:
-    """A note as ids: three or four categories that are chosen, and two that follow from them.
+class NoteEvents(Representation):
+    """A note as ids: three or four categories that a model draws, and two that follow from them.
 
     =========  =============================================================  ====================
     category   meaning                                                        ids
     =========  =============================================================  ====================
-    offset     steps since the last event's onset, nearest bin                ``offset_bins[id]``
-    pitch      MIDI number; outside the keyboard, moved in by octaves         ``lowest_pitch + id``
+    offset     steps since the previous event's onset, nearest bin            ``offset_bins[id]``
+    pitch      MIDI number; off the piano keyboard, moved into it by octaves  ``KEYBOARD[id]``
     duration   steps, nearest bin by ratio                                    ``duration_bins[id]``
-    velocity   only if asked for: four MIDI velocities an id                  ``4 * id + 2``
-    position   steps since the bar began; beyond 8 quarters, from 0 again     ``id``
-    meter      the bar's, or else the one whose bar is nearest in length      ``METERS[id]``
+    velocity   optional: four MIDI velocities an id                           ``4 * id + 2``
+    position   steps since the bar began, modulo 8 quarter notes              ``id``
+    meter      the bar's meter, or the one whose bar is nearest in length     ``METERS[id]``
     =========  =============================================================  ====================
 
-    The clock starts on a beat: the first event's offset is its position in the beat. Offsets are
-    measured from where the last event was *decoded*, so an error of rounding never adds up.
-    Position and meter tell a network where in the bar an event lies; decoding needs them only to
-    begin where the first event began, and to write bars.
+    The first event's offset is its position in the beat. Offsets are measured from the *decoded*
+    onset of the previous event, so that rounding errors do not accumulate. Position and meter
+    tell a network where in the bar an event lies; :meth:`decode` uses them only for the first
+    onset and for the meters.
+
+    A batch is int64 ``[B, T, C + 2]`` for ``C`` drawn categories; padded rows are -1.
 
     Parameters
     ----------
     grid : steps a quarter note, at least 1.
-    velocity : whether a note's velocity is a category too; otherwise all decode to one.
+    velocity : whether velocity is a category; otherwise every note decodes to the same velocity.
     """
 
-    lowest_pitch = 21
-    n_pitches = 88
+    name = "note_events"
+    folds_pitch = True
+    # the largest id is a position: 8 quarter notes of at most 960 steps
+    row_dtype: ClassVar[np.dtype[Any]] = np.dtype("<i2")
+    n_pitches = len(KEYBOARD)
 
     def __init__(self, grid: int = 24, *, velocity: bool = False) -> None:
         if grid < 1:
@@ -72,23 +80,27 @@ class NoteEvents:
         self.velocity = velocity
         self.offset_bins = _scaled(_OFFSETS_24, grid, smallest=0)
         self.duration_bins = _scaled(_DURATIONS_24, grid, smallest=1)
-        # (meter's id, position of the beat, how often) that training pieces begin with
+        # rows of (meter's id, position of the beat, count): where training pieces begin
         self.starts = np.array([(METERS.index((4, 4)), 0, 1)])
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The categories that are chosen, in the order of an event's columns."""
+        """The ``C`` categories that a model draws, in the order of an event's columns."""
         return ("offset", "pitch", "duration", "velocity")[: 3 + self.velocity]
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many ids each of ``names`` has."""
+        """The number of ids of each category in ``names``."""
         sizes = (len(self.offset_bins), self.n_pitches, len(self.duration_bins), 32)
         return sizes[: 3 + self.velocity]
 
     @property
+    def row_shape(self) -> tuple[int, ...]:
+        return (len(self.names) + 2,)
+
+    @property
     def n_positions(self) -> int:
-        """How many ids the position has."""
+        """The number of ids of the position."""
         return _LONGEST_BAR * self.grid
 
     @property
@@ -97,43 +109,37 @@ class NoteEvents:
         return np.array([max(1, round(4 * self.grid * n / d)) for n, d in METERS])
 
     def state(self) -> dict[str, Any]:
-        """All that :meth:`from_state` needs, as plain values."""
+        return self.table() | {"starts": self.starts.tolist()}
+
+    def table(self) -> dict[str, Any]:
         return {
             "grid": self.grid,
             "velocity": self.velocity,
             "offset_bins": self.offset_bins.tolist(),
             "duration_bins": self.duration_bins.tolist(),
-            "starts": self.starts.tolist(),
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> NoteEvents:
-        """The codec that wrote ``state``, whatever bins this version would choose.
-
-        Raises
-        ------
-        ValueError
-            If a table is none that a codec writes.
-        """
-        codec = cls(int(state["grid"]), velocity=bool(state["velocity"]))
-        codec.offset_bins = np.asarray(state["offset_bins"], dtype=np.int64)
-        codec.duration_bins = np.asarray(state["duration_bins"], dtype=np.int64)
-        codec.starts = np.asarray(state["starts"], dtype=np.int64).reshape(-1, 3)
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        events = cls(int(state["grid"]), velocity=bool(state["velocity"]))
+        events.offset_bins = np.asarray(state["offset_bins"], dtype=np.int64)
+        events.duration_bins = np.asarray(state["duration_bins"], dtype=np.int64)
+        events.starts = np.asarray(state["starts"], dtype=np.int64).reshape(-1, 3)
         for name, bins, least in (
-            ("offset_bins", codec.offset_bins, 0),
-            ("duration_bins", codec.duration_bins, 1),
+            ("offset_bins", events.offset_bins, 0),
+            ("duration_bins", events.duration_bins, 1),
         ):
             ascending = bins.ndim == 1 and len(bins) > 0 and (np.diff(bins) > 0).all()
-            if not ascending or bins[0] < least or bins[-1] > _LONGEST:
+            if not ascending or bins[0] < least or bins[-1] > _LONGEST_STEPS:
                 raise ValueError(f"{name} do not ascend from {least} or more")
-        meter, position, count = codec.starts.T
+        meter, position, count = events.starts.T
         inside = (meter >= 0) & (meter < len(METERS)) & (position >= 0) & (count > 0)
-        if not len(inside) or not (inside & (position < codec.n_positions)).all():
+        if not len(inside) or not (inside & (position < events.n_positions)).all():
             raise ValueError("starts lie in no bar")
-        return codec
+        return events
 
-    def fit_starts(self, pieces: Iterable[Piece]) -> None:
-        """Remember in which meters, and on which beats of the bar, pieces begin."""
+    def fit(self, pieces: Sequence[Piece]) -> None:
+        """Count in which meters, and on which beats of the bar, the training pieces begin."""
         first = (self.encode(p.cut(0, 1))[0].tolist() for p in pieces if len(p))
         counts = Counter((ids[-1], ids[-2] // self.grid * self.grid) for ids in first)
         if counts:
@@ -148,11 +154,13 @@ class NoteEvents:
             If the piece is on another grid.
         """
         if piece.grid != self.grid:
-            raise ValueError(f"{piece.name!r} has a grid of {piece.grid}, the codec of {self.grid}")
+            raise ValueError(
+                f"{piece.name!r} has a grid of {piece.grid}, the representation one of {self.grid}"
+            )
         position = piece.bars()[1]
         columns = [
             self._offsets(piece.onset, position),
-            self._fold(piece.pitch) - self.lowest_pitch,
+            _fold(piece.pitch) - KEYBOARD[0],
             nearest(self.duration_bins, piece.duration, by_ratio=True),
         ]
         if self.velocity:
@@ -160,42 +168,52 @@ class NoteEvents:
         columns += [position % self.n_positions, _meter_ids(piece)]
         return np.stack(columns, 1)
 
-    def decode(self, ids: IntArray, *, tempo: float = DEFAULT_TEMPO, name: str = "") -> Piece:
-        """The notes of ids ``[N, len(names) + 2]``: the inverse of :meth:`encode` up to rounding.
-
-        The piece begins with the bar that its first event lies in.
-        """
-        onset = np.cumsum(self.offset_bins[ids[:, 0]])
-        position, meter = ids[:, -2], ids[:, -1]
-        if len(ids):
+    def decode(self, x: IntArray, *, tempo: float = DEFAULT_TEMPO, name: str = "") -> Decoded:
+        """The notes of ids ``[N, C + 2]``, from the beginning of the first event's bar."""
+        onset = np.cumsum(self.offset_bins[x[:, 0]])
+        position, meter = x[:, -2], x[:, -1]
+        if len(x):
             onset += position[0] - onset[0]
-        meters = [(0, *METERS[meter[0]])] if len(ids) else [COMMON_TIME]
+        meters = [(0, *METERS[meter[0]])] if len(x) else [COMMON_TIME]
         for i in np.flatnonzero(np.diff(meter)) + 1:
             start = int(onset[i] - position[i])
             if start > meters[-1][0]:
                 meters.append((start, *METERS[meter[i]]))
-        return Piece.from_arrays(
+        piece = Piece.from_arrays(
             onset,
-            self.duration_bins[ids[:, 2]],
-            ids[:, 1] + self.lowest_pitch,
-            velocity=ids[:, 3] * _VELOCITY_STEP + 2 if self.velocity else None,
+            self.duration_bins[x[:, 2]],
+            x[:, 1] + KEYBOARD[0],
+            velocity=x[:, 3] * _VELOCITY_STEP + 2 if self.velocity else None,
             grid=self.grid,
             meters=meters,
             tempo=tempo,
             name=name,
         )
+        return Decoded(piece, 0)
+
+    def augment(self, rows: Tensor, mask: Tensor, transposition: Tensor) -> Tensor:
+        """See the base class; a transposition is limited to what keeps a window on the keyboard."""
+        x = rows.long()
+        x[:, 0, 0] = self._first_offset.on(x.device)[x[:, 0, -2]]
+        pitch = x[..., 1]
+        low = -pitch.masked_fill(~mask, self.n_pitches).amin(1)
+        high = self.n_pitches - 1 - pitch.masked_fill(~mask, 0).amax(1)
+        x[..., 1] = pitch + transposition.clamp(low, high)[:, None]
+        return x.masked_fill_(~mask[..., None], PADDING)
 
     def first_offsets(self, ids: IntArray) -> IntArray:
-        """For each event ``[N]``, the offset's id that it takes where a sequence begins with it."""
+        """The offset id of each event ``[N]`` if it is the first of a sequence."""
         return nearest(self.offset_bins, ids[:, -2] % self.grid)
 
-    def n_folded(self, piece: Piece) -> int:
-        """How many notes lie outside the keyboard and are moved."""
-        return int((self._fold(piece.pitch) != piece.pitch).sum())
+    @cached_property
+    def _first_offset(self) -> DeviceTable:
+        """The offset id of a sequence's first event, by its position in the bar."""
+        positions = np.arange(self.n_positions)
+        return DeviceTable(self.first_offsets(np.stack([positions, positions], 1)))
 
     def _offsets(self, onset: IntArray, position: IntArray) -> IntArray:
-        """Offset ids ``[N]`` of notes in order; those of a chord share an onset."""
-        ids = np.zeros(len(onset), dtype=np.int64)  # bin 0 is 0: a chord's further notes
+        """Offset ids ``[N]`` of notes in order; the notes of a chord share an onset."""
+        ids = np.zeros(len(onset), dtype=np.int64)  # bin 0 is 0 steps: the other notes of a chord
         if not len(onset):
             return ids
         onsets, first = np.unique(onset, return_index=True)
@@ -203,27 +221,29 @@ class NoteEvents:
         steps = np.diff(onsets, prepend=clock)
         chosen = nearest(self.offset_bins, steps)
         if not np.array_equal(self.offset_bins[chosen], steps):
-            chosen = self._without_drift(onsets, clock)
+            chosen = self._offsets_without_drift(onsets, clock)
         ids[first] = chosen
         return ids
 
-    def _without_drift(self, onsets: IntArray, clock: int) -> IntArray:
+    def _offsets_without_drift(self, onsets: IntArray, clock: int) -> IntArray:
+        """Offset ids ``[M]`` of ascending onsets; ``clock`` is the decoded time."""
         bins = self.offset_bins.tolist()
         middles = (self.offset_bins[:-1] + self.offset_bins[1:]).tolist()
         ids = np.empty(len(onsets), dtype=np.int64)
         for i, onset in enumerate(onsets.tolist()):
-            if onset - clock > bins[-1]:  # a long rest is shortened for good: all moves up
+            if onset - clock > bins[-1]:  # shorten the rest and move all that follows
                 clock = onset - bins[-1]
-            # later onsets never share an event's time, even where the clock runs ahead
+            # two onsets never decode to the same time, even where the clock is ahead
             ids[i] = max(0 if i == 0 else 1, bisect_left(middles, 2 * (onset - clock)))
             clock += bins[ids[i]]
         return ids
 
-    def _fold(self, pitch: IntArray) -> IntArray:
-        low, high = self.lowest_pitch, self.lowest_pitch + self.n_pitches - 1
-        up = np.maximum(0, -((pitch - low) // 12)) * 12
-        down = np.maximum(0, -((high - pitch) // 12)) * 12
-        return pitch + up - down
+
+def _fold(pitch: IntArray) -> IntArray:
+    """MIDI numbers moved by octaves into the keyboard."""
+    up = np.maximum(0, -((pitch - KEYBOARD[0]) // 12)) * 12
+    down = np.maximum(0, -((KEYBOARD[-1] - pitch) // 12)) * 12
+    return pitch + up - down
 
 
 def meter_id(numerator: int, denominator: int) -> int:
@@ -244,7 +264,7 @@ def _meter_ids(piece: Piece) -> IntArray:
 
 def nearest(bins: IntArray, values: IntArray, *, by_ratio: bool = False) -> IntArray:
     """Index of the bin nearest to each value, the lower of two at the same distance."""
-    # between two neighbours, the middle decides: their mean, or their geometric mean
+    # the boundary between two bins is their mean, or by ratio their geometric mean
     if by_ratio:
         return np.searchsorted(bins[:-1] * bins[1:], values * values).astype(np.int64)
     return np.searchsorted(bins[:-1] + bins[1:], 2 * values).astype(np.int64)

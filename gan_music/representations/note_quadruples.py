@@ -1,60 +1,75 @@
-"""Notes <-> C-RNN-GAN's quadruples of real numbers (Mogren 2016, section 2.1)."""
+"""C-RNN-GAN's quadruples of real numbers (Mogren 2016, section 2.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gan_music.music.piece import DEFAULT_TEMPO, Piece
-from gan_music.representations.note_triples import Decoded
+from gan_music.representations.base import Decoded, DeviceTable, Representation
 
 FloatArray = NDArray[np.float32]
 
-# Quarters. A longer tone or rest is shortened to it, as the events' bins do: a single rest of
-# minutes would otherwise set the scale.
+# Quarter notes. Longer notes and rests are shortened to it, as the bins of note events do: a single
+# rest of minutes would otherwise dominate the standard deviation.
 _LONGEST = 8.0
-# A MIDI file counts time in 28 bits; this many quarters is far beyond music and well within them.
+# A MIDI file stores a time in 28 bits; this many quarter notes are beyond music and well within.
 _MAX_QUARTERS = 1024.0
 
+_HERTZ = DeviceTable(440 * 2 ** ((np.arange(128, dtype=np.float32) - 69) / 12))
 
-class NoteQuadruples:
-    """A tone as (length, frequency, intensity, time), float32.
 
-    =========  ========================================  ====================
-    column     meaning                                   decoded to
-    =========  ========================================  ====================
-    length     quarters, at most 8                       steps, at least 1
-    frequency  hertz; or its logarithm, the MIDI number  MIDI number, 0 to 127
-    intensity  MIDI velocity                             velocity, 1 to 127
-    time       quarters since the last tone's onset, at  steps, at least 0
-               most 8, and 0 within a chord; a
-               sequence's first counts from the beat
-    =========  ========================================  ====================
+class NoteQuadruples(Representation):
+    """A note as (length, frequency, intensity, time), float32.
 
-    Each column is centred and divided by its standard deviation over the training pieces (once
-    :meth:`fit` has seen them), so that a linear output learns all four alike and 0 is the average
-    tone. In the paper a tone of intensity 0 is no tone; here each row is one.
+    =========  ============================================  ====================
+    column     meaning                                       decoded to
+    =========  ============================================  ====================
+    length     quarter notes, at most 8                      steps, at least 1
+    frequency  hertz, or the MIDI number                     MIDI number, 0 to 127
+    intensity  MIDI velocity                                 velocity, 1 to 127
+    time       quarter notes since the previous onset, at    steps, at least 0
+               most 8; of a sequence's first note, its
+               position in the beat
+    =========  ============================================  ====================
+
+    Each column is standardised by its mean and standard deviation over the training pieces
+    (:meth:`fit`), so that a linear output learns all four at the same scale. In the paper, a row of
+    intensity 0 is no note; here every row is one.
+
+    A batch is float ``[B, T, 4]``, without padding.
 
     Parameters
     ----------
     grid : steps a quarter note of the pieces, at least 1.
-    hertz : True gives the frequency in hertz, as the paper has it; False the MIDI number, on whose
-        scale a semitone is the same everywhere.
+    hertz : True gives the frequency in hertz, as in the paper; False the MIDI number, on whose
+        scale semitones are equal.
     """
 
+    name = "note_quadruples"
+    can_pad = False
+    row_dtype: ClassVar[np.dtype[Any]] = np.dtype("<f4")
     names = ("length", "frequency", "intensity", "time")
 
     def __init__(self, grid: int, *, hertz: bool = True) -> None:
         self.grid = grid
         self.hertz = hertz
-        self.mean = np.zeros(4, np.float32)
-        self.deviation = np.ones(4, np.float32)
+        self._standardise_by(np.zeros(4, np.float32), np.ones(4, np.float32))
+
+    def _standardise_by(self, mean: FloatArray, deviation: FloatArray) -> None:
+        self.mean, self.deviation = mean, deviation
+        self._moments = DeviceTable(np.stack([mean, deviation]))
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return (5,)
 
     def state(self) -> dict[str, Any]:
-        """All that :meth:`from_state` needs, as plain values."""
         return {
             "grid": self.grid,
             "hertz": self.hertz,
@@ -62,61 +77,68 @@ class NoteQuadruples:
             "deviation": self.deviation.tolist(),
         }
 
+    def table(self) -> dict[str, Any]:
+        return {"grid": self.grid}
+
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> NoteQuadruples:
-        """The codec that wrote ``state``."""
-        codec = cls(int(state["grid"]), hertz=bool(state["hertz"]))
-        codec.mean = np.asarray(state["mean"], np.float32)
-        codec.deviation = np.asarray(state["deviation"], np.float32)
-        spread = np.stack([codec.mean, codec.deviation])
-        if spread.shape != (2, 4) or not np.isfinite(spread).all():
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        quadruples = cls(int(state["grid"]), hertz=bool(state["hertz"]))
+        moments = [np.asarray(state[name], np.float32) for name in ("mean", "deviation")]
+        if any(m.shape != (4,) or not np.isfinite(m).all() for m in moments):
             raise ValueError("mean and deviation are not four numbers each")
-        return codec
+        quadruples._standardise_by(*moments)
+        return quadruples
 
     def fit(self, pieces: Sequence[Piece]) -> None:
-        """Remember mean and standard deviation of each column; one that never varies keeps 1."""
-        tones = np.concatenate([self._physical(self.tones(p)) for p in pieces]).astype(np.float64)
-        if len(tones):
-            self.mean = tones.mean(0).astype(np.float32)
-            deviation = tones.std(0).astype(np.float32)
-            self.deviation = np.where(deviation > 0, deviation, 1).astype(np.float32)
+        """Estimate each column's mean and standard deviation; a constant column keeps 1."""
+        self._standardise_by(np.zeros(4, np.float32), np.ones(4, np.float32))
+        notes = np.concatenate([self.encode(p) for p in pieces]).astype(np.float64)
+        if len(notes):
+            deviation = notes.std(0).astype(np.float32)
+            self._standardise_by(
+                notes.mean(0).astype(np.float32),
+                np.where(deviation > 0, deviation, 1).astype(np.float32),
+            )
 
-    def tones(self, piece: Piece) -> FloatArray:
-        """A piece's tones as (quarters, MIDI number, velocity, quarters), float32 ``[N, 4]``.
-
-        They are what augmentation changes; :meth:`scale` makes the network's numbers of them.
+    def rows(self, piece: Piece) -> FloatArray:
+        """(quarter notes, MIDI number, velocity, quarter notes, position in the beat in quarter
+        notes), float32 ``[N, 5]``.
         """
+        position = piece.bars()[1] % self.grid / self.grid
         time = np.diff(piece.onset, prepend=0) / self.grid
-        time[:1] = self.first_times(piece)[:1]
-        columns = (piece.duration / self.grid, piece.pitch, piece.velocity, time)
-        tones = np.stack(columns, 1).astype(np.float32)
-        tones[:, [0, 3]] = np.minimum(tones[:, [0, 3]], _LONGEST)
-        return tones
+        time[:1] = position[:1]
+        columns = (piece.duration / self.grid, piece.pitch, piece.velocity, time, position)
+        rows = np.stack(columns, 1).astype(np.float32)
+        rows[:, [0, 3]] = np.minimum(rows[:, [0, 3]], _LONGEST)
+        return rows
 
-    def first_times(self, piece: Piece) -> FloatArray:
-        """For each tone ``[N]``, the time that it takes where a sequence begins with it: its
-        position in the beat, in quarters.
-        """
-        return (piece.bars()[1] % self.grid / self.grid).astype(np.float32)
-
-    def scale(self, tones: FloatArray) -> FloatArray:
-        """What :meth:`tones` gives ``[..., 4]`` -> the network's numbers, same shape."""
-        return (self._physical(tones) - self.mean) / self.deviation
+    def augment(self, rows: Tensor, mask: Tensor, transposition: Tensor) -> Tensor:
+        """See the base class; a transposition is limited to what keeps a window within MIDI."""
+        x = rows[..., :4]
+        x[:, :1, 3] = rows[:, :1, 4]
+        pitch = x[..., 1]
+        pitch += transposition.clamp(-pitch.amin(1), 127 - pitch.amax(1))[:, None]
+        return self._standardised(x)
 
     def encode(self, piece: Piece) -> FloatArray:
         """Quadruples of a piece's notes, float32 ``[N, 4]``."""
-        return self.scale(self.tones(piece))
+        return self._standardised(torch.from_numpy(self.rows(piece)[:, :4])).numpy()
 
-    def decode(
-        self, quadruples: FloatArray, *, tempo: float = DEFAULT_TEMPO, name: str = ""
-    ) -> Decoded:
-        """A piece of quadruples ``[N, 4]``: the inverse of :meth:`encode` up to rounding.
+    def _standardised(self, x: Tensor) -> Tensor:
+        """The first four columns of rows, ``[..., 4]``, overwritten -> what the networks read."""
+        if self.hertz:
+            x[..., 1] = _HERTZ.on(x.device)[x[..., 1].long()]
+        mean, deviation = self._moments.on(x.device)
+        return (x - mean) / deviation
 
-        All is clipped to the table. What no MIDI file can hold is counted: a pitch that rounds to
-        a number outside 0 to 127, a velocity outside 1 to 127, a length or a time that rounds to
-        less than 0 steps or lies beyond 1024 quarters, whatever is not a number.
+    def decode(self, x: FloatArray, *, tempo: float = DEFAULT_TEMPO, name: str = "") -> Decoded:
+        """A piece of quadruples ``[N, 4]``: values are rounded, and clipped to the table.
+
+        Counted as clipped are a pitch that rounds to a number outside 0 to 127, a velocity outside
+        1 to 127, a length or a time that rounds to less than 0 steps or lies above 1024 quarter
+        notes, and NaN.
         """
-        physical = quadruples.astype(np.float64) * self.deviation + self.mean
+        physical = x.astype(np.float64) * self.deviation + self.mean
         pitch = _midi_number(physical[:, 1]) if self.hertz else physical[:, 1]
         longest, most = _LONGEST * self.grid, _MAX_QUARTERS * self.grid
         columns = (
@@ -141,13 +163,6 @@ class NoteQuadruples:
             name=name,
         )
         return Decoded(piece, n_clipped)
-
-    def _physical(self, tones: FloatArray) -> FloatArray:
-        if not self.hertz:
-            return tones
-        physical = tones.copy()
-        physical[..., 1] = 440 * 2 ** ((tones[..., 1] - 69) / 12)
-        return physical
 
 
 def _midi_number(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

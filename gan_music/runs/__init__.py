@@ -1,1 +1,1 @@
-"""A run's folder, its status, and sweeps of runs."""
+"""A run's folder, its status file, its provenance; sweeps and searches of runs."""

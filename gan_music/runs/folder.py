@@ -1,4 +1,4 @@
-"""The folder of a run: named by experiment and time, made atomically. Light to import."""
+"""The folder of a run, named after its experiment and start time. Light to import."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from gan_music.system.errors import UserError
 
-# resume=auto: go on with an unfinished run of the same settings, wherever it lies
+# resume=auto: continue an unfinished run of the same settings, wherever it is
 AUTO = "auto"
 
-# Hydra resolves a job's folder more than once; within a process it stays what it was.
+# Hydra resolves a job's folder more than once, and must get the same one
 _made: dict[str, str] = {}
 
 
 def run_folder(name: str, resume: str | None) -> str:
-    """The folder of the run that starts now, made; or of the run whose checkpoint is resumed.
+    """The folder of a new run, which is created; or of the run whose checkpoint is resumed.
 
-    A new one is ``outputs/<name>/<date>_<time>``, and ``..._2`` and so on where that is taken, so
-    that runs that start in one second never share a folder.
+    A new one is ``outputs/<name>/<date>_<time>``, with ``_2``, ``_3`` ... appended if it exists, so
+    that runs that start in the same second never share a folder.
     """
     if resume is not None:
         return str(folder_of_checkpoint(resume))
@@ -27,7 +27,7 @@ def run_folder(name: str, resume: str | None) -> str:
         raise UserError(f"name={name} cannot be a folder: use letters, digits, '-', '_' and '.'.")
     if name not in _made:
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        _made[name] = str(_make(Path("outputs") / name, now))
+        _made[name] = str(_create(Path("outputs") / name, now))
     return _made[name]
 
 
@@ -37,7 +37,7 @@ def folder_of_checkpoint(checkpoint: str) -> Path:
     Raises
     ------
     UserError
-        If there is no such file, or it does not lie in a run's folder.
+        If the file does not exist, or is not in a run's folder.
     """
     path = Path(checkpoint)
     if not path.is_file():
@@ -45,13 +45,13 @@ def folder_of_checkpoint(checkpoint: str) -> Path:
     folder = path.absolute().parent.parent
     if path.absolute().parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
         raise UserError(
-            f"resume={path} does not lie in a run's folder, beside its config.yaml: name "
+            f"resume={path} is not in a run's folder, beside its config.yaml: name "
             "RUN/checkpoints/last.ckpt."
         )
     return folder
 
 
-def _make(parent: Path, stem: str) -> Path:
+def _create(parent: Path, stem: str) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:

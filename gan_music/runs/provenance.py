@@ -1,10 +1,10 @@
 """What a run was made with: ``environment.json``, beside the settings in its ``config.yaml``.
 
-``versions`` of Python and of what decides a result, the git ``commit`` of this package's source if
-it is a clone (``-dirty`` where files differ from it), the ``processor`` and the ``n_threads`` that
-torch adds numbers up in, which decide their last digits, and of the ``data`` how much was read and
-a ``fingerprint``: of the notes, meters, tempos and names, in their order, so that it is the same
-wherever the files lie and whatever processes read them.
+It holds the ``versions`` of Python and of the libraries that decide a result; the git ``commit`` of
+this package, if it is a clone (``-dirty`` if files differ from it); the ``cpu`` and ``n_threads``,
+which decide the last digits of torch's sums; and how much ``data`` was read, with a ``fingerprint``
+of the notes, meters, tempos and names in their order. The fingerprint does not depend on where the
+files are or how many processes read them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from gan_music import __version__
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.version import commit
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ _LIBRARIES = ("torch", "lightning", "numpy", "symusic", "music21")
 
 
 def environment(pieces: Sequence[Piece]) -> dict[str, Any]:
-    """What this process is and has read, as plain values."""
+    """The environment of this process and the pieces that it has read, as plain values."""
     return {
         "versions": {
             "gan_music": __version__,
@@ -41,7 +41,7 @@ def environment(pieces: Sequence[Piece]) -> dict[str, Any]:
             **{name: version(name) for name in _LIBRARIES},
         },
         "commit": commit(),
-        "processor": _processor(),
+        "cpu": _cpu(),
         "n_threads": torch.get_num_threads(),
         "data": {
             "n_pieces": len(pieces),
@@ -52,7 +52,7 @@ def environment(pieces: Sequence[Piece]) -> dict[str, Any]:
 
 
 def fingerprint(pieces: Sequence[Piece]) -> str:
-    """A hash of all that training takes of pieces, 64 hexadecimal digits."""
+    """A SHA-256 hash of all that training reads of the pieces, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for piece in pieces:
         arrays = (piece.onset, piece.duration, piece.pitch, piece.velocity, piece.meters)
@@ -64,15 +64,15 @@ def fingerprint(pieces: Sequence[Piece]) -> str:
 
 
 def write_environment(now: dict[str, Any], folder: Path) -> None:
-    """Leave it in a run's folder."""
-    with replacing(folder / ENVIRONMENT) as temporary:
+    """Write ``environment.json`` into a run's folder."""
+    with atomic_write(folder / ENVIRONMENT) as temporary:
         temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
 
 
-def say_what_differs(now: dict[str, Any], folder: Path) -> None:
-    """Warn if the data, or a version, are not those of the run that this one is to equal.
+def warn_of_differences(now: dict[str, Any], folder: Path) -> None:
+    """Warn if the data or a version differ from those of the run that this one should reproduce.
 
-    That is the one that goes on in ``folder``, or the one whose ``config.yaml`` is repeated.
+    That is the run that is resumed in ``folder``, or the run whose ``config.yaml`` is repeated.
     """
     for before in (folder, _repeated()):
         if before is None or not (then := _read(before)):
@@ -81,7 +81,7 @@ def say_what_differs(now: dict[str, Any], folder: Path) -> None:
         if isinstance(data, dict) and data.get("fingerprint") != ours["fingerprint"]:
             log.warning(
                 "the data are not those of %s: it had %s pieces with %s notes, and these are %s "
-                "with %s; it cannot be repeated with them",
+                "with %s, so it cannot be reproduced",
                 before,
                 *(d.get(k) for d in (data, ours) for k in ("n_pieces", "n_notes")),
             )
@@ -91,12 +91,12 @@ def say_what_differs(now: dict[str, Any], folder: Path) -> None:
 
 
 def _changed(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of the rest is another, in words; what is not known of either is passed over."""
+    """The other values that differ, in words; a value that either side lacks is ignored."""
     versions = then.get("versions")
-    once = ("commit", "processor", "n_threads")
-    old = {k: then.get(k) for k in once}
+    single = ("commit", "cpu", "n_threads")
+    old = {k: then.get(k) for k in single}
     old |= versions if isinstance(versions, dict) else {}
-    new = {k: now[k] for k in once} | now["versions"]
+    new = {k: now[k] for k in single} | now["versions"]
     return [
         f"{name} {old[name]} (here {value})"
         for name, value in new.items()
@@ -124,11 +124,11 @@ def _read(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _processor() -> str:
-    """Its name, or at least what kind it is."""
+def _cpu() -> str:
+    """The model of the CPU, or at least its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # another system's
+    except OSError:  # not Linux
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())

@@ -1,18 +1,18 @@
-"""A search of settings by Optuna: the study, its trials, what a job tells of itself meanwhile.
+"""A search for settings by Optuna: its study, its trials, and the values that a job reports.
 
-Why not hydra-optuna-sweeper: its 1.3.0 needs optuna < 3, whose storage files fail under SQLAlchemy
-2, so that no search could go on or be shared. Here Hydra composes and launches, in the same grammar
-of overrides, and Optuna is asked and told. The storage is Optuna's journal, a file that several
-processes may append to, on network file systems too.
+hydra-optuna-sweeper is not used: its version 1.3.0 needs optuna < 3, whose storage fails under
+SQLAlchemy 2, so that no search could be continued or shared. Here Hydra composes and launches the
+jobs, with its own grammar of overrides, and Optuna suggests values and receives the results
+(ask and tell). The storage is Optuna's journal, a file that several processes may append to, on
+network file systems too.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from omegaconf import DictConfig, OmegaConf
 
 from gan_music.config.schema import SearchConfig, TrainConfig
-from gan_music.config.validate import checked, flat, unknown_key
+from gan_music.config.validate import checked, flatten, unknown_key
 from gan_music.runs.status import settings_of
 from gan_music.runs.sweep import refuse_several_devices
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 if TYPE_CHECKING:
     import optuna
@@ -37,7 +38,7 @@ _MISSING = object()
 
 
 def import_optuna() -> Any:
-    """Optuna, which is an extra.
+    """Optuna, an optional dependency.
 
     Raises
     ------
@@ -53,18 +54,18 @@ def import_optuna() -> Any:
 
 
 def split_space(overrides: Sequence[Override]) -> tuple[dict[str, Override], list[str]]:
-    """(what is searched, by key; what is fixed), where a later override goes before an earlier one.
+    """(the search space by key, the fixed overrides); a later override replaces an earlier one.
 
     Raises
     ------
     UserError
-        If nothing is searched, or a range is none that can be searched.
+        If the space is empty, or a range cannot be searched.
     """
     last = {o.get_key_element(): o for o in overrides}
     space = {key: o for key, o in last.items() if o.is_sweep_override()}
     if not space:
         raise UserError(
-            "a search needs a range to search in: give one, model.hidden_size=range(64,257,64)."
+            "a search needs a range: give one, such as model.hidden_size=range(64,257,64)."
         )
     for key, override in space.items():
         _check(key, override)
@@ -72,13 +73,13 @@ def split_space(overrides: Sequence[Override]) -> tuple[dict[str, Override], lis
 
 
 def describe(config: DictConfig, space: dict[str, Override]) -> dict[str, Any]:
-    """What makes a search this one: where it looks, and all settings that stay."""
-    refuse_several_devices(config)
+    """What identifies a search: its space, and all fixed settings."""
+    refuse_several_devices(config.trainer)
     for key in space:
         if OmegaConf.select(config, key, default=_MISSING) is _MISSING:
             raise unknown_key(TrainConfig, key)
     settings = settings_of(checked(TrainConfig, config))
-    fixed = {k: v for k, v in flat(settings).items() if k not in space}
+    fixed = {k: v for k, v in flatten(settings).items() if k not in space}
     return {"space": {k: str(o.input_line) for k, o in space.items()}} | fixed
 
 
@@ -98,10 +99,10 @@ def _check(key: str, override: Override) -> None:
 
 
 def suggest(trial: optuna.Trial, key: str, override: Override) -> str:
-    """A value for this trial, as an override has it.
+    """A value for this trial, as the text of an override.
 
-    Whole numbers come from whole ends: ``interval(1,8)``, ``int(interval(1,8))`` and
-    ``range(1,9)`` give such alone.
+    If both ends of an interval are integers, so is the value: ``interval(1,8)``,
+    ``int(interval(1,8))`` and ``range(1,9)`` have the same values.
     """
     sweep = override.value()
     if isinstance(sweep, IntervalSweep):
@@ -113,17 +114,18 @@ def suggest(trial: optuna.Trial, key: str, override: Override) -> str:
         return repr(trial.suggest_float(key, sweep.start, sweep.end, log=logarithmic))
     values = list(override.sweep_string_iterator())
     if isinstance(sweep, RangeSweep) and not sweep.shuffle:
-        # an index, so that neighbours are known as neighbours
+        # by index, so that the sampler knows the order of the values
         return values[trial.suggest_int(key, 0, len(values) - 1)]
     return str(trial.suggest_categorical(key, values))
 
 
 class Search:
-    """A study in a sweep's folder, shared by whoever works there.
+    """A study in a sweep's folder, which several processes may share.
 
     Parameters
     ----------
-    described : what must be the same for a search to go on: its space, and all other settings.
+    described : the search's space and all other settings (:func:`describe`), which must be equal
+        for an existing search to be continued.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class Search:
         )
         before = self.study.user_attrs.get("described", described)
         if before != described:
-            old, new = flat(before), flat(described)  # the space is nested
+            old, new = flatten(before), flatten(described)  # the space is nested
             key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
             raise UserError(
                 f"{folder} holds a search where {key} was {old.get(key)}, not {new.get(key)}: name "
@@ -150,21 +152,20 @@ class Search:
         self.study.set_user_attr("described", described)
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Take up what others left behind when they died, and leave a sign of life meanwhile."""
+    def working(self) -> Iterator[None]:
+        """Repeat the trials of processes that died, and mark this one as alive by a locked file."""
         self._owner = f".searching.{uuid.uuid4().hex}"
-        sign = self.folder / self._owner
-        with sign.open("w") as file:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mark = self.folder / self._owner
+        with mark.open("w") as file:
+            lock(file.fileno())
             try:
                 self._retry_dead()
                 yield
             finally:
-                sign.unlink(missing_ok=True)
+                mark.unlink(missing_ok=True)
 
     def n_left(self) -> int:
-        """How many trials nobody has begun. What died is tried anew and does not count."""
+        """How many trials have not begun. One whose process died is repeated and does not count."""
         trials = self.study.get_trials(deepcopy=False)
         waiting = self.optuna.trial.TrialState.WAITING
         again = {t.user_attrs.get("instead_of") for t in trials}
@@ -175,7 +176,7 @@ class Search:
         """A new trial, and its overrides."""
         trial = self.study.ask()
         trial.set_user_attr("owner", self._owner)
-        # by the trial's number: whoever draws it, alone or with others, now or later
+        # by the trial's number, whichever process draws it, now or later
         seed = (1_000_003 * self.settings.seed + trial.number) % 2**32
         self.study.sampler = self.optuna.samplers.TPESampler(
             n_startup_trials=self.settings.n_startup_trials, multivariate=False, seed=seed
@@ -185,7 +186,7 @@ class Search:
         return trial, overrides
 
     def tell(self, trial: optuna.Trial, value: float | None, *, failed: bool) -> None:
-        """How it ended: with a value, pruned, or failed."""
+        """Record how a trial ended: failed, with a value, or pruned (no value, or NaN)."""
         states = self.optuna.trial.TrialState
         if failed:
             self.study.tell(trial, state=states.FAIL)
@@ -194,8 +195,8 @@ class Search:
         else:
             self.study.tell(trial, value)
 
-    def say_best(self) -> None:
-        """The best trial so far, on the screen."""
+    def print_best(self) -> None:
+        """Print the best trial so far."""
         done = self.optuna.trial.TrialState.COMPLETE
         if self.study.get_trials(deepcopy=False, states=(done,)):
             best = self.study.best_trial
@@ -205,14 +206,14 @@ class Search:
     def _retry_dead(self) -> None:
         states = self.optuna.trial.TrialState
         for trial in self.study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-            if not _is_dead(self.folder / trial.user_attrs.get("owner", ".searching.nobody")):
+            if not _has_died(self.folder / trial.user_attrs.get("owner", ".searching.nobody")):
                 continue
             try:
                 self.study.tell(trial.number, state=states.FAIL)
             except (ValueError, RuntimeError):  # another process has just done so
                 continue
             self.study.enqueue_trial(trial.params, user_attrs={"instead_of": trial.number})
-            log.info("trial %d was cut off: it is tried again", trial.number)
+            log.info("trial %d was cut off: it is repeated", trial.number)
 
 
 def journal(folder: Path) -> optuna.storages.JournalStorage:
@@ -223,10 +224,11 @@ def journal(folder: Path) -> optuna.storages.JournalStorage:
 
 
 def reporter() -> Callable[[float, int], bool] | None:
-    """For a job that is a trial: tells (a value, its epoch), and is told whether to give up.
+    """For a job that is a trial: a function (value, epoch) -> whether to prune it; else None.
 
-    Given up is what is worse than the median, at the same epoch, of all trials so far; never in the
-    first ``n_warmup_epochs``, nor before ``n_startup_trials`` have ended. None for other jobs.
+    Optuna's median rule: a trial is pruned if it is worse than the median of all trials so far at
+    the same epoch, but not in the first ``n_warmup_epochs``, nor before ``n_startup_trials`` have
+    ended.
     """
     hydra = HydraConfig.get()
     settings = hydra.sweeper
@@ -250,14 +252,15 @@ def reporter() -> Callable[[float, int], bool] | None:
     return report
 
 
-def _is_dead(sign: Path) -> bool:
-    """Whether the process that left this sign of life has ended."""
-    try:
-        with sign.open("a" if sign.exists() else "r") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
+def _has_died(mark: Path) -> bool:
+    """Whether the process that locked this file has ended."""
+    if not mark.exists():
         return True
-    except OSError:  # it is held, or cannot be asked
+    try:
+        with mark.open("a") as file:
+            has_died = lock(file.fileno()) is True
+    except OSError:
         return False
-    sign.unlink(missing_ok=True)
-    return True
+    if has_died:
+        mark.unlink(missing_ok=True)
+    return has_died

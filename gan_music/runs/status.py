@@ -1,9 +1,9 @@
-"""What others may know of a run while it runs and after: ``status.json`` in its folder.
+"""A run's status file, ``status.json`` in its folder, and which process the folder belongs to.
 
-One object: ``status`` (one of :data:`STATES`); ``verdict``, of the samples of a run that is done;
-``val_distance``, of its best checkpoint; ``error``, one sentence where it failed or was pruned;
-``overrides``, ``cwd``, ``host`` and ``pid`` it was started with; ``started`` and ``ended``, UTC.
-What does not apply is null. Light to import.
+The file holds one object: ``status`` (one of :data:`STATES`); ``verdict`` on the samples of a
+finished run; ``val_distance`` of its best checkpoint; ``error``, a sentence, if it failed or was
+pruned; ``overrides``, ``cwd``, ``host`` and ``pid`` that it was started with; ``started`` and
+``ended``, UTC. What does not apply is null. Light to import.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any, TextIO
 
 import yaml
 
-from gan_music.system.atomic_files import is_taken, remove_leftovers, replacing
+from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 from gan_music.system.ranks import is_main_process
 
 RUNNING, DONE, FAILED, PRUNED, INTERRUPTED = "running", "done", "failed", "pruned", "interrupted"
@@ -38,21 +39,19 @@ _KEYS = (
     "ended",
 )
 
-# settings that do not change what a run gives
-_ASIDE = ("debug", "resume", "skip_done", "checkpoint")
+# settings that do not change the result of a run
+_WITHOUT_EFFECT = ("debug", "resume", "skip_done", "checkpoint")
 
-# folders of this process's runs; and of those that it keeps others out of, with the open files that
-# hold their locks
-_ours: set[Path] = set()
-_locks: dict[Path, TextIO] = {}
+_running: set[Path] = set()  # folders of this process's runs
+_locked: dict[Path, TextIO] = {}  # folders that this process has claimed -> the file it has locked
 
 
-class Pruned(Exception):  # noqa: N818  # no error
-    """A trial of a search is given up; the message says why."""
+class Pruned(Exception):  # noqa: N818  # not an error
+    """A trial of a search was stopped early; the message says why."""
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """What ``status.json`` says; nothing where there is none, or none that can be read."""
+    """The content of ``status.json``; empty if there is none that can be read."""
     try:
         status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -61,44 +60,29 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 
 def claim(folder: Path) -> bool:
-    """Whether this process has ``folder`` for itself now, until it ends, however it ends."""
+    """Reserve ``folder`` for this process until it ends; False if another process holds it.
+
+    The lock is that of the run's log, which exists in any case. Where the file system has no locks,
+    nothing is reserved.
+    """
     folder = folder.absolute()
-    if folder in _locks or not is_main_process():
+    if folder in _locked or not is_main_process():
         return True
-    # the log is there anyway; a lock goes with its process, whatever that dies of
-    lock = (folder / "train.log").open("a", encoding="utf-8")
-    if is_taken(lock.fileno()):
-        lock.close()
+    log = (folder / "train.log").open("a", encoding="utf-8")
+    if lock(log.fileno()) is False:
+        log.close()
         return False
-    _locks[folder] = lock
+    _locked[folder] = log
     return True
 
 
-def is_cut_off(folder: Path) -> bool:
-    """Whether the process of the run in ``folder`` died before it could say so, on this machine.
-
-    Its lock is left alone: to try it would be in the way of who is about to go on.
-    """
-    status = read_status(folder)
-    pid, host = status.get("pid"), status.get("host")
-    if status.get("status") != RUNNING or host != socket.gethostname() or not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)  # asks, and sends nothing
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):  # it is another user's, or no number of a process
-        pass
-    return False
-
-
-def claimed(folder: Path) -> None:
-    """Have a folder for this process itself, before it decides what to do there.
+def require_claim(folder: Path) -> None:
+    """Reserve ``folder`` for this process.
 
     Raises
     ------
     UserError
-        If another process runs there.
+        If another process holds it.
     """
     if not claim(folder):
         raise UserError(
@@ -106,95 +90,117 @@ def claimed(folder: Path) -> None:
         )
 
 
-def begin(folder: Path, call: dict[str, Any]) -> None:
-    """This process runs in ``folder`` now, which it has for itself.
+def _release(folder: Path) -> None:
+    if log := _locked.pop(folder.absolute(), None):
+        log.close()
 
-    What another that was killed there had not finished writing is removed. ``call`` has the
-    ``overrides`` of the job and the ``cwd`` of the command.
+
+def is_cut_off(folder: Path) -> bool:
+    """Whether the process of the run in ``folder`` died, on this machine, without a final status.
+
+    The lock is not tried, since that could keep a process from claiming the folder.
+    """
+    status = read_status(folder)
+    pid, host = status.get("pid"), status.get("host")
+    if status.get("status") != RUNNING or host != socket.gethostname() or not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)  # sends no signal, but fails if there is no such process
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # another user's process, or not a valid number
+        pass
+    return False
+
+
+def begin_run(folder: Path, call: dict[str, Any]) -> None:
+    """Claim ``folder`` and write that a run is in progress there.
+
+    Temporary files of a process that was killed there are removed. ``call`` has the ``overrides``
+    of the job and the ``cwd`` of the command.
 
     Raises
     ------
     UserError
         If another process runs there.
     """
-    claimed(folder)
-    _ours.add(folder)
+    require_claim(folder)
+    _running.add(folder)
     if not is_main_process():
         return
-    remove_leftovers(folder)
+    remove_temporaries(folder)
     _write(folder, {"status": RUNNING, "started": _now()} | call | _process())
 
 
-def end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
-    """How the run in ``folder`` ended.
+def end_run(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
+    """Write how the run in ``folder`` ended, and release the folder.
 
-    A failure is written where no run had begun yet, too, but never over another run's status. Of
-    several processes of one run, the first that fails is the one that is told of.
+    A failure before the run began is written too, but never over another run's status. Of several
+    processes of one run, the first that fails gives the error.
     """
     try:
-        # another process may be about to make a run of the folder: it holds the lock then
-        if folder in _ours or (not (folder / "config.yaml").exists() and claim(folder)):
-            _end(folder, status, call, **values)
+        # without the claim, another process may be about to start a run there
+        if folder in _running or (not (folder / "config.yaml").exists() and claim(folder)):
+            _write_end(folder, status, call, **values)
     finally:
-        _ours.discard(folder)
-        if lock := _locks.pop(folder.absolute(), None):
-            lock.close()
+        _running.discard(folder)
+        _release(folder)
 
 
-def _end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
+def _write_end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
     before = read_status(folder)
-    # what another process failed with is the cause, and what this one fails with for want of it
-    told = folder in _ours and before.get("status") == FAILED
-    if not told and (is_main_process() or before.get("status", RUNNING) == RUNNING):
+    # another process of this run failed first: this failure is its consequence
+    has_cause = folder in _running and before.get("status") == FAILED
+    if not has_cause and (is_main_process() or before.get("status", RUNNING) == RUNNING):
         how = {"status": status, "ended": _now()} | values
         _write(folder, before | call | _process() | how)
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """A checked config as plain values, without what changes nothing of a run."""
+    """Validated settings as plain values, without those that do not change a run's result."""
     plain = dataclasses.asdict(config)
-    return {key: value for key, value in plain.items() if key not in _ASIDE}
+    return {key: value for key, value in plain.items() if key not in _WITHOUT_EFFECT}
 
 
 def settings_in(folder: Path) -> dict[str, Any] | None:
-    """The same of the run in a folder, from its ``config.yaml``; None where there is none."""
+    """The same of the run in ``folder``, from its ``config.yaml``; None if there is none."""
     try:
         values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         return None
     if not isinstance(values, dict):
         return None
-    return {k: v for k, v in values.items() if k not in (*_ASIDE, "defaults")}
+    return {k: v for k, v in values.items() if k not in (*_WITHOUT_EFFECT, "defaults")}
 
 
 def same_settings(ours: dict[str, Any], cwd: str, folder: Path) -> bool:
-    """Whether the run in ``folder`` has these settings, of a command called from ``cwd``."""
+    """Whether the run in ``folder`` has these settings, given to a command called from ``cwd``."""
     theirs = settings_in(folder)
     if theirs is None or ours != theirs:
         return False
-    # a relative folder of music is another one when seen from elsewhere
+    # a relative path of music is another folder for a command called from elsewhere
     root = ours["data"]["root"]
     if root is None or os.path.isabs(os.path.expanduser(root)):
         return True
     return read_status(folder).get("cwd", cwd) == cwd
 
 
-def unfinished(ours: dict[str, Any], cwd: str, parent: Path) -> Path | None:
-    """The newest run one or two folders below ``parent`` with these settings that came to no end.
+def find_unfinished(ours: dict[str, Any], cwd: str, parent: Path) -> Path | None:
+    """The newest unfinished run with these settings, one or two folders below ``parent``.
 
-    This process has it for itself then; those that others are at work on are passed over.
+    Its folder is claimed for this process; runs that other processes hold are passed over.
     """
     found = [p.parent for n in ("*", "*/*") for p in parent.glob(f"{n}/status.json")]
     for folder in sorted(found, key=lambda f: (f / "status.json").stat().st_mtime, reverse=True):
-        # asked again once it is ours: another process may just have brought it to its end
-        if _can_go_on(folder) and same_settings(ours, cwd, folder) and claim(folder):
-            if _can_go_on(folder):
+        # checked again after the claim, since another process may just have finished the run
+        if _is_unfinished(folder) and same_settings(ours, cwd, folder) and claim(folder):
+            if _is_unfinished(folder):
                 return folder
-            _locks.pop(folder.absolute()).close()
+            _release(folder)
     return None
 
 
-def _can_go_on(folder: Path) -> bool:
+def _is_unfinished(folder: Path) -> bool:
     return read_status(folder).get("status") in (RUNNING, FAILED, INTERRUPTED)
 
 
@@ -204,7 +210,7 @@ def _process() -> dict[str, Any]:
 
 def _write(folder: Path, status: dict[str, Any]) -> None:
     whole = dict.fromkeys(_KEYS) | status
-    with replacing(folder / "status.json") as temporary:
+    with atomic_write(folder / "status.json") as temporary:
         temporary.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 

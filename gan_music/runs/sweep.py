@@ -1,4 +1,4 @@
-"""A grid of jobs: which folder each has, which are done already. Light to import."""
+"""A grid of jobs: the folder of each, and which are done already. Light to import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from gan_music.config.schema import TrainConfig
+from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO
 from gan_music.runs.status import DONE, read_status, same_settings, settings_of
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A job's overrides, and its settings; None for those that it will be refused for."""
+class PlannedJob:
+    """A job's overrides, and its settings; None if they are invalid."""
 
     overrides: tuple[str, ...]
     settings: dict[str, Any] | None
@@ -30,30 +30,30 @@ class Planned:
 
 def plan(
     overrides: Sequence[Sequence[str]], compose: Callable[[list[str]], DictConfig]
-) -> list[Planned]:
-    """Compose each job, so that what cannot be composed is refused before anything has run.
+) -> list[PlannedJob]:
+    """Compose every job before any runs, so that errors of composition are found at once.
 
     Raises
     ------
     UserError
-        If a job wants several devices, or to find a run to go on with.
+        If a job takes several devices or ``resume=auto``.
     """
     planned = []
-    for one in overrides:
-        config = compose(list(one))
-        refuse_several_devices(config)
+    for job in overrides:
+        config = compose(list(job))
+        refuse_several_devices(config.trainer)
         if config.get("resume") == AUTO:
-            raise UserError("resume=auto is for one run: a sweep goes on by skip_done=true.")
+            raise UserError("resume=auto is for one run: a sweep continues by skip_done=true.")
         try:
             settings = settings_of(checked(TrainConfig, config))
-        except UserError:  # which its own log is to tell of
+        except UserError:  # the job itself reports it, in its own log
             settings = None
-        planned.append(Planned(tuple(one), settings))
+        planned.append(PlannedJob(tuple(job), settings))
     return planned
 
 
 def refuse_ranges(overrides: Sequence[str]) -> None:
-    """Refuse what has no end of values: only a search can look there."""
+    """Refuse continuous ranges, which only a search can sample."""
     if overrides:
         raise UserError(
             f"{overrides[0]} is a range without steps: search in it with sweep=tpe, or name values "
@@ -61,11 +61,10 @@ def refuse_ranges(overrides: Sequence[str]) -> None:
         )
 
 
-def refuse_several_devices(config: Any) -> None:
-    """Refuse jobs of a sweep that are processes themselves: each would start the sweep again."""
+def refuse_several_devices(trainer: TrainerConfig | DictConfig) -> None:
+    """Refuse jobs of several processes, each of which would start the sweep again."""
     for key in ("devices", "n_nodes"):
-        # settings as they are composed, or checked
-        value = getattr(config.trainer, key, 1)
+        value = getattr(trainer, key, 1)
         if value not in (1, None):
             raise UserError(
                 f"trainer.{key}={value} in a sweep: its jobs have one device each; run them "
@@ -73,8 +72,8 @@ def refuse_several_devices(config: Any) -> None:
             )
 
 
-def find_sweep(jobs: Sequence[Planned], cwd: str, parent: Path) -> Path | None:
-    """The newest sweep below ``parent`` that has a job with the settings of one of these."""
+def find_sweep(jobs: Sequence[PlannedJob], cwd: str, parent: Path) -> Path | None:
+    """The newest sweep below ``parent`` with a run of the same settings as one of these jobs."""
     sweeps = sorted(parent.glob("*/multirun.yaml"), key=lambda p: p.stat().st_mtime, reverse=True)
     for path in sweeps:
         if any(_folders_of(job, cwd, path.parent) for job in jobs):
@@ -82,11 +81,13 @@ def find_sweep(jobs: Sequence[Planned], cwd: str, parent: Path) -> Path | None:
     return None
 
 
-def place(jobs: Sequence[Planned], cwd: str, sweep: Path) -> Iterator[tuple[Planned, Path, bool]]:
-    """(a job, its folder, whether it is done there), in order.
+def assign_folders(
+    jobs: Sequence[PlannedJob], cwd: str, sweep: Path
+) -> Iterator[tuple[PlannedJob, Path, bool]]:
+    """(job, its folder, whether it is done there), in order.
 
-    A job whose settings are those of a run in the sweep's folder has that run's folder. Others have
-    their own number; where another run has taken it, the next that nobody has.
+    A job gets the folder of the run with its settings, if the sweep has one. Otherwise its folder
+    is its number, or the next free number if another run has that folder.
     """
     taken = {p.parent for p in sweep.glob("*/config.yaml")}
     for number, job in enumerate(jobs):
@@ -100,7 +101,7 @@ def place(jobs: Sequence[Planned], cwd: str, sweep: Path) -> Iterator[tuple[Plan
         yield job, folder, bool(done)
 
 
-def _folders_of(job: Planned, cwd: str, sweep: Path) -> list[Path]:
+def _folders_of(job: PlannedJob, cwd: str, sweep: Path) -> list[Path]:
     if job.settings is None:
         return []
     runs = sorted(p.parent for p in sweep.glob("*/config.yaml"))
@@ -108,13 +109,13 @@ def _folders_of(job: Planned, cwd: str, sweep: Path) -> list[Path]:
 
 
 @contextmanager
-def how_to_go_on(folder: Path) -> Iterator[None]:
-    """Say it where the sweep is interrupted."""
+def saying_how_to_continue(folder: Path) -> Iterator[None]:
+    """Log how to continue the sweep if it is interrupted."""
     try:
         yield
     except KeyboardInterrupt:
         log.warning(
-            "interrupted; go on with the sweep by the same command and skip_done=true "
+            "interrupted; continue the sweep by the same command and skip_done=true "
             "hydra.sweep.dir=%s",
             folder,
         )
@@ -122,12 +123,12 @@ def how_to_go_on(folder: Path) -> Iterator[None]:
 
 
 def raise_failures(failures: Sequence[BaseException], n_jobs: int, folder: Path) -> None:
-    """One error for all jobs that failed: the first one's sentence.
+    """Raise one error for all jobs that failed, with the sentence of the first.
 
     Raises
     ------
     UserError
-        If there is any.
+        If there are any.
     """
     if failures:
         raise UserError(

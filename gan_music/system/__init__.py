@@ -1,1 +1,1 @@
-"""The operating system: files, signals, processes, errors."""
+"""The operating system: files, locks, signals, processes; and the error a user is shown."""

@@ -1,45 +1,42 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-def cell(text: str) -> str:
-    """Text of others for a CSV file, such that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+from gan_music.system.locks import lock
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """A temporary path beside ``path``; what the block wrote there takes its place at the end.
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A temporary path beside ``path``, which replaces it when the block ends.
 
-    Where the block fails, ``path`` stays as it was and nothing is left beside it. An OSError names
-    ``path`` then, also one that names no file, as a full disk's does.
+    If the block fails, ``path`` is unchanged and the temporary file is removed. An OSError then
+    names ``path``, even one that names no file, such as that of a full disk.
 
     Parameters
     ----------
-    durable : wait until the disk has it: once the block has ended, a machine that loses power
-        keeps the new file, and before that the old one.
+    durable : flush the file to the disk before it replaces the old one, so that a power failure
+        leaves the old file or the new one.
     """
-    # a random name: processes on several machines may share a folder, and a number
+    # a random name, since processes of several machines may share a folder
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        # locked as long as this process writes it, so that others know a leftover from it
-        with temporary.open("xb") as mark:
-            _lock(mark.fileno(), fcntl.LOCK_SH)
+        with temporary.open("xb") as file:
+            lock(
+                file.fileno()
+            )  # while this process writes, remove_temporaries leaves the file alone
             yield temporary
             if durable:
-                _flush(temporary)
+                _fsync(temporary)
             os.replace(temporary, path)
         if durable:
-            _flush(path.parent)
+            _fsync(path.parent)
     except OSError as error:
         if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)
@@ -48,45 +45,22 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, name: str = "*") -> int:
-    """Remove what writers that were killed left below a folder of files called ``name``; how many.
+def remove_temporaries(folder: Path, name: str = "*") -> int:
+    """Remove the temporary files that killed processes left below a folder; return their number.
 
-    What a writer that lives is at work on stays.
+    Those of running processes stay. ``name`` is a pattern of the files that were being written.
     """
     n_removed = 0
     for path in folder.rglob(f".{name}.{'[0-9a-f]' * 32}.tmp"):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            if _lock(file.fileno(), fcntl.LOCK_EX):
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            if lock(file.fileno()):
                 path.unlink()
                 n_removed += 1
     return n_removed
 
 
-def is_taken(file: int) -> bool:
-    """Whether another process has locked an open file or folder; if none has, this one does now.
-
-    Where the file system has no locks, none has.
-    """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
-
-
-def _lock(file: int, kind: int) -> bool:
-    """Whether an open file could be locked; some file systems have no locks."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _flush(path: Path) -> None:
-    """Have a file, or a folder's names, on the disk."""
+def _fsync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

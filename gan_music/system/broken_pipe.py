@@ -1,4 +1,4 @@
-"""Standard output whose reader may go before a command has ended, as ``| head`` does."""
+"""Standard output whose reader may close it before the command ends, as ``| head`` does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 
-class _Lasting:
-    """A stream that goes on writing to nowhere once its reader is gone."""
+class _TolerantStream:
+    """A stream that writes to ``/dev/null`` once its reader has closed the pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -19,33 +19,33 @@ class _Lasting:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        with self._into_nowhere():
+        with self._redirected_if_broken():
             return self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with self._into_nowhere():
+        with self._redirected_if_broken():
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _into_nowhere(self) -> Iterator[None]:
+    def _redirected_if_broken(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, self._stream.fileno())
+            os.close(devnull)
 
 
 @contextlib.contextmanager
 def tolerate_broken_pipe() -> Iterator[None]:
-    """Within it, a reader that goes ends nothing: what a command does outlasts what it prints."""
+    """Within the block, a closed standard output does not end the command."""
     if sys.stdout is None:  # closed from the start, as by `>&-`
         yield
         return
-    lasting: Any = _Lasting(sys.stdout)
-    with contextlib.redirect_stdout(lasting):
+    tolerant: Any = _TolerantStream(sys.stdout)
+    with contextlib.redirect_stdout(tolerant):
         try:
             yield
         finally:
-            lasting.flush()  # at the end of the interpreter nobody would catch it
+            tolerant.flush()  # the interpreter's own flush at exit would print an error

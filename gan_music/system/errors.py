@@ -1,8 +1,8 @@
-"""What a user did wrong, in one sentence."""
+"""Errors that a user can correct."""
 
 
 class UserError(Exception):
-    """A mistake the user can mend: the message says what was wrong, where, and what to do.
+    """One sentence that says what is wrong, where, and what to do.
 
     The commands print it alone, without a traceback, and exit with code 1.
     """

@@ -1,6 +1,6 @@
-"""Which of the processes of one run this is. Light to import: the environment alone is asked.
+"""The rank of this process, read from environment variables. Light to import.
 
-Several devices are trained on by a process each: Lightning starts them, or torchrun or Slurm did.
+Training on several devices takes a process for each, started by Lightning, torchrun or Slurm.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import os
 
 
 def is_main_process() -> bool:
-    """Whether this process writes what a run leaves behind: the first, or the only one."""
-    if "RANK" in os.environ:  # torchrun's: of all machines
+    """Whether this process has rank 0, and so writes the run's files."""
+    if "RANK" in os.environ:  # set by torchrun: the rank among all machines
         return _number("RANK") == 0
-    # Lightning's own, and a user's NODE_RANK for it; then Slurm's
+    # set by Lightning, by the user for Lightning, and by Slurm
     return not any(_number(key) for key in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def started_from_outside() -> bool:
-    """Whether something else than Lightning starts several processes for one run."""
+    """Whether the processes of one run are started by something other than Lightning."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return _number("WORLD_SIZE") > 1
     if "NODE_RANK" in os.environ and "LOCAL_RANK" not in os.environ:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a command as an exception does, at once or where it is safe."""
+"""Ctrl-C and SIGTERM as exceptions, raised at once or deferred to a safe place."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: a request to end, as Ctrl-C is, of a scheduler or a shutdown."""
+    """SIGTERM, by which a scheduler or a shutdown asks a process to end."""
 
 
-_KINDS: dict[int, type[KeyboardInterrupt]] = {
+_EXCEPTIONS: dict[int, type[KeyboardInterrupt]] = {
     signal.SIGINT: KeyboardInterrupt,
     signal.SIGTERM: Terminated,
 }
@@ -25,40 +25,40 @@ _KINDS: dict[int, type[KeyboardInterrupt]] = {
 
 @contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Within the block SIGTERM raises :class:`Terminated`, so that whoever cleans up can."""
+    """Within the block SIGTERM raises :class:`Terminated`, so that ``finally`` blocks run."""
     with _handling(_raise, signal.SIGTERM):
         yield
 
 
 class DeferredSignals:
-    """Ctrl-C and SIGTERM are noted while ``noting``, for :meth:`raise_noted` at a safe place.
+    """Ctrl-C and SIGTERM stay ``pending`` while ``deferring``, until :meth:`raise_pending`.
 
-    A second one is raised at once. Only the main thread can note them.
+    A second signal is raised at once. Only the main thread can defer signals.
     """
 
     def __init__(self) -> None:
-        self.noted: type[KeyboardInterrupt] | None = None
+        self.pending: type[KeyboardInterrupt] | None = None
 
     @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note the first within the block."""
-        with _handling(self._note, *_KINDS):
+    def deferring(self) -> Iterator[None]:
+        """Defer the first signal that arrives within the block."""
+        with _handling(self._defer, *_EXCEPTIONS):
             yield
 
-    def raise_noted(self) -> None:
-        """Raise what was noted, if anything was."""
-        if self.noted is not None:
-            raise self.noted
+    def raise_pending(self) -> None:
+        """Raise the deferred signal, if one has arrived."""
+        if self.pending is not None:
+            raise self.pending
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.noted is not None:
+    def _defer(self, number: int, frame: FrameType | None) -> None:
+        if self.pending is not None:
             _raise(number, frame)
-        self.noted = _KINDS[number]
-        log.warning("stopping where it is safe, in a moment; once more stops at once")
+        self.pending = _EXCEPTIONS[number]
+        log.warning("stopping at the next safe place; a second signal stops at once")
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    raise _KINDS[number]
+    raise _EXCEPTIONS[number]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which version of the package this is, to the commit where it is a clone."""
+"""The version of the package, with its git commit where it is a clone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).parent.parent
 @functools.cache
 def full_version() -> str:
     """The package's version; in a clone with its commit, as in ``0.1.0+2e4268f74b4f``, and with
-    ``.dirty`` appended where files differ from that commit.
+    ``.dirty`` appended if files differ from that commit.
     """
     known = commit()
     if known is None:
@@ -24,7 +24,7 @@ def full_version() -> str:
 
 
 def commit() -> str | None:
-    """The commit of the clone that this package lies in; None for an installed copy."""
+    """The commit of the clone that contains this package; None for an installed copy."""
     try:
         for arguments in (
             ["ls-files", "--error-unmatch", "__init__.py"],

@@ -1,1 +1,1 @@
-"""One training run, from settings to folder."""
+"""Training runs: from settings to a run's folder."""

@@ -1,4 +1,4 @@
-"""Settings -> the objects they describe."""
+"""Settings -> data, representation and model; a checkpoint -> its model."""
 
 from __future__ import annotations
 
@@ -12,44 +12,83 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint, what_it_may_be
+from gan_music.config.data_settings import DataConfig
+from gan_music.config.fields import Entry
 from gan_music.config.invocation import user_path
-from gan_music.config.schema import MODELS, DataConfig, TrainConfig, TrainerConfig
+from gan_music.config.model_settings import MODELS
+from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
+from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked
-from gan_music.data.datamodule import Codec, MusicDataModule
+from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
+from gan_music.representations.base import Representation
 from gan_music.system.errors import UserError
+from gan_music.training.devices import uses_cuda_graph
 from gan_music.training.precision import decodes_in_bf16
 
-# counts of a Markov chain, which its checkpoint alone knows the number of
+# n-gram counts, whose sizes only the checkpoint knows
 _OF_ANY_LENGTH = (".pairs", ".counts")
 
 
 def model_class(settings: Any) -> type[MusicModel]:
-    """The class that a model's settings are for; only its own module is imported."""
-    module, _, name = MODELS[settings.name].made.partition(":")
-    made = getattr(importlib.import_module(f"gan_music.models.{module}"), name)
+    """The class of a model's settings; only its own module is imported."""
+    made = _imported(MODELS[settings.name])
     assert issubclass(made, MusicModel)
     return made
 
 
-def build_codec(config: TrainConfig) -> Codec:
-    """What this model's notes become."""
-    return model_class(config.model).make_codec(config.model, config.data)
+def representation_class(settings: RepresentationConfig) -> type[Representation]:
+    """The class of a representation's settings; only its own module is imported."""
+    made = _imported(REPRESENTATIONS[settings.name])
+    assert issubclass(made, Representation)
+    return made
 
 
-def build_data(config: DataConfig, codec: Codec, *, seed: int) -> MusicDataModule:
+def _imported(entry: Entry) -> Any:
+    module, _, name = entry.made.partition(":")
+    return getattr(importlib.import_module(f"gan_music.{module}"), name)
+
+
+def build_representation(settings: RepresentationConfig, grid: int) -> Representation:
+    """The representation of these settings, not fitted yet; ``grid`` is in steps a quarter note."""
+    values: dict[str, Any] = dataclasses.asdict(settings)
+    del values["name"]
+    return representation_class(settings)(grid, **values)  # type: ignore[call-arg]
+
+
+def check_readable(model: Any, representation: RepresentationConfig) -> None:
+    """Check that a model can read a representation.
+
+    Raises
+    ------
+    UserError
+        If it cannot.
+    """
+    reads = model_class(model).reads
+    if representation.name not in reads:
+        raise UserError(
+            f"representation.name={representation.name} cannot be read by model.name={model.name}: "
+            f"choose representation={' or '.join(reads)}."
+        )
+
+
+def build_data(
+    settings: DataConfig, representation: RepresentationConfig, *, seed: int
+) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
-    values = dataclasses.asdict(config)
-    del values["grid"], values["velocity"]  # they are the codec's
-    if not config.time_scales:
+    values = dataclasses.asdict(settings)
+    del values["grid"]  # the representation's
+    if not settings.time_scales:
         raise UserError("data.time_scales=[] holds no factor: [1.0] leaves times as they are.")
-    _check_movement(config.movement)
-    values["root"] = user_path(config.root)
-    values["cache_dir"] = user_path(config.cache_dir)
-    return MusicDataModule(codec, **values, seed=seed)
+    _check_movement(settings.movement)
+    values["root"] = user_path(settings.root)
+    values["cache_dir"] = user_path(settings.cache_dir)
+    built = build_representation(representation, settings.grid)
+    return MusicDataModule(built, **values, seed=seed)
 
 
 def _check_movement(movement: str | None) -> None:
@@ -61,49 +100,50 @@ def _check_movement(movement: str | None) -> None:
         ) from error
 
 
-def build_model(
-    settings: Any, codec_state: dict[str, Any], run: dict[str, Any] | None = None
-) -> MusicModel:
-    """A fresh model: initial weights are drawn from torch's global random state."""
-    return model_class(settings)(settings, codec_state=codec_state, config=run)
+def build_decoding(trainer: TrainerConfig) -> EventDecoding:
+    """How events are decoded in training."""
+    return EventDecoding(bf16=decodes_in_bf16(trainer), cuda_graph=uses_cuda_graph(trainer))
 
 
-def write_as_trained(model: MusicModel, trainer: TrainerConfig) -> None:
-    """Have a generator of events write in the precision in which these settings train it."""
-    if isinstance(model, EventModel):
-        for generator in (model.generator, model.sampler):
-            generator.bf16 = decodes_in_bf16(trainer)
+def build_model(settings: Any, representation: Representation, **options: Any) -> MusicModel:
+    """A new model, whose weights are drawn from torch's global random state; the options are those
+    of :class:`MusicModel`.
+    """
+    return model_class(settings)(settings, representation=representation, **options)
 
 
-def warm_start(config: TrainConfig) -> EventModel | None:
-    """The model that a fresh one is to begin with, by ``model.warm_start_from``, if there is one.
+def pretrained_model(
+    settings: Any, representation: RepresentationConfig, grid: int
+) -> EventModel | None:
+    """The model that ``model.warm_start_from`` names, whose weights training begins with, if any.
 
     Raises
     ------
     UserError
         If that is no checkpoint, or of another generator.
     """
-    path = user_path(getattr(config.model, "warm_start_from", None))
+    path = user_path(getattr(settings, "warm_start_from", None))
     if path is None:
         return None
-    other = restore_model(load_checkpoint(path), path)
+    pretrained = restore_model(load_checkpoint(path), path)
     try:
-        if not isinstance(other, EventModel):
+        if not isinstance(pretrained, EventModel):
             raise ValueError("it has no generator of events")
-        with torch.random.fork_rng(devices=[]):  # a trial, before anything is read
-            trial = build_model(config.model, build_codec(config).state())
+        # a trial, before any data are read
+        with torch.random.fork_rng(devices=[]):
+            trial = build_model(settings, build_representation(representation, grid))
         assert isinstance(trial, EventModel)
-        trial.init_from(other)
+        trial.init_from(pretrained)
     except ValueError as error:
         raise UserError(
             f"model.warm_start_from={path} does not fit this model ({error}): name a checkpoint of "
             "the same generator on the same data.grid."
         ) from error
-    return other
+    return pretrained
 
 
 def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
-    """The model of a checkpoint, with its weights: all of them, or those that sampling reads.
+    """The model of a checkpoint with its weights: all of them, or those that sampling reads.
 
     Raises
     ------
@@ -113,27 +153,35 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
     saved = checkpoint.state_dict
     try:
-        if checkpoint.codec["grid"] != config.data.grid:
-            raise ValueError(f"a codec of grid {checkpoint.codec['grid']}")
-        with torch.device("meta"):  # where weights take no memory
-            sketch = build_model(config.model, checkpoint.codec)
+        if checkpoint.representation["grid"] != config.data.grid:
+            raise ValueError(f"a representation of grid {checkpoint.representation['grid']}")
+        kind = representation_class(config.representation)
+        representation = kind.from_state(checkpoint.representation)
+        with torch.device("meta"):  # shapes alone, without memory
+            sketch = build_model(config.model, representation)
         for name, weights in sketch.state_dict().items():
             needed = not checkpoint.sampler_only or name.startswith(sketch.sampled_from)
             any_length = name.endswith(_OF_ANY_LENGTH)
             if needed and not any_length and saved[name].shape != weights.shape:
                 raise ValueError(f"{name} is {list(saved[name].shape)}")
-        # the weights that are drawn here are thrown away: leave the random state alone
+        copy_filter = None
+        if checkpoint.copy_filter is not None:
+            copy_filter = CopyFilter.from_tensor(checkpoint.copy_filter)
+        # initial weights are drawn only to be replaced, so the random state is left as it is
         with torch.random.fork_rng(devices=[]):
-            model = build_model(config.model, checkpoint.codec, checkpoint.config)
+            model = build_model(
+                config.model,
+                representation,
+                config=checkpoint.config,
+                copy_filter=copy_filter,
+                decoding=EventDecoding(bf16=decodes_in_bf16(config.trainer)),
+            )
         model.load_state_dict(saved, strict=not checkpoint.sampler_only)
         if wrong := not_finite(model.state_dict()):
             raise ValueError(f"{wrong[0]} is not finite")
-        if checkpoint.copy_filter is not None:
-            model.copy_filter = CopyFilter.from_tensor(checkpoint.copy_filter)
-    except Exception as error:  # whatever a stranger's numbers make of a network
+    except Exception as error:  # an untrusted file may make a network raise anything
         raise UserError(
             f"checkpoint {path} has weights that do not fit its own settings; it "
             f"{what_it_may_be(checkpoint.version)}."
         ) from error
-    write_as_trained(model, config.trainer)
     return model

@@ -1,8 +1,7 @@
-"""What happens once training has ended: samples, the measure, metrics.json, the closing lines."""
+"""After training: samples, their evaluation, ``metrics.json``, and the closing lines."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import time
@@ -15,96 +14,91 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
-from gan_music.config.schema import TrainConfig
-from gan_music.config.validate import flat
-from gan_music.data.datamodule import MusicDataModule
+from gan_music.config.schema import SamplesConfig
+from gan_music.config.validate import flatten
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import without_copies
-from gan_music.io.formats import sample_name, write_pieces
-from gan_music.io.rendering.picture import draw_piano_rolls
+from gan_music.decoding.request import SampleRequest
+from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
-from gan_music.metrics.evaluation import Report, Settings, compare
+from gan_music.io.write import sample_name, write_pieces
+from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.metrics.table import table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
-from gan_music.page.html import leave_report
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
-from gan_music.training.callbacks.measuring import CollapseAlarm, EpochLine, SampleQuality
+from gan_music.training.callbacks.sample_quality import SampleQuality
 from gan_music.training.factory import restore_model
 
 log = logging.getLogger(__name__)
 
-_SHOWN_NOTES = 256  # of each piece in samples.png
-_HEARD_MINUTES = 2  # of each piece that is written as sound
+_PICTURE_NOTES = 256  # of each piece in samples.png
+_SOUND_MINUTES = 2  # of each piece
 
 
-def finish(
-    config: TrainConfig,
-    data: MusicDataModule,
+def evaluate_run(
+    samples: SamplesConfig,
+    pieces: Split,
     folder: Path,
     *,
-    trainer: Trainer,
+    seed: int,
+    tempo: float,
     quality: SampleQuality,
-    alarm: CollapseAlarm,
-    clock: EpochLine,
+    while_training: dict[str, Any],
+    training_seconds: float,
+    device: torch.device,
 ) -> dict[str, Any]:
-    """Measure the best checkpoint on the test split, write samples, and close with metrics.json.
+    """Sample from the best checkpoint and evaluate the samples on the test split.
 
-    Returns the figures of metrics.json.
+    Writes ``samples/``, ``samples.png``, ``quality.txt`` and ``metrics.json`` into the run's
+    folder, and returns the content of ``metrics.json``.
     """
-    assert data.pieces is not None
     best = folder / "checkpoints" / "best.ckpt"
     checkpoint = load_checkpoint(best)
     model = restore_model(checkpoint, best)
-    samples = config.samples
     start = time.perf_counter()
-    pieces, n_thrown = draw(model, config, config.seed, tempo=data.median_tempo)
+    generated, n_rejected = draw(model, samples, seed, tempo=tempo)
     sampling_seconds = time.perf_counter() - start
-    n_clipped = model.n_clipped
-    # not the noise that chose the checkpoint
-    val_distance = quality.measure(model, config.seed + 1)["distance"]
-    report = measure(pieces, data.pieces, config)
-    write_pieces(pieces, folder / "samples")
-    _write_sounds(pieces, samples.n_sounds, folder / "samples")
-    _picture(pieces, data.pieces.test, samples.n_notes, folder / "samples.png")
-    with replacing(folder / "quality.txt") as temporary:
-        temporary.write_text(table(report) + "\n", encoding="utf-8")
+    n_clipped, n_notes = model.n_clipped, sum(map(len, generated))
+    # with another seed than the one that the checkpoint was selected by
+    val_distance = quality.measure(model, seed + 1)["distance"]
+    evaluation = evaluate(generated, pieces.test, pieces.train, evaluation_settings(samples, seed))
+    write_pieces(generated, folder / "samples")
+    _write_sounds(generated, samples.n_sounds, folder / "samples")
+    _write_picture(generated, pieces.test, samples.n_notes, folder / "samples.png")
+    with atomic_write(folder / "quality.txt") as temporary:
+        temporary.write_text(table(evaluation) + "\n", encoding="utf-8")
     figures = {
         "best_epoch": checkpoint.epoch + 1,
         "val_distance": val_distance,
         "n_clipped": n_clipped,
-        "n_copies_rejected": n_thrown,
-        "n_values": sum(map(len, pieces)) * len(data.codec.names),
-        "while_training": alarm.summary(),
+        "n_copies_rejected": n_rejected,
+        "n_values": n_notes * len(model.representation.names),
+        "while_training": while_training,
         "cost": {
             "n_weights": model.n_weights,
-            "training_seconds": clock.seconds,
-            "sampling_notes_per_second": sum(map(len, pieces)) / sampling_seconds,
+            "training_seconds": training_seconds,
+            "sampling_notes_per_second": n_notes / sampling_seconds,
             "n_threads": torch.get_num_threads(),
-            "accelerator": _accelerator(trainer),
+            "accelerator": _device_name(device),
         },
-    } | report.as_json()
-    with replacing(folder / "metrics.json") as temporary:
+    } | evaluation.as_json()
+    with atomic_write(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
-    _log_hyperparameters(trainer, config, figures)
-    if config.report:
-        leave_report([folder], folder / "report.html")
-    log.info("%s", _closing_lines(folder, figures))
     return figures
 
 
-def draw(model: MusicModel, config: TrainConfig, seed: int, **how: Any) -> tuple[list[Piece], int]:
-    """A run's samples, as many and as long as its settings say, and how many were thrown away
-    since they copied too much.
-    """
-    samples = config.samples
+def draw(
+    model: MusicModel, samples: SamplesConfig, seed: int, **request: Any
+) -> tuple[list[Piece], int]:
+    """The samples of a run, and how many others were rejected as copies of training pieces."""
 
-    def pieces(n: int, seed: int) -> list[Piece]:
-        return model.sample(n_pieces=n, n_notes=samples.n_notes, seed=seed, **how)
+    def sample(n: int, seed: int) -> list[Piece]:
+        return model.sample(SampleRequest(n, samples.n_notes, seed, **request))
 
     return without_copies(
-        pieces,
+        sample,
         model.copy_filter,
         longest=samples.max_copied_notes,
         n_pieces=samples.n_pieces,
@@ -112,47 +106,42 @@ def draw(model: MusicModel, config: TrainConfig, seed: int, **how: Any) -> tuple
     )
 
 
-def measure(pieces: Sequence[Piece], split: Split, config: TrainConfig) -> Report:
-    """A run's samples against its test split, with its training split for originality."""
-    return compare(pieces, split.test, split.train, measure_settings(config))
+def evaluation_settings(samples: SamplesConfig, seed: int) -> EvaluationSettings:
+    """How many of a run's samples are evaluated, and of what length.
 
-
-def measure_settings(config: TrainConfig) -> Settings:
-    """How much of a run's samples is looked at.
-
-    In windows of the measure's own length, whatever the run was trained on: figures of runs with
-    different windows stand beside each other.
+    The window is the default one, whatever window the model was trained on, so that figures of
+    different runs can be compared.
     """
-    samples = config.samples
-    return Settings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=config.seed)
+    return EvaluationSettings(max_pieces=samples.n_pieces, max_notes=samples.n_notes, seed=seed)
 
 
-def _accelerator(trainer: Trainer) -> str:
-    """What it was trained on: ``cpu``, say, or ``cuda (<name>)``."""
-    device = trainer.strategy.root_device
+def _device_name(device: torch.device) -> str:
+    """``cpu``, say, or ``cuda (<name>)``."""
     name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     return device.type + name
 
 
-def _picture(pieces: Sequence[Piece], test: Sequence[Piece], n_notes: int, path: Path) -> None:
-    """The first samples below real music."""
+def _write_picture(
+    pieces: Sequence[Piece], test: Sequence[Piece], n_notes: int, path: Path
+) -> None:
+    """Piano rolls of two test pieces and the first three samples."""
     real = [("real music", p) for p in windows_or_pieces(test, n_notes, 2)]
     shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
-    draw_piano_rolls([(title, p.cut(0, _SHOWN_NOTES)) for title, p in real + shown], path)
+    draw_piano_rolls([(title, p.cut(0, _PICTURE_NOTES)) for title, p in real + shown], path)
 
 
 def _write_sounds(pieces: list[Piece], n_sounds: int, folder: Path) -> None:
-    """The first minutes of the first samples to listen to, beside their MIDI files.
+    """The first minutes of the first samples as FLAC, beside their MIDI files.
 
-    No run is lost for want of sound.
+    Without the extra audio, or with a broken SoundFont, the run goes on and a line is logged.
     """
     try:
         if n_sounds:
             check_soundfont()
         for number, piece in enumerate(pieces[:n_sounds], 1):
             first = int(piece.onset[0]) if len(piece) else 0
-            heard = piece.until(first + round(_HEARD_MINUTES * piece.tempo * piece.grid))
-            write_sound(heard, folder / f"{sample_name(number, len(pieces))}.flac")
+            start = piece.until(first + round(_SOUND_MINUTES * piece.tempo * piece.grid))
+            write_sound(start, folder / f"{sample_name(number, len(pieces))}.flac")
     except UserError as error:
         log.info("the samples are not written as sound: %s", error)
 
@@ -164,35 +153,39 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _log_hyperparameters(trainer: Trainer, config: TrainConfig, figures: dict[str, Any]) -> None:
+def log_hyperparameters(
+    trainer: Trainer, settings: dict[str, Any], figures: dict[str, Any]
+) -> None:
+    """Log a run's settings and its main figures in TensorBoard's HPARAMS tab."""
     logger = trainer.logger
     assert isinstance(logger, TensorBoardLogger)
     final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
-    settings = {
+    plain = {
         key: value if isinstance(value, int | float | bool) else str(value)
-        for key, value in flat(dataclasses.asdict(config)).items()
+        for key, value in flatten(settings).items()
     }
-    logger.log_hyperparams(settings, final | {"final/val_distance": figures["val_distance"]})
+    logger.log_hyperparams(plain, final | {"final/val_distance": figures["val_distance"]})
     logger.save()
 
 
 def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
-    """A figure of each family."""
-    figure_groups = figures["figures"]
+    """The main figure of each group."""
+    groups = figures["figures"]
     return {
-        name: figure_groups[family][name]["generated"]
-        for family, name in (
-            ("likeness", "oa_mean"),
-            ("judge", "accuracy"),
-            ("quality", "precision"),
-            ("quality", "coverage"),
+        name: groups[group][name]["generated"]
+        for group, name in (
+            ("mgeval", "oa_mean"),
+            ("c2st", "accuracy"),
+            ("prdc", "precision"),
+            ("prdc", "coverage"),
             ("diversity", "distinct_pitch_4grams"),
             ("originality", "longest_copied_run_95th"),
         )
     }
 
 
-def _closing_lines(folder: Path, figures: dict[str, Any]) -> str:
+def closing_lines(folder: Path, figures: dict[str, Any]) -> str:
+    """What a run prints at its end."""
     rows = [(folder / "quality.txt").read_text(encoding="utf-8").rstrip()]
     if figures["n_clipped"]:
         rows.append(

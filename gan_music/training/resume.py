@@ -1,4 +1,4 @@
-"""Whether a run is new or goes on, and from where: ``resume``, ``skip_done`` and the folder."""
+"""Whether a run starts or resumes, and from which checkpoint: ``resume``, ``skip_done``, folder."""
 
 from __future__ import annotations
 
@@ -22,30 +22,38 @@ log = logging.getLogger(__name__)
 
 
 def is_done(config: TrainConfig, folder: Path) -> bool:
-    """Whether the run is done in this folder, and this call is content with that."""
+    """Whether this run is done in this folder and need not be repeated."""
     done = read_status(folder).get("status") == DONE
-    return _goes_on(config) and done and _is_ours(config, folder)
+    return _may_resume(config) and done and _is_ours(config, folder)
 
 
-def keeps_end(config: TrainConfig) -> bool:
-    """Whether a run that had ended its training early, by patience say, has ended it still."""
-    return config.resume in (None, AUTO) or not any(map(_is_trainers, overrides()))
+def keeps_end(resume: str | None) -> bool:
+    """Whether a run that had ended early, by patience for instance, ends when resumed: unless this
+    call gives trainer settings.
+    """
+    return resume in (None, AUTO) or not any(map(_is_trainers, overrides()))
 
 
 def where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path | None]:
-    """The settings to train with, and the checkpoint to go on from, if any."""
+    """The settings to train with, and the checkpoint to resume from, if any.
+
+    Raises
+    ------
+    UserError
+        If the folder holds another run, or the checkpoint or an override does not go with a resume.
+    """
     if config.resume not in (None, AUTO):
         resume = Path(config.resume).absolute()
         return _resumed_config(config, resume, folder), resume
-    once = dataclasses.replace(config, skip_done=False, resume=None)  # they are this call's alone
+    once = dataclasses.replace(config, skip_done=False, resume=None)  # not settings of the run
     if not (folder / "config.yaml").exists():
         if config.resume == AUTO:
             log.info("no unfinished run has these settings: a fresh start, in %s", folder)
         return once, None
-    if _goes_on(config) and _is_ours(config, folder):
+    if _may_resume(config) and _is_ours(config, folder):
         return once, _last_checkpoint(folder)
-    if is_main_process():  # to the others, it is that of the run they are part of
-        other = ", of other settings" if _goes_on(config) else ""
+    if is_main_process():  # other ranks find the config.yaml that rank 0 has just written
+        other = ", of other settings" if _may_resume(config) else ""
         raise UserError(
             f"{folder} holds a run already{other}: name another hydra.run.dir, or go on with that "
             f"run by resume={folder}/checkpoints/last.ckpt."
@@ -58,7 +66,7 @@ def _is_ours(config: TrainConfig, folder: Path) -> bool:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """Where a run that was cut off can go on from; without that, it starts again."""
+    """The checkpoint that an interrupted run can resume from; without one, the run starts again."""
     for name in ("last", "best"):
         path = folder / "checkpoints" / f"{name}.ckpt"
         try:
@@ -75,7 +83,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
 
 
 def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
-    """The settings in the checkpoint, with this call's ``trainer`` settings where it gives any."""
+    """The settings in the checkpoint, with those of this call for trainer and checkpoint."""
     if folder.absolute() != folder_of_checkpoint(str(path)):
         raise UserError(
             f"resume={path} goes on in its own folder: leave hydra.run.dir={folder} out."
@@ -108,5 +116,5 @@ def _is_trainers(override: str) -> bool:
     return override.startswith(("trainer.", "trainer="))
 
 
-def _goes_on(config: TrainConfig) -> bool:
+def _may_resume(config: TrainConfig) -> bool:
     return config.skip_done or config.resume == AUTO

@@ -98,14 +98,14 @@ def test_a_table_of_what_was_run(first: tuple[Path, subprocess.CompletedProcess[
         ["real music", "1"],
     ]
     found = json.loads((cwd / "out" / "lstm_lm" / "seed_0" / "metrics.json").read_text())
-    area = found["figures"]["likeness"]["oa_mean"]
+    area = found["figures"]["mgeval"]["oa_mean"]
     assert lstm[2] == f"{area['generated']:.3f}"
     assert real[2] == f"{area['reference']:.3f}"
     n = found["cost"]["n_weights"]["generator"]
     assert lstm[titles.index("weights, generator (all)")] == f"{n:,} ({n:,})"
     assert markov[titles.index("weights, generator (all)")] == "0 (0)"
     assert back[0][1:] == ["after 1 bar", "after 2 bars", "after 4 bars", "after 8 bars"]
-    later = found["figures"]["structure"]["repetition_after_2_bars"]
+    later = found["figures"]["structure"]["bar_self_similarity_lag_2"]
     assert back[3][:1] + back[3][2:3] == ["lstm_lm", f"{later['generated']:.3f}"]
     assert back[4][2] == f"{later['reference']:.3f}"
     assert [r[:3] for r in swept[2:]] == [
@@ -198,7 +198,7 @@ def test_further_samples_are_drawn_and_kept(
     folder = cwd / "out" / "lstm_lm" / "seed_0"
     (another,) = json.loads((folder / "draws.json").read_text())["draws"].values()
     own = json.loads((folder / "metrics.json").read_text())
-    areas = [r["figures"]["likeness"]["oa_mean"]["generated"] for r in (own, another)]
+    areas = [r["figures"]["mgeval"]["oa_mean"]["generated"] for r in (own, another)]
     assert areas[0] != areas[1]
     table = (cwd / "out" / "table.md").read_text()
     assert f"| lstm_lm | 1 | {sum(areas) / 2:.3f} |" in table

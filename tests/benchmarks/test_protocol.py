@@ -143,7 +143,7 @@ def finished(
 ) -> Any:
     figure = {"generated": area, "reference": 0.9 + seed / 100}
     content = {
-        "figures": {"likeness": {"oa_mean": figure}},
+        "figures": {"mgeval": {"oa_mean": figure}},
         "verdict": more.get("verdict", "healthy"),
         "notes": ["8 of 8 pieces.", f"of seed {seed}"],
         "settings": {"window": more.get("window", 64)},

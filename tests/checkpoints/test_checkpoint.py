@@ -12,12 +12,13 @@ import torch
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, sampler_part, save_sampler
 from gan_music.config.validate import compose_run, conf_dir
+from gan_music.decoding.request import SampleRequest
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.ngram import NGramModel
 from gan_music.models.reinforce_gan import ReinforceGAN
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_model, restore_model
+from gan_music.training.factory import build_model, build_representation, restore_model
 from tests.conftest import make_piece
 
 # every model there is, made small where its settings let it
@@ -34,9 +35,13 @@ def whole(folder: Path, model: str, **changes: int | str) -> tuple[MusicModel, P
             setattr(config.model, key, value)
     plain = dataclasses.asdict(config)
     torch.manual_seed(0)
-    made = build_model(config.model, build_codec(config).state(), plain)
+    made = build_model(
+        config.model,
+        build_representation(config.representation, config.data.grid),
+        config=plain,
+    )
     if isinstance(made, NGramModel):
-        made.fit_pieces([make_piece(i) for i in range(3)], window=16, movement=None)
+        made.fit_pieces([make_piece(i) for i in range(3)], works=["a"] * 3, window=16)
     if isinstance(made, ReinforceGAN):
         made.n_adversarial += 1  # so that the critic has a say, and says something
         torch.nn.init.normal_(made.discriminator.head[-1].weight)
@@ -48,7 +53,7 @@ def whole(folder: Path, model: str, **changes: int | str) -> tuple[MusicModel, P
 
 
 def notes(model: MusicModel) -> list[Any]:
-    pieces = model.sample(n_pieces=2, n_notes=20, seed=3)
+    pieces = model.sample(SampleRequest(2, 20, seed=3))
     return [(p.notes(), p.meters.tolist()) for p in pieces]
 
 
@@ -151,7 +156,7 @@ def test_a_checkpoint_without_settings_or_of_another_schema_is_refused(tmp_path:
 
 
 @pytest.mark.parametrize("asked", ["32-true", "bf16-mixed"])
-def test_it_writes_in_the_precision_that_it_was_trained_in(
+def test_samples_are_decoded_in_the_precision_of_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
@@ -161,4 +166,4 @@ def test_it_writes_in_the_precision_that_it_was_trained_in(
     torch.save(content, path)
     restored = restore_model(load_checkpoint(path), path)
     assert isinstance(restored, EventModel)
-    assert restored.sampler.bf16 == (asked == "bf16-mixed")
+    assert restored.decoding.bf16 == (asked == "bf16-mixed")

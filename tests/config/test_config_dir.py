@@ -1,4 +1,4 @@
-"""A user's own configs: ``--config-dir``, and the sentence that each mistake in them ends in."""
+"""``--config-dir``: a user's own configs, and the sentence for each mistake in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def composed(folder: Path, *overrides: str) -> dict:
     return config
 
 
-def test_an_experiment_and_a_model_of_the_users(tmp_path: Path) -> None:
+def test_an_experiment_and_a_model_of_the_user(tmp_path: Path) -> None:
     write(
         tmp_path,
         experiment__mine=HEAD + "defaults: [quick, {override /model: big}]\nseed: 7\n",
@@ -43,12 +43,12 @@ def test_an_experiment_and_a_model_of_the_users(tmp_path: Path) -> None:
     assert config["model"]["n_layers"] == 2
 
 
-def test_a_users_file_goes_before_ours_of_the_same_name(tmp_path: Path) -> None:
-    write(tmp_path, model__markov="defaults: [lstm_lm]\nhidden_size: 7\n")
+def test_a_users_file_replaces_the_packages_of_the_same_name(tmp_path: Path) -> None:
+    write(tmp_path, model__ngram="defaults: [lstm_lm]\nhidden_size: 7\n")
     assert composed(tmp_path, "model=ngram")["model"]["hidden_size"] == 7
 
 
-def test_other_commands_have_it_too(tmp_path: Path) -> None:
+def test_other_commands_accept_it(tmp_path: Path) -> None:
     write(tmp_path, generate="defaults: [plain]\nout: elsewhere\n")
     done = run_command("generate", "--config-dir=my_conf", "--cfg", "job", cwd=tmp_path)
     assert yaml.safe_load(done.stdout) == {"out": "elsewhere"}
@@ -61,8 +61,8 @@ def test_other_commands_have_it_too(tmp_path: Path) -> None:
         (HEAD + "model.hidden_size: 3", ["key with a dot", "write model: {hidden_size: ...}"]),
         (HEAD + "seed: ${nothing}", ["seed cannot be resolved", "nothing"]),
         ("seed: 3", ["experiment's file must begin with", "# @package _global_"]),
-        (HEAD + "\tseed: 3", ["my_conf/experiment/mine.yaml, line 2", "no YAML"]),
-        (HEAD + "- model", ["experiment/mine", "mend that file"]),
+        (HEAD + "\tseed: 3", ["my_conf/experiment/mine.yaml, line 2", "not valid YAML"]),
+        (HEAD + "- model", ["experiment/mine", "correct that file"]),
         (HEAD + "defaults: [{override /modle: paper}]", ["experiment/mine", "modle"]),
         (HEAD + "defaults: [qick]", ["experiment/qick does not exist"]),
         (HEAD + "defaults: [mine]", ["lead back to itself"]),

@@ -20,12 +20,12 @@ def arrays(n: int) -> list[np.ndarray]:
 
 
 def misbehave(item: Any) -> Any:
-    """What the item asks for."""
+    """Crash, hang, raise or answer, as the item says."""
     if item == "segfault":
         ctypes.string_at(0)
     elif item == "hang":
         time.sleep(3600)
-    elif item == "spin":  # in C, where no Python signal handler would run
+    elif item == "spin":  # within C code, where no Python signal handler runs
         sum(range(10**15))
     elif item == "memory":
         return bytes(2**40)

@@ -1,4 +1,4 @@
-"""The cache, damaged, shared and killed."""
+"""The cache: damaged entries, concurrent and killed writers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_music.data.cache import NoteCache
+from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extract import extract
 from gan_music.data.sources import find_sources
+from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece, Rounding
 from tests.conftest import make_piece
 
@@ -43,7 +44,7 @@ def test_everything_of_a_piece_comes_back(tmp_path: Path) -> None:
     assert other.same_notes(make_piece(0))
 
 
-def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
+def test_damage_is_detected(tmp_path: Path) -> None:
     cache = NoteCache(tmp_path, 24)
     piece = make_piece(3)
     cache.store(KEY, [piece])
@@ -58,7 +59,7 @@ def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
             damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         entry.write_bytes(damaged)
         found = cache.load(KEY, piece.name)
-        # a bit that means nothing (a date in the archive, say) may be another
+        # a flipped bit without meaning, in a date for example, is harmless
         if found is not None:
             assert isinstance(found, list)
             assert found[0].same_notes(piece)
@@ -82,14 +83,13 @@ def test_a_compressed_entry_is_not_opened(tmp_path: Path) -> None:
         assert cache.load(KEY, "x") == found
 
 
-def test_its_size_and_how_it_is_emptied(tmp_path: Path) -> None:
+def test_size_and_clear(tmp_path: Path) -> None:
     cache = NoteCache(tmp_path / "cache", 24)
     assert cache.size() == (0, 0)
     cache.store(KEY, [make_piece(0)])
     cache.store("cd" * 32, "no notes in it")
-    (tmp_path / "cache" / "ab" / f".{KEY}.npz.0123.tmp").write_bytes(
-        b"x" * 10
-    )  # of a killed writer
+    left_by_a_killed_writer = tmp_path / "cache" / "ab" / f".{KEY}.npz.0123.tmp"
+    left_by_a_killed_writer.write_bytes(b"x" * 10)
     (tmp_path / "cache" / "mine.txt").write_text("not of the cache")
     n_entries, n_bytes = cache.size()
     assert n_entries == 3
@@ -128,7 +128,9 @@ def test_four_processes_fill_it_at_once(tmp_path: Path, midi_folder: Path) -> No
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6, 0.9])
-def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds: float) -> None:
+def test_a_killed_writer_leaves_complete_entries(
+    tmp_path: Path, midi_folder: Path, seconds: float
+) -> None:
     process = filling(midi_folder, tmp_path)
     while process.poll() is None and not list(tmp_path.rglob("*.npz")):
         time.sleep(0.01)
@@ -140,3 +142,47 @@ def test_what_a_kill_leaves_is_whole(tmp_path: Path, midi_folder: Path, seconds:
     assert entries
     assert all(cache.load(e.stem, "x") is not None for e in entries)
     assert len(extract(find_sources(midi_folder, ""), cache, min_notes=1).pieces) == 16
+
+
+def test_the_key_follows_bytes_and_grid(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    path.write_bytes(b"one")
+    key = NoteCache(tmp_path, 24).key(path)
+    assert NoteCache(tmp_path, 12).key(path) != key
+    path.write_bytes(b"two")
+    assert NoteCache(tmp_path, 24).key(path) != key
+
+
+def test_a_refusal_is_remembered(tmp_path: Path, midi_folder: Path) -> None:
+    (tmp_path / "page.mid").write_text("<html>")
+    write_midi(make_piece(0), tmp_path / "a.mid")
+    cache = NoteCache(tmp_path / "c", 24)
+    first, second = (
+        extract(find_sources(tmp_path, ""), cache, min_notes=1, n_workers=1) for _ in range(2)
+    )
+    assert (first.n_cached, second.n_cached) == (0, 2)
+    assert first.rejects == second.rejects
+    assert list(first.rejects) == ["page.mid"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not an archive at all"])
+def test_a_damaged_file_is_extracted_again(
+    tmp_path: Path, midi_folder: Path, damage: bytes
+) -> None:
+    cache = NoteCache(tmp_path, 24)
+    sources = find_sources(midi_folder, "")[:3]
+    first = extract(sources, cache, min_notes=1, n_workers=1)
+    entry = next(tmp_path.rglob("*.npz"))
+    entry.write_bytes(damage)
+    second = extract(sources, cache, min_notes=1, n_workers=1)
+    assert (first.n_cached, second.n_cached) == (0, 2)
+    assert [p.notes() for p in first.pieces] == [p.notes() for p in second.pieces]
+    assert entry.stat().st_size > 100
+
+
+def test_the_default_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert default_cache_dir() == Path("/x/gan_music")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert default_cache_dir() == Path("/home/somebody/.cache/gan_music")

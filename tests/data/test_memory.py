@@ -13,13 +13,13 @@ from gan_music.data.pack import write_pack
 from gan_music.music.piece import Piece
 from tests.conftest import TINY
 
-# the heap of a process, bounded after its imports: files that are mapped do not count
+# bounds the heap of a process after its imports; memory-mapped files do not count
 LIMITED = """
 import resource, sys
-import gan_music.training.run, gan_music.training.callbacks.measuring, gan_music.io.rendering.overview
+import gan_music.training.run, gan_music.io.rendering.overview
 from gan_music.data import worker
-mapped = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
-limit = int(mapped[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
+heap = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData")]
+limit = int(heap[0]) * 1024 + int(sys.argv.pop(1)) * 2**20
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 from gan_music.train import main
 main()
@@ -36,7 +36,7 @@ def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
     )
     named = (Piece(**vars(piece) | {"name": f"{i:03}.mid"}) for i in range(n_pieces))
     write_pack(named, tmp_path / "pack", grid=24)
-    assert n_pieces * n_notes * 4 * 8 > memory * 2**20  # what they would take in memory
+    assert n_pieces * n_notes * 4 * 8 > memory * 2**20  # more than the limit
     done = subprocess.run(
         [
             *(sys.executable, "-c", LIMITED, str(memory), "data=midi", "data.root=pack"),

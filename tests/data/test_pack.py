@@ -1,27 +1,26 @@
-"""Packs: the same music from a few large files."""
+"""Packs serve the same batches as the folder that they were made from."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from gan_music.data.cache import NoteCache
 from gan_music.data.datamodule import MusicDataModule
-from gan_music.data.datasets import Batches
-from gan_music.data.encoded import encoded
 from gan_music.data.extract import extract, extract_root
 from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.metrics.sets.originality import longest_matches
 from gan_music.music.piece import Piece, windows
+from gan_music.representations.base import Representation
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.note_quadruples import NoteQuadruples
+from gan_music.representations.note_triples import NoteTriples
 from gan_music.system.errors import UserError
 from tests.conftest import make_piece
 from tests.data.test_datamodule import make_module
@@ -30,29 +29,32 @@ CUT = {"window": 40, "stride": 9, "short": "pad", "time_scales": [0.5, 1.0, 2.0]
 
 
 def served(module: MusicDataModule) -> dict[str, object]:
-    """All that a run sees of its data."""
+    """All that a run reads from its data module."""
     module.prepare_data()
     module.setup()
     assert module.pieces is not None
     loader = module.train_dataloader()
     return {
         "epochs": [
-            batch.tolist()
+            (batch.x.tolist(), batch.mask.tolist(), batch.piece.tolist())
             for epoch in range(2)
             if loader.batch_sampler.sampler.set_epoch(epoch) is None  # type: ignore[union-attr]
             for batch in loader
         ],
-        "validation": [batch.tolist() for batch in module.val_dataloader()],
-        "fitted": [(w.tolist(), p.tolist()) for w, p in module.plain_training_batches()],
+        "validation": [batch.x.tolist() for batch in module.val_dataloader()],
+        "fitted": [(b.x.tolist(), b.piece.tolist()) for b in module.unaugmented_batches()],
         "pieces": [(p.name, p.notes(), p.meters.tolist()) for side in module.pieces for p in side],
         "excerpts": [w.notes() for w in windows(module.pieces.train, 16, 7)],
-        "codec": module.codec.state(),
+        "representation": module.representation.state(),
         "tempo": module.median_tempo,
-        "described": module.train_items.describe(),
+        "described": module.train_set.describe(),
     }
 
 
-def test_a_pack_is_the_folder_it_was_made_of(midi_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("representation", [NoteEvents, NoteTriples, NoteQuadruples])
+def test_a_pack_is_the_folder_it_was_made_of(
+    midi_folder: Path, tmp_path: Path, representation: Callable[[int], Representation]
+) -> None:
     music = tmp_path / "music"
     shutil.copytree(midi_folder, music)
     write_midi(make_piece(90, 24), music / "short.mid")
@@ -66,20 +68,21 @@ def test_a_pack_is_the_folder_it_was_made_of(midi_folder: Path, tmp_path: Path) 
     read = extract(find_sources(music, ""), cache, min_notes=16)
     assert packed.rejects == read.rejects
     assert packed.table() == read.table()
-    of_folder = served(make_module(music, tmp_path / "cache", **CUT))
-    for _ in range(2):  # the second finds its events
-        assert served(make_module(tmp_path / "pack", tmp_path / "cache", **CUT)) == of_folder
-    assert len(list((tmp_path / "cache" / "events").glob("*.npy"))) == 3
+    of_folder = served(make_module(music, tmp_path / "cache", representation(24), **CUT))
+    for _ in range(2):  # the second time from the encoded rows on disk
+        module = make_module(tmp_path / "pack", tmp_path / "cache", representation(24), **CUT)
+        assert served(module) == of_folder
+    assert len(list((tmp_path / "cache" / "encoded").glob("*.npy"))) == 3
     n_entries = cache.size()[0]
     cache.clear()
     assert n_entries > 3
     assert cache.size() == (0, 0)
 
 
-def test_what_a_pack_refuses(tmp_path: Path) -> None:
+def test_errors_of_packs(tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     write_pack([make_piece(0), make_piece(1)], pack, grid=24)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         write_pack([], pack, grid=24)
     with pytest.raises(UserError, match=r"data\.grid=12"):
         extract_root(pack, "", NoteCache(tmp_path / "cache", 12), min_notes=1)
@@ -90,24 +93,7 @@ def test_what_a_pack_refuses(tmp_path: Path) -> None:
         open_pack(pack)
 
 
-def test_events_of_a_pack_that_are_damaged_are_written_anew(tmp_path: Path) -> None:
-    pack = write_pack([make_piece(0), make_piece(1)], tmp_path / "pack", grid=24)
-    codec, folder = NoteEvents(24), tmp_path / "events"
-    ids = encoded(pack, codec, 1.0, folder)[0].tolist()
-    (path,) = folder.iterdir()
-    whole = path.read_bytes()
-    np.save(tmp_path / "other.npy", np.zeros((3, 5), np.int16))
-    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
-    np.savez(tmp_path / "many.npz", a=np.zeros(1))
-    others = [(tmp_path / n).read_bytes() for n in ("other.npy", "objects.npy", "many.npz")]
-    for damaged in (whole[:-10], whole[:20], b"", b"<html>", *others):
-        path.unlink()  # it is still mapped
-        path.write_bytes(damaged)
-        assert encoded(pack, codec, 1.0, folder)[0].tolist() == ids
-        assert path.read_bytes() == whole
-
-
-def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
+def test_a_failed_pack_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "page.mid").write_text("<html>")
     sources, cache = find_sources(tmp_path / "music", ""), NoteCache(tmp_path / "cache", 24)
@@ -119,7 +105,7 @@ def test_nothing_is_left_of_a_pack_that_failed(tmp_path: Path) -> None:
 def test_a_pack_is_built_by_one_command_at_a_time(tmp_path: Path) -> None:
     folder, leftover = tmp_path / "pack", tmp_path / ".pack.tmp"
     leftover.mkdir()
-    (leftover / "notes").write_bytes(b"of one that was killed")
+    (leftover / "notes").write_bytes(b"left by a killed process")
 
     def pieces() -> Iterator[Piece]:
         yield make_piece(0)
@@ -132,7 +118,7 @@ def test_a_pack_is_built_by_one_command_at_a_time(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["pack"]
 
 
-def test_pieces_held_out_beyond_a_number_are_left_aside(midi_folder: Path, tmp_path: Path) -> None:
+def test_held_out_pieces_are_limited(midi_folder: Path, tmp_path: Path) -> None:
     sides = []
     for most in (2048, 2):
         module = make_module(midi_folder, tmp_path, max_held_out=most, val_rate=0.4)
@@ -147,27 +133,11 @@ def test_pieces_held_out_beyond_a_number_are_left_aside(midi_folder: Path, tmp_p
     assert set(few[1]) < set(val)
 
 
-def test_copies_are_found_some_pieces_after_others() -> None:
+def test_copies_are_found_in_blocks_of_pieces() -> None:
     training = [make_piece(seed, 60) for seed in range(9)]
     ours = [make_piece(3, 40), make_piece(50, 40), training[7].cut(20, 50)]
     at_once = longest_matches(ours, training)
     assert max(at_once[2]) == 29
     for n in (1, 100, 300):
-        in_parts = longest_matches(ours, training, at_once=n)
+        in_parts = longest_matches(ours, training, batch_notes=n)
         assert [m.tolist() for m in in_parts] == [m.tolist() for m in at_once]
-
-
-def test_windows_cut_on_a_device_are_the_same(midi_folder: Path, tmp_path: Path) -> None:
-    kept = []
-    for on_device in (None, True):
-        module = make_module(midi_folder, tmp_path, on_device=on_device, **CUT)
-        module.trainer = SimpleNamespace(  # type: ignore[assignment]
-            global_rank=0, world_size=1, strategy=SimpleNamespace(root_device=torch.device("cpu"))
-        )
-        module.prepare_data()
-        module.setup()
-        loader = module.train_dataloader()
-        assert isinstance(loader.batch_sampler, Batches)
-        assert (loader.batch_sampler.device is not None) == bool(on_device)
-        kept.append(torch.cat(list(loader)))
-    assert torch.equal(*kept)

@@ -52,7 +52,7 @@ def test_arrays_come_back() -> None:
         ("memory", r"more memory than data\.memory_mb=256"),
     ],
 )
-def test_the_culprit_alone_is_lost(n_workers: int, item: str, reason: str) -> None:
+def test_only_the_culprit_is_lost(n_workers: int, item: str, reason: str) -> None:
     items: list[Any] = [*range(20), item, *range(21, 40)]
     results = run(items, n_workers=n_workers)
     failure = results[20]
@@ -72,8 +72,8 @@ def test_only_culprits_everywhere() -> None:
     assert all(isinstance(r, Failure) for r in results)
 
 
-def test_what_others_left_behind_is_no_items_fault() -> None:
-    # each takes 60 MB and keeps it: 256 MB are full after four, and a fresh process goes on
+def test_an_item_is_not_blamed_for_earlier_ones() -> None:
+    # each item keeps 60 MB: 256 MB are full after four, and a new process continues
     results = run(["hoard"] * 9, n_workers=1)
     assert not [r for r in results if isinstance(r, Failure)]
     assert max(results) <= 4

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_music.data import read_report as report
+from gan_music.data import read_report
 from gan_music.music.piece import Piece, Rounding
 
 
@@ -17,7 +17,7 @@ def test_reasons_are_one_but_for_their_particulars() -> None:
         "e": "too short",
         "f": "limit of 64 notes",
     }
-    assert report.refusals(rejects) == [
+    assert read_report.refusals(rejects) == [
         ("too short", 3, "c"),
         ("badly formed: got … at byte …", 2, "a"),
         ("limit of 64 notes", 1, "f"),
@@ -26,14 +26,14 @@ def test_reasons_are_one_but_for_their_particulars() -> None:
 
 def test_rare_reasons_are_counted_together() -> None:
     rejects = {f"{i}.{c}": f"reason {c}" for c in "abcdefghijklmnop" for i in range(2)}
-    lines = report.refusal_lines(rejects)
+    lines = read_report.refusal_lines(rejects)
     assert len(lines) == 13
     assert lines[0] == "  refused 2: reason a (0.a)"
     assert lines[-1] == "  refused 8: for 4 further reasons"
 
 
 def test_a_reason_is_one_printable_line() -> None:
-    assert report.one_line("a\n b\x1b[0m \udcff\tü") == r"a b\x1b[0m \udcff ü"
+    assert read_report.one_line("a\n b\x1b[0m \udcff\tü") == r"a b\x1b[0m \udcff ü"
 
 
 def test_the_table() -> None:
@@ -49,8 +49,8 @@ def test_the_table() -> None:
         )
         for n, tempo, name in [(3600, 60, "x/a.mid"), (1800, 120, "x/b.mid"), (900, 90, "c.mid")]
     ]
-    assert report.minutes(pieces[0]) == 60
-    assert report.table(pieces, {"d.mid": "is empty"}, n_files=1234).splitlines() == [
+    assert read_report.minutes(pieces[0]) == 60
+    assert read_report.table(pieces, {"d.mid": "is empty"}, n_files=1234).splitlines() == [
         "files                1,234",
         "pieces                   3",
         "notes                    6",
@@ -59,19 +59,18 @@ def test_the_table() -> None:
         "median tempo            90",
         "refused                  1",
         "  refused 1: is empty (d.mid)",
-        # means over the notes, and the largest of all
-        "the grid of 12 steps a quarter moved onsets by 0.0583 quarters in the mean, "
-        "0.3600 at most,",
-        "  29.2% of them by more than 1/192; durations by 0.1167 in the mean",
+        # means over all notes, and the largest of all
+        "rounding to 12 steps a quarter note moved onsets by 0.0583 quarter notes on average",
+        "  (at most 0.3600; 29.2% by more than 1/192) and durations by 0.1167",
     ]
 
 
 def test_the_table_of_nothing() -> None:
-    assert "notes" not in report.table([], {}, n_files=0)
+    assert "notes" not in read_report.table([], {}, n_files=0)
 
 
 def test_rejects_are_a_table(tmp_path: Path) -> None:
-    report.write_rejects({"a, b.mid": 'says "no"'}, tmp_path / "r.csv")
+    read_report.write_rejects({"a, b.mid": 'says "no"'}, tmp_path / "r.csv")
     assert (tmp_path / "r.csv").read_text() == 'file,reason\n"a, b.mid","says ""no"""\n'
     with pytest.raises(OSError, match="missing"):
-        report.write_rejects({}, tmp_path / "missing" / "r.csv")
+        read_report.write_rejects({}, tmp_path / "missing" / "r.csv")

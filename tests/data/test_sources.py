@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from gan_music.config.schema import DataConfig
+from gan_music.config.data_settings import DataConfig
 from gan_music.config.validate import checked, conf_dir
 from gan_music.data.sources import find_sources, printable
 from gan_music.io.read import SUFFIXES
@@ -136,3 +136,21 @@ def test_a_list_on_the_command_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: data.query=nobody matches nothing in music21's corpus")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_sources_are_found_below_and_named_by_their_path(midi_folder: Path) -> None:
+    names = [s.name for s in find_sources(midi_folder, "")]
+    assert len(names) == 16
+    assert {"below/walk00.mid", "walk01.mid"} <= set(names)
+
+
+def test_sources_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        find_sources(tmp_path / "missing", "")
+    (tmp_path / "notes.txt").write_text("no music")
+    with pytest.raises(UserError, match="holds no music"):
+        find_sources(tmp_path, "")
+    with pytest.raises(UserError, match="is a file"):
+        find_sources(tmp_path / "notes.txt", "")
+    with pytest.raises(UserError, match="nobody"):
+        find_sources(None, "nobody")

@@ -1,4 +1,4 @@
-"""What is quoted is told as the exact search tells it, and is not written."""
+"""Copies are detected as the exact search finds them, and are sampled again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gan_music import generate
 from gan_music.checkpoints.checkpoint import load_checkpoint, sampler_part, save_sampler
 from gan_music.config.schema import GenerateConfig
 from gan_music.config.validate import checked, conf_dir
-from gan_music.decoding.copy_filter import SHORTEST, CopyFilter, without_copies
+from gan_music.decoding.copy_filter import MIN_NOTES, CopyFilter, without_copies
 from gan_music.io.read import read
 from gan_music.io.write import write_midi
 from gan_music.metrics.sets.originality import longest_matches
@@ -27,7 +27,7 @@ from tests.conftest import run_command
 
 
 def tune(pitches: Sequence[int], durations: Sequence[int] | None = None, name: str = "") -> Piece:
-    """Notes of these lengths, one after another; quavers if none are given."""
+    """Notes of these durations, one after another; eighth notes if none are given."""
     steps = [12] * len(pitches) if durations is None else list(durations)
     return Piece.from_arrays(np.cumsum([0, *steps])[:-1], steps, pitches, grid=24, name=name)
 
@@ -36,19 +36,19 @@ SCALE = [60, 62, 64, 65, 67, 69, 71, 72, 74, 76, 77, 79]
 TURNS = [60, 61, 59, 62, 58, 63, 57, 64, 56, 65, 55, 66]
 
 
-def test_a_quotation_is_known_in_any_key_and_at_any_time() -> None:
+def test_a_copy_is_detected_in_any_key_and_at_any_time() -> None:
     copy_filter = CopyFilter.of([tune(SCALE)])
     assert copy_filter.longest(tune(SCALE)) == 11  # the first note has no interval
     assert copy_filter.longest(tune([p + 5 for p in SCALE])) == 11
     assert copy_filter.longest(tune([40, *SCALE[:10], 40])) == 9
     assert copy_filter.longest(tune([40, *SCALE[:9], 40])) == 8
-    assert copy_filter.longest(tune([40, *SCALE[:8], 40])) == 0  # 7 are too few to be told
+    assert copy_filter.longest(tune([40, *SCALE[:8], 40])) == 0  # 7 are too few
     assert copy_filter.longest(tune(SCALE, [12] * 6 + [24] * 6)) == 0
     assert copy_filter.longest(tune(TURNS)) == 0
     assert copy_filter.longest(tune([60])) == 0
 
 
-def test_what_was_given_does_not_count() -> None:
+def test_notes_of_the_primer_do_not_count() -> None:
     copy_filter = CopyFilter.of([tune(SCALE)])
     piece = tune([*SCALE, *TURNS])
     assert copy_filter.longest(piece) == 11
@@ -61,7 +61,7 @@ notes = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([12, 24])), min_si
 
 @given(st.lists(notes, min_size=1, max_size=4), st.lists(notes, min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None, derandomize=True)
-def test_no_quotation_is_missed_and_none_is_made_up(
+def test_it_agrees_with_the_exact_search(
     known: list[list[tuple[int, int]]], written: list[list[tuple[int, int]]]
 ) -> None:
     training, pieces = (
@@ -70,11 +70,11 @@ def test_no_quotation_is_missed_and_none_is_made_up(
     copy_filter = CopyFilter.of(training)
     for piece, matches in zip(pieces, longest_matches(pieces, training), strict=True):
         exact = int(matches.max(initial=0))
-        assert (copy_filter.longest(piece) >= SHORTEST) == (exact >= SHORTEST)
-        assert copy_filter.longest(piece) >= exact * (exact >= SHORTEST)
+        assert (copy_filter.longest(piece) >= MIN_NOTES) == (exact >= MIN_NOTES)
+        assert copy_filter.longest(piece) >= exact * (exact >= MIN_NOTES)
 
 
-def test_a_checkpoint_keeps_what_is_known() -> None:
+def test_it_is_saved_as_a_tensor() -> None:
     copy_filter = CopyFilter.of([tune(SCALE), tune(TURNS)])
     saved = copy_filter.as_tensor()
     assert saved.dtype == torch.int32
@@ -86,7 +86,7 @@ def test_a_checkpoint_keeps_what_is_known() -> None:
 
 
 class Copyist:
-    """Writes a scale, or, for some seeds or places, something of its own."""
+    """Samples a scale, or, in some calls and places, other notes."""
 
     def __init__(self, own: set[tuple[int, int]]) -> None:
         self.own, self.calls = own, []
@@ -100,19 +100,19 @@ class Copyist:
         ]
 
 
-def test_copies_are_drawn_again_in_their_place() -> None:
+def test_copies_are_replaced_by_new_samples() -> None:
     draw = Copyist({(1, 0), (1, 2), (2, 1), (3, 0)})
     copy_filter = CopyFilter.of([tune(SCALE)])
-    pieces, n_thrown = without_copies(draw, copy_filter, longest=8, n_pieces=4, seed=5)
+    pieces, n_rejected = without_copies(draw, copy_filter, longest=8, n_pieces=4, seed=5)
     assert [p.pitch.tolist() for p in pieces] == [TURNS] * 4
     assert [p.name for p in pieces] == ["1.0", "1.1", "1.2", "1.3"]
-    assert n_thrown == 3  # two at first, and one of those that came for them
+    assert n_rejected == 3  # two at first, and one of their replacements
     assert [n for n, _ in draw.calls] == [4, 2, 1]
     assert len({seed for _, seed in draw.calls}) == 3
     assert draw.calls[0] == (4, 5)
 
 
-def test_as_many_notes_as_are_allowed_may_be_quoted() -> None:
+def test_copies_of_the_allowed_length_are_accepted() -> None:
     copy_filter = CopyFilter.of([tune(SCALE)])
     for longest, n_calls in ((11, 1), (None, 1)):
         draw = Copyist(set())
@@ -120,28 +120,28 @@ def test_as_many_notes_as_are_allowed_may_be_quoted() -> None:
         assert len(draw.calls) == n_calls
 
 
-def test_nothing_is_drawn_where_no_quotation_would_be_known() -> None:
+def test_nothing_is_sampled_without_a_copy_filter() -> None:
     draw = Copyist(set())
-    with pytest.raises(UserError, match="does not know what it was trained on"):
+    with pytest.raises(UserError, match="holds no copy filter"):
         without_copies(draw, None, longest=8, n_pieces=2, seed=0)
     assert draw.calls == []
 
 
 def test_a_model_that_does_nothing_but_copy() -> None:
-    with pytest.raises(UserError, match="after 50 draws, 2 of 3 pieces still have a longer run"):
+    with pytest.raises(UserError, match="after 50 draws, 2 of 3 pieces still copy a longer run"):
         without_copies(
             Copyist({(1, 1)}), CopyFilter.of([tune(SCALE)]), longest=8, n_pieces=3, seed=0
         )
 
 
 def stairs(seed: int) -> Piece:
-    """Quavers that climb a scale, and jump now and then."""
+    """Eighth notes that climb a scale, with some leaps."""
     rng = np.random.default_rng(seed)
     steps = np.where(rng.random(96) < 0.75, 1, rng.integers(-6, 1, 96)).cumsum() % 14
     return tune((48 + 2 * steps).tolist(), name=f"stairs {seed}")
 
 
-def test_a_run_and_what_is_made_of_it_do_not_quote(tmp_path: Path) -> None:
+def test_samples_of_a_run_and_of_its_checkpoint_do_not_copy(tmp_path: Path) -> None:
     (tmp_path / "midi").mkdir()
     training = [stairs(i) for i in range(12)]
     for i, piece in enumerate(training):
@@ -171,7 +171,7 @@ def test_a_run_and_what_is_made_of_it_do_not_quote(tmp_path: Path) -> None:
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["n_copies_rejected"] > 0
     assert longest("run/samples") <= 8
-    # a checkpoint remembers, and so does what is exported of it
+    # the checkpoint holds the filter, and so does its exported sampler
     whole, small = tmp_path / "run" / "checkpoints" / "best.ckpt", tmp_path / "small.ckpt"
     save_sampler(sampler_part(load_checkpoint(whole), ("",)), small)
     for out, *asked in (("as_the_run",), ("all", "max_copied_notes=100")):

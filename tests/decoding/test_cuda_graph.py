@@ -1,4 +1,4 @@
-"""A captured step writes what a plain one does."""
+"""A step by CUDA graph generates what a plain one does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gan_music.decoding.cuda_graph import CUDAGraphDecoder
-from gan_music.networks.lstm_decoder import LSTMDecoder
+from gan_music.networks import lstm_generator
+from gan_music.networks.features.tensor_state import TensorState
 from gan_music.networks.lstm_generator import LSTMGenerator
 from tests.networks.test_lstm_generator import make_generator, starts
 
@@ -29,8 +30,14 @@ KINDS: list[dict[str, Any]] = [
 ]
 
 
-def scattered(generator: LSTMGenerator) -> LSTMGenerator:
-    """With an attention that tells places apart."""
+@pytest.fixture(autouse=True)
+def _tensor_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU."""
+    monkeypatch.setattr(lstm_generator, "_step_state", TensorState)
+
+
+def with_attention_weights(generator: LSTMGenerator) -> LSTMGenerator:
+    """Zeros would attend to all places alike."""
     if generator.attention is not None:
         for parameter in generator.attention.parameters():
             torch.nn.init.normal_(parameter, std=0.5)
@@ -38,63 +45,58 @@ def scattered(generator: LSTMGenerator) -> LSTMGenerator:
 
 
 def compare(generator: LSTMGenerator, device: str) -> CUDAGraphDecoder:
-    """Whole rollouts, one after another, of weights that change where they lie; and one that is
-    cut, told of events and spread over other rows in between.
+    """Whole rollouts, one after another, of weights that change in place; and one that is split,
+    with reordered sequences and observed events in between.
     """
-    generator = scattered(generator).to(device)
-    step = generator.captured = CUDAGraphDecoder(
-        generator
-    )  # known before, so that tensors hold all
+    generator = with_attention_weights(generator).to(device)
+    graph = CUDAGraphDecoder(generator)
     begin = tuple(x.to(device) for x in starts(4))
     for _ in range(3):
-        z, gumbel = generator.noise(4), generator.gumbel(4, 30)
-        plain, captured = (LSTMDecoder(generator, z, begin, temperature=0.8) for _ in range(2))
-        whole = plain.write(gumbel)
-        assert torch.equal(step.write(captured, gumbel), whole)
-        # both know the same, and go on alike
+        z, gumbel = generator.prior(4), generator.gumbel(4, 30)
+        plain, other = (generator.decoder(z, begin, temperature=0.8) for _ in range(2))
+        whole = plain.generate(gumbel)
+        assert torch.equal(graph.generate(other, gumbel), whole)
+        # both hold the same state, and continue alike
         rows = torch.tensor([3, 0, 0], device=device)
-        more, heard = generator.gumbel(3, 12), whole[rows, 3:9]
-        for rollout in (plain, captured):
-            rollout.keep(rows)
-            rollout.hear(heard)
-        wanted = plain.write(more)
-        assert torch.equal(step.write(captured, more[:, :5]), wanted[:, :5])
-        assert torch.equal(captured.write(more[:, 5:]), wanted[:, 5:])
+        more = generator.gumbel(3, 12)
+        for decoder in (plain, other):
+            decoder.reorder(rows)
+            decoder.observe(whole[rows, 3:9])
+        wanted = plain.generate(more)
+        assert torch.equal(graph.generate(other, more[:, :5]), wanted[:, :5])
+        assert torch.equal(other.generate(more[:, 5:]), wanted[:, 5:])
         with torch.no_grad():
             for parameter in generator.parameters():
                 parameter.add_(0.05 * torch.randn_like(parameter))
-    return step
+    return graph
 
 
 @pytest.mark.parametrize("changes", KINDS)
-def test_steps_on_tensors_that_stay_write_the_same(changes: dict[str, Any]) -> None:
+def test_steps_on_fixed_buffers_generate_the_same(changes: dict[str, Any]) -> None:
     compare(make_generator(**changes), "cpu")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that records graphs")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("changes", KINDS)
-def test_a_recorded_step_writes_the_same(changes: dict[str, Any]) -> None:
-    step = compare(make_generator(**changes), "cuda")
-    assert step.graph is not None
+def test_a_graph_generates_the_same(changes: dict[str, Any]) -> None:
+    assert compare(make_generator(**changes), "cuda").graph is not None
 
 
-def test_nothing_is_taken_anew_for_the_next_rollout() -> None:
+def test_the_next_decoder_is_loaded_into_the_same_buffers() -> None:
     generator = make_generator(attention_span=5, lookback_span=9)
-    step, begin = CUDAGraphDecoder(generator), starts(4)
+    graph, begin = CUDAGraphDecoder(generator), starts(4)
     addresses = []
     for _ in range(2):
-        z, gumbel = generator.noise(4), generator.gumbel(4, 8)
-        generator.captured = None
-        plain = generator.rollout(z, gumbel, begin)
-        generator.captured = step
-        assert torch.equal(generator.rollout(z, gumbel, begin), plain)
-        addresses.append([x.data_ptr() for x in step.state])
+        z, gumbel = generator.prior(4), generator.gumbel(4, 8)
+        plain = generator.decoder(z, begin).generate(gumbel)
+        assert torch.equal(graph.generate(generator.decoder(z, begin), gumbel), plain)
+        addresses.append([x.data_ptr() for x in graph.buffers])
     assert addresses[0] == addresses[1]
     assert len(addresses[0]) > 40
 
 
 class Operations(TorchDispatchMode):
-    """What was asked of a device, and what lay elsewhere meanwhile."""
+    """All operations by name and shapes, and those on tensors of other devices."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,17 +113,17 @@ class Operations(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("changes", KINDS)
-def test_a_step_can_be_recorded(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which "meta" has not
-    # on a device whose tensors have no numbers: to ask for one, as item() does, is an error
+def test_a_step_can_be_captured(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # not on "meta"
+    # tensors of this device have no values: reading one, as item() does, is an error
     with torch.device("meta"):
         generator = make_generator(**changes)
-        rollout = LSTMDecoder(generator, generator.noise(4), starts(4))
-        rollout.settle()
+        decoder = generator.decoder(generator.prior(4), starts(4))
+        decoder.fix_shapes()
         steps = []
         for _ in range(2):
             with Operations() as seen:
-                rollout.write(generator.gumbel(4, 1))
+                decoder.generate(generator.gumbel(4, 1))
             assert seen.elsewhere == []
             steps.append(seen.shapes)
     assert steps[0] == steps[1]

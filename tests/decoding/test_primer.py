@@ -1,4 +1,4 @@
-"""Music that a sample goes on from: what is heard of it, and what follows."""
+"""Primers: what the model reads of them, and how samples continue them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.config.schema import NGramConfig
+from gan_music.config.model_settings import NGramConfig
 from gan_music.config.validate import compose_run
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.primer import Primer
-from gan_music.decoding.sample import go_on
+from gan_music.decoding.request import SampleRequest
+from gan_music.decoding.sample import sample
 from gan_music.models.event_model import EventModel
 from gan_music.models.ngram import NGramModel
 from gan_music.music.piece import Piece
-from gan_music.networks.lstm_decoder import LSTMDecoder
 from gan_music.representations.note_events import METERS, NoteEvents, meter_id
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_codec, build_model
+from gan_music.training.factory import build_model, build_representation
 from tests.conftest import make_piece
 from tests.networks.test_lstm_generator import make_generator, starts
 
@@ -30,10 +31,10 @@ codec = NoteEvents(24)
 
 @pytest.mark.parametrize("attention_span", [0, 5])
 @pytest.mark.parametrize("n_intervals", [0, 3])
-@given(n_heard=st.integers(1, 19), temperature=st.sampled_from([0.5, 1.0]))
+@given(n_context=st.integers(1, 19), temperature=st.sampled_from([0.5, 1.0]))
 @settings(max_examples=10, deadline=None, derandomize=True)
-def test_a_rollout_that_hears_its_own_beginning_goes_on_as_it_did(
-    attention_span: int, n_intervals: int, n_heard: int, temperature: float
+def test_a_decoder_that_observes_its_own_beginning_continues_as_it_did(
+    attention_span: int, n_intervals: int, n_context: int, temperature: float
 ) -> None:
     generator = make_generator(
         attention_span=attention_span,
@@ -41,25 +42,25 @@ def test_a_rollout_that_hears_its_own_beginning_goes_on_as_it_did(
         lookback_span=2 * n_intervals,
         active_notes_span=3 * n_intervals,
     )
-    z, gumbel, begin = generator.noise(3), generator.gumbel(3, 20), starts(3)
-    whole = generator.rollout(z, gumbel, begin, temperature=temperature)
-    rollout = LSTMDecoder(generator, z, begin, temperature=temperature)
-    rollout.hear(whole[:, :n_heard])
-    assert torch.equal(rollout.write(gumbel[:, n_heard:]), whole[:, n_heard:])
+    z, gumbel, begin = generator.prior(3), generator.gumbel(3, 20), starts(3)
+    whole = generator.decoder(z, begin, temperature=temperature).generate(gumbel)
+    decoder = generator.decoder(z, begin, temperature=temperature)
+    decoder.observe(whole[:, :n_context])
+    assert torch.equal(decoder.generate(gumbel[:, n_context:]), whole[:, n_context:])
 
 
-def test_a_chain_that_hears_its_own_beginning_knows_its_last_two_events() -> None:
+def test_an_n_gram_model_continues_the_last_two_events() -> None:
     # every note is followed by the next in the scale, the time by the last two of three
     onset = np.cumsum([0, 24, 12, 12] * 30)[:-1]
     tune = Piece.from_arrays(onset, [12] * 119, [60 + i % 12 for i in range(119)], grid=24)
-    model = NGramModel(NGramConfig("ngram"), codec_state=codec.state())
-    model.fit_pieces([tune], window=119, movement=None)
+    model = NGramModel(NGramConfig(name="ngram"), representation=codec)
+    model.fit_pieces([tune], works=["a"], window=119)
     primer = Primer(tune.cut(0, 30))
-    (piece,) = model.go_on(primer, n_pieces=1, n_notes=20, seed=0, temperature=0.05)
+    (piece,) = model.sample(SampleRequest(1, 20, seed=0, temperature=0.05, primer=primer))
     assert piece.notes() == tune.cut(0, 50).notes()
 
 
-def test_what_is_heard_lies_in_the_last_meter() -> None:
+def test_the_primer_is_encoded_in_its_last_meter() -> None:
     # a bar of 4/4, then 3/4; the second note is on the third beat before the change
     piece = Piece.from_arrays(
         [0, 48, 96, 108, 168],
@@ -68,27 +69,27 @@ def test_what_is_heard_lies_in_the_last_meter() -> None:
         grid=24,
         meters=[(0, 4, 4), (96, 3, 4)],
     )
-    ids = Primer(piece).events(codec)
+    ids = Primer(piece).encode(codec)
     assert ids[:, -1].tolist() == [meter_id(3, 4)] * 5
     # 96 steps before the change are a bar of 72 and its last 24
     assert ids[:, -2].tolist() == [48, 24, 0, 12, 0]
     assert codec.offset_bins[ids[:, 0]].tolist() == [0, 48, 48, 12, 60]
-    last = Primer(piece, n_heard=2).events(codec)
+    last = Primer(piece, n_context=2).encode(codec)
     assert last[:, -2].tolist() == [12, 0]
     assert codec.offset_bins[last[:, 0]].tolist() == [12, 60]  # from the beat
 
 
-def test_what_follows_is_joined_in_time_and_loudness() -> None:
+def test_the_continuation_is_joined_in_time_and_velocity() -> None:
     piece = Piece.from_arrays(
         [0, 72], [24, 24], [60, 64], grid=24, velocity=[30, 50], meters=[(-72, 4, 4)], tempo=70
     )
     ids = codec.encode(Piece.from_arrays([6, 30, 30], [6, 12, 12], [70, 72, 76], grid=24))
-    whole = Primer(piece).followed_by(codec, ids, tempo=70, name="a")
+    whole = Primer(piece).continued_by(codec, ids, tempo=70, name="a")
     assert whole.notes() == [*piece.notes(), (78, 6, 70), (102, 12, 72), (102, 12, 76)]
     assert whole.velocity.tolist() == [30, 50, 40, 40, 40]
     assert whole.meters.tolist() == [[-72, 4, 4]]
     assert (whole.tempo, whole.name) == (70, "a")
-    rest = Primer(piece, included=False).followed_by(codec, ids, tempo=70, name="a")
+    rest = Primer(piece, included=False).continued_by(codec, ids, tempo=70, name="a")
     # its bar began at 24
     assert rest.notes() == [(54, 6, 70), (78, 12, 72), (78, 12, 76)]
     assert rest.bars()[1].tolist() == [54, 78, 78]
@@ -97,28 +98,29 @@ def test_what_follows_is_joined_in_time_and_loudness() -> None:
 @pytest.mark.parametrize(
     ("meter", "velocity"), [*((m, False) for m in METERS), ((4, 4), True), ((9, 16), True)]
 )
-def test_every_meter_is_gone_on_in(
+def test_every_meter_is_continued(
     meter: tuple[int, int], velocity: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    joined = Primer.followed_by
+    joined = Primer.continued_by
 
     def watched(primer: Primer, *arguments: Any, **options: Any) -> Piece:
         written.append(arguments[1])
         return joined(primer, *arguments, **options)
 
-    monkeypatch.setattr(Primer, "followed_by", watched)
-    spoken = NoteEvents(24, velocity=velocity)
+    monkeypatch.setattr(Primer, "continued_by", watched)
+    representation = NoteEvents(24, velocity=velocity)
     sizes = {"hidden_size": 8, "embedding_size": 4, "attention_span": 4}
     extras = {"n_intervals": 2, "n_style_components": 2, "lookback_span": 6, "active_notes_span": 5}
     overrides = [f"model.{key}={value}" for key, value in (sizes | extras).items()]
     settings = compose_run("model=gumbel_gan", *overrides).model
-    model = build_model(settings, spoken.state())
+    model = build_model(settings, representation)
     assert isinstance(model, EventModel)
     bar = 96 * meter[0] // meter[1]
     piece = replace(make_piece(0, 20), meters=np.array([(-(bar // 3), *meter)]), tempo=77.0)
     state = torch.get_rng_state()
-    pieces = model.go_on(Primer(piece, n_heard=8), n_pieces=3, n_notes=12, seed=4, tempo=77)
+    request = SampleRequest(3, 12, seed=4, tempo=77, primer=Primer(piece, n_context=8))
+    pieces = model.sample(request)
     assert torch.equal(torch.get_rng_state(), state)
     for again, ids in zip(pieces, written, strict=True):
         assert again.notes()[: len(piece)] == piece.notes()
@@ -126,14 +128,13 @@ def test_every_meter_is_gone_on_in(
         assert len(again) == len(piece) + 12
         assert again.onset[len(piece)] > piece.onset[-1]
         assert again.meters.tolist() == piece.meters.tolist()
-        # where in the bar the model took itself to be
+        # the positions in the bar that the model read
         assert ids[:, -2].tolist() == again.bars()[1][len(piece) :].tolist()
     assert pieces[0].notes() != pieces[1].notes()
-    once_more = model.go_on(Primer(piece, n_heard=8), n_pieces=3, n_notes=12, seed=4, tempo=77)
-    assert [p.notes() for p in once_more] == [p.notes() for p in pieces]
+    assert [p.notes() for p in model.sample(request)] == [p.notes() for p in pieces]
 
 
-def test_a_long_piece_is_written_in_blocks_of_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gumbel_noise_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = make_generator(attention_span=4)
     drawn = []
     gumbel = generator.gumbel
@@ -143,7 +144,8 @@ def test_a_long_piece_is_written_in_blocks_of_noise(monkeypatch: pytest.MonkeyPa
         return gumbel(n, length, rng)
 
     monkeypatch.setattr(generator, "gumbel", watched)
-    (piece,) = go_on(generator, codec, Primer(make_piece(0)), n_pieces=1, n_notes=1000, seed=0)
+    request = SampleRequest(1, 1000, seed=0, primer=Primer(make_piece(0)))
+    (piece,) = sample(generator, codec, request, decoding=EventDecoding())
     assert len(piece) == len(make_piece(0)) + 1000
     assert sum(drawn) == 1000
     assert max(drawn) <= 256
@@ -152,6 +154,8 @@ def test_a_long_piece_is_written_in_blocks_of_noise(monkeypatch: pytest.MonkeyPa
 def test_a_model_of_noise_alone_says_so() -> None:
     for name in ("neo_saleem", "crnn_gan"):
         run = compose_run(f"model={name}", "model.hidden_size=8")
-        model = build_model(run.model, build_codec(run).state())
+        model = build_model(
+            run.model, build_representation(run.representation, run.data.grid).state()
+        )
         with pytest.raises(UserError, match=f"model.name={name} writes from noise alone"):
             model.go_on(Primer(make_piece(0)), n_pieces=1, n_notes=8, seed=0)

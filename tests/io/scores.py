@@ -1,8 +1,9 @@
-"""Small scores with what real ones have: rests, chords, ties, triplets, grace notes, voices."""
+"""Small scores with rests, chords, ties, triplets, grace notes and voices."""
 
-# Two staves. Upper: quarter C4; quarter rest; a triplet of quavers E4 F4 G4; a grace note A4 before
-# a quarter B4 tied over the bar to a quaver. Then 3/4: the quaver, a dotted crotchet C5+E5, and in
-# a second voice a half G3. Lower: a whole-bar C3 tied to C3. Tempo 90.
+# Two staves at tempo 90. Upper staff, 4/4: quarter note C4, quarter rest, eighth-note triplet E4 F4
+# G4, grace note A4, quarter note B4 tied over the barline. Upper staff, 3/4: eighth note B4, dotted
+# quarter chord C5+E5, and in a second voice half note G3. Lower staff: whole note C3 tied over the
+# barline to dotted half note C3.
 MUSICXML = """<?xml version="1.0" encoding="UTF-8"?>
 <score-partwise version="4.0">
  <part-list>
@@ -53,7 +54,7 @@ MUSICXML = """<?xml version="1.0" encoding="UTF-8"?>
 </score-partwise>
 """
 
-# (onset, duration, pitch) in 1/24 quarter
+# (onset, duration, pitch) in 1/24 of a quarter note
 MUSICXML_NOTES = [
     (0, 168, 48),
     (0, 24, 60),

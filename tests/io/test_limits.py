@@ -13,7 +13,7 @@ from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece
 from tests.io import scores
 
-LAUGHS = (
+BILLION_LAUGHS = (
     '<?xml version="1.0"?><!DOCTYPE score-partwise [<!ENTITY a "ha">'
     + "".join(f'<!ENTITY {b} "&{a};&{a};&{a};&{a};">' for a, b in zip("abcd", "bcde", strict=True))
     + "]>\n<score-partwise><part-list>&e;</part-list></score-partwise>"
@@ -27,7 +27,7 @@ def archive(path: Path, *members: tuple[str, bytes | str], method: int = zipfile
     return path
 
 
-def test_a_file_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_that_is_no_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder.mid").mkdir()
     os.mkfifo(tmp_path / "pipe.mid")
     (tmp_path / "empty.mid").touch()
@@ -38,10 +38,10 @@ def test_a_file_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.chdir(tmp_path)  # a socket's path may have 108 bytes
         server.bind("socket.mid")
     for name, reason in (
-        ("folder", "is no file but a folder"),
-        ("pipe", "is no file but a pipe"),
-        ("socket", "is no file but a pipe, a socket"),
-        ("device", "is no file but a pipe, a socket or a device"),
+        ("folder", "is a folder, not a file"),
+        ("pipe", "is a pipe, a socket or a device, not a file"),
+        ("socket", "is a pipe, a socket or a device, not a file"),
+        ("device", "is a pipe, a socket or a device, not a file"),
         ("empty", "is empty"),
         ("a", "cannot be opened: Too many levels of symbolic links"),
         ("missing", "cannot be opened: No such file"),
@@ -68,17 +68,17 @@ def test_an_archive_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
         read(path)
 
 
-def test_an_archive_that_lies_about_its_size(tmp_path: Path) -> None:
+def test_an_archive_with_a_wrong_size(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.mxl", ("a.xml", scores.MUSICXML + " " * 10_000_000))
     size = (len(scores.MUSICXML) + 10_000_000).to_bytes(4, "little")
     content = path.read_bytes()
-    assert content.count(size) == 2  # before the member, and in the directory
+    assert content.count(size) == 2  # in the local header and in the central directory
     path.write_bytes(content.replace(size, len(scores.MUSICXML).to_bytes(4, "little")))
     with pytest.raises(ReadError, match="CRC"):
         read(path)
 
 
-def test_an_archive_of_another_method(tmp_path: Path) -> None:
+def test_an_archive_compressed_by_another_method(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.mxl", ("a.xml", scores.MUSICXML), method=zipfile.ZIP_LZMA)
     with pytest.raises(ReadError, match="another method than deflate"):
         read(path)
@@ -88,15 +88,15 @@ def test_an_archive_of_another_method(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".xml", ".musicxml", ".mxl"])
 def test_entities(tmp_path: Path, suffix: str, encoding: str) -> None:
     path = tmp_path / f"a{suffix}"
-    path.write_bytes(LAUGHS.encode(encoding))
+    path.write_bytes(BILLION_LAUGHS.encode(encoding))
     with pytest.raises(ReadError, match=r"^declares XML entities$"):
         read(path)
-    path = archive(tmp_path / "b.mxl", ("a.xml", LAUGHS.encode(encoding)))
+    path = archive(tmp_path / "b.mxl", ("a.xml", BILLION_LAUGHS.encode(encoding)))
     with pytest.raises(ReadError, match=r"^declares XML entities$"):
         read(path)
 
 
-def test_entities_of_other_files_are_not_fetched(tmp_path: Path) -> None:
+def test_external_entities_are_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("C")
     path = tmp_path / "a.xml"
     path.write_text(
@@ -118,13 +118,13 @@ def test_a_doctype_without_entities_is_read(tmp_path: Path) -> None:
     assert sorted(read(path)[0].notes()) == sorted(scores.MUSICXML_NOTES)
 
 
-def test_xml_that_calls_itself_an_archive_is_read(tmp_path: Path) -> None:
+def test_xml_with_the_suffix_of_an_archive_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.mxl"
     path.write_text(scores.MUSICXML)
     assert sorted(read(path)[0].notes()) == sorted(scores.MUSICXML_NOTES)
 
 
-def test_music_longer_than_any() -> None:
+def test_the_longest_piece() -> None:
     def piece(end: int) -> Piece:
         return Piece.from_arrays([0, end - 1], [1, 1], [60, 60], grid=12)
 
@@ -139,7 +139,9 @@ def note_after(delta: bytes) -> bytes:
 
 def test_huge_delta_times(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
-    path.write_bytes(note_after(bytes.fromhex("ffffff7f")))  # 2**28 - 1 ticks: 2.8 million quarters
+    path.write_bytes(
+        note_after(bytes.fromhex("ffffff7f"))
+    )  # 2**28 - 1 ticks: 2.8 million quarter notes
     with pytest.raises(ReadError, match="longer than 100,000 quarter notes"):
         read(path)
     path.write_bytes(note_after(bytes.fromhex("60")))

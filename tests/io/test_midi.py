@@ -1,4 +1,4 @@
-"""The two MIDI readers: literal answers, and any events against rules written here."""
+"""The MIDI readers against literal answers, and random events against a reference pairing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ QUARTER = on(0, 60) + off(480, 60)
             [(0, 480, 60), (480, 240, 62)],
             id="running status, velocity 0 ends",
         ),
-        pytest.param([on(9, 60) + off(0, 60)], [(9, 1, 60)], id="no length"),
+        pytest.param([on(9, 60) + off(0, 60)], [(9, 1, 60)], id="duration zero"),
         pytest.param([on(0, 60) + on(0, 64) + off(480, 60)], [(0, 480, 60)], id="never released"),
         pytest.param(
             [QUARTER + on(0, 36, channel=9) + off(480, 36, channel=9)],
@@ -109,7 +109,7 @@ def test_format_0_and_a_track_without_an_end(reader: str, tmp_path: Path) -> Non
 def test_meters_and_the_first_tempo(reader: str, tmp_path: Path) -> None:
     conductor = (
         event(0, 0xFF, 0x58, 4, 3, 2, 24, 8)
-        + event(0, 0xFF, 0x51, 3, 0x09, 0x27, 0xC0)  # 600,000 microseconds a quarter
+        + event(0, 0xFF, 0x51, 3, 0x09, 0x27, 0xC0)  # 600,000 microseconds per quarter note
         + event(2880, 0xFF, 0x58, 4, 6, 3, 36, 8)
         + event(0, 0xFF, 0x51, 3, 0x07, 0xA1, 0x20)
     )
@@ -130,22 +130,24 @@ def test_before_the_first_meter_there_is_common_time_and_damaged_ones_are_ignore
 
 @pytest.mark.parametrize("reader", READERS)
 def test_triplets_32nds_and_grace_notes_survive_the_grid(reader: str, tmp_path: Path) -> None:
-    lengths = [160] * 3 + [60] * 8 + [10, 470]  # ticks: a triplet, eight 32nds, grace and crotchet
+    lengths = (
+        [160] * 3 + [60] * 8 + [10, 470]
+    )  # ticks: a triplet, eight 32nd notes, a grace note, a quarter note
     track = b"".join(on(0, 60 + i) + off(length, 60 + i) for i, length in enumerate(lengths))
     piece = read_bytes(midi_bytes(track + END), reader, tmp_path, grid=24)
     assert piece.duration.tolist() == [8] * 3 + [3] * 8 + [1, 24]
     assert piece.onset.tolist() == [0, 8, 16, *range(24, 48, 3), 48, 49]
-    # 470 ticks are 23.5 steps: its onset lies half a step off, and so does its length
+    # 470 ticks are 23.5 steps: the onset and the duration are half a step off the grid
     assert piece.rounding.onset_largest == pytest.approx(1 / 48)
     assert piece.rounding.onset_mean == pytest.approx(1 / 48 / 13)
     assert piece.rounding.off_grid_rate == pytest.approx(1 / 13)
     assert piece.rounding.duration_mean == pytest.approx(2 / 48 / 13)
 
 
-def test_a_note_struck_again_while_it_sounds_keeps_its_length(tmp_path: Path) -> None:
+def test_two_overlapping_notes_of_one_pitch(tmp_path: Path) -> None:
     data = midi_bytes(on(0, 60) + on(230, 60) + off(10, 60) + off(240, 60) + END)
     assert read_bytes(data, "fast", tmp_path).notes() == [(0, 240, 60), (230, 250, 60)]
-    # music21 ends both at the first note-off, so that the second is a tick long
+    # music21 ends both notes at the first note-off
     assert read_bytes(data, "music21", tmp_path).notes() == [(0, 240, 60), (230, 10, 60)]
 
 
@@ -165,7 +167,7 @@ def test_a_note_struck_twice_and_released_once(tmp_path: Path) -> None:
         (midi_bytes(), "no tracks"),
         (midi_bytes(END), "no notes"),
         (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 2, 1, 480), "format 2"),
-        (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 1, 1, -6360), "frames of film"),
+        (midi_bytes(QUARTER + END)[:8] + struct.pack(">HHh", 1, 1, -6360), "SMPTE frames"),
         (
             midi_bytes(QUARTER + on(2**27, 60) + off(1, 60) + END),
             "longer than 100,000 quarter notes",
@@ -193,10 +195,10 @@ def test_the_fast_reader_takes_midi_alone(tmp_path: Path) -> None:
 
 EVENTS = st.lists(
     st.tuples(
-        st.integers(0, 300),  # ticks since the last
+        st.integers(0, 300),  # delta time in ticks
         st.integers(0, 2),  # channel
         st.integers(60, 62),
-        st.integers(0, 127),  # velocity; 0 ends a note
+        st.integers(0, 127),  # velocity; 0 is a note-off
         st.booleans(),  # note-on
     ),
     max_size=40,
@@ -205,7 +207,7 @@ EVENTS = st.lists(
 
 @given(tracks=st.lists(EVENTS, min_size=1, max_size=3))
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_any_events_pair_by_the_rules(
+def test_random_events_are_paired_as_documented(
     tracks: list[list[tuple[int, int, int, int, bool]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data = midi_bytes(
@@ -228,7 +230,7 @@ def test_any_events_pair_by_the_rules(
 def _paired(
     track: list[tuple[int, int, int, int, bool]], *, oldest_first: bool
 ) -> list[tuple[int, int, int, int]]:
-    """(onset, length, pitch, velocity): a note-off ends the oldest open note, or all of them."""
+    """(onset, duration, pitch, velocity). A note-off ends the oldest open note, or all of them."""
     time, notes = 0, []
     sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for delta, channel, pitch, velocity, is_on in track:

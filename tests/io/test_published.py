@@ -18,21 +18,21 @@ def write(path: Path, notes: list[tuple[int, int, int]]) -> None:
 
 def test_notes_up_to_the_first_chord_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
-    # a chord at the third quarter ends the file for the published loader
+    # the published loader ends at the chord on the third quarter note
     write(path, [(0, 24, 60), (24, 12, 62), (48, 24, 64), (48, 24, 67), (72, 24, 65)])
     assert read(path, grid=12, reader="published")[0].notes() == [(0, 12, 60), (12, 6, 62)]
     assert len(read(path, grid=12)[0]) == 5
 
 
-def test_music21s_own_quantization(tmp_path: Path) -> None:
+def test_music21s_default_quantization(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
-    # triplets stay on thirds; an onset a 32nd after a quarter goes back to it
+    # triplets stay; an onset a 32nd note after a quarter note moves back to it
     write(path, [(0, 24, 60), (32, 8, 62), (40, 8, 64), (51, 21, 65)])
     notes = read(path, grid=12, reader="published")[0].notes()
     assert [o for o, _, _ in notes] == [0, 16, 20, 24]
 
 
-def test_a_file_that_begins_with_a_chord_keeps_nothing(tmp_path: Path) -> None:
+def test_a_file_that_begins_with_a_chord_gives_no_notes(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
     write(path, [(0, 24, 60), (0, 24, 64), (24, 24, 65)])
     with pytest.raises(ReadError, match="no notes"):

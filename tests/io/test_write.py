@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gan_music.io.midi import assign_tracks
 from gan_music.io.read import read
-from gan_music.io.write import layer, write_midi
+from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
 from tests.conftest import make_piece
 from tests.io import scores
@@ -23,9 +24,9 @@ note = st.tuples(st.integers(0, 200), st.integers(1, 100), st.integers(0, 127), 
     grid=st.sampled_from([1, 4, 12, 24, 7]),
 )
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_what_is_written_reads_back(notes: list, crowded: bool, grid: int) -> None:
+def test_written_midi_reads_back(notes: list, crowded: bool, grid: int) -> None:
     onset, duration, pitch, velocity = zip(*notes, strict=True)
-    if crowded:  # many notes of one pitch that overlap
+    if crowded:  # many overlapping notes of one pitch
         pitch = tuple(60 + p % 2 for p in pitch)
     piece = Piece.from_arrays(onset, duration, pitch, velocity=velocity, grid=grid, tempo=90)
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +39,7 @@ def test_what_is_written_reads_back(notes: list, crowded: bool, grid: int) -> No
 
 
 @pytest.mark.parametrize("source", ["a.musicxml", "a.abc", "a.krn"])
-def test_scores_survive_as_midi(tmp_path: Path, source: str) -> None:
+def test_scores_written_as_midi_read_back(tmp_path: Path, source: str) -> None:
     text = {"a.musicxml": scores.MUSICXML, "a.abc": scores.ABC, "a.krn": scores.KERN}[source]
     (tmp_path / source).write_text(text)
     (piece,) = read(tmp_path / source)
@@ -55,7 +56,7 @@ def test_meters_read_back_and_a_pickup_is_a_short_bar(tmp_path: Path) -> None:
     assert again.bars()[0].tolist() == piece.bars()[0].tolist() == [0, 1, 2]
 
 
-def test_another_program_reads_the_same_notes(tmp_path: Path) -> None:
+def test_muspy_reads_the_same_notes(tmp_path: Path) -> None:
     piece = make_piece(3)
     write_midi(piece, tmp_path / "a.mid")
     other = muspy.read_midi(tmp_path / "a.mid")
@@ -65,10 +66,10 @@ def test_another_program_reads_the_same_notes(tmp_path: Path) -> None:
     assert other.tempos[0].qpm == pytest.approx(piece.tempo)
 
 
-def test_a_note_that_overlaps_its_own_pitch_gets_a_layer_of_its_own() -> None:
+def test_overlapping_notes_of_one_pitch_go_to_separate_tracks() -> None:
     piece = Piece.from_arrays([0, 0, 1, 4], [4, 2, 1, 4], [60, 60, 60, 60], grid=24)
     assert piece.notes() == [(0, 2, 60), (0, 4, 60), (1, 1, 60), (4, 4, 60)]
-    assert layer(piece).tolist() == [0, 1, 2, 0]
+    assert assign_tracks(piece).tolist() == [0, 1, 2, 0]
 
 
 def test_the_same_piece_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""Small pieces, and ways to spoil them, that the tests of the figures share."""
+"""Small pieces, and ways to corrupt them, for the tests of the metrics."""
 
 from __future__ import annotations
 
+import muspy
 import numpy as np
 
 from gan_music.music.piece import Piece
+from tests.conftest import make_piece
 
 
 def piece(*notes: tuple[int, int, int], grid: int = 24, meters: object = ((0, 4, 4),)) -> Piece:
@@ -25,7 +27,7 @@ def noise(seed: int, n_notes: int = 200) -> Piece:
 
 
 def with_pitches_shuffled(p: Piece, rate: float, seed: int) -> Piece:
-    """That share of the notes gets each other's pitches."""
+    """Permute the pitches of this share of the notes."""
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(p))[: round(rate * len(p))]
     pitch = p.pitch.copy()
@@ -37,3 +39,12 @@ def transposed(p: Piece, semitones: int) -> Piece:
     return Piece.from_arrays(
         p.onset, p.duration, p.pitch + semitones, grid=p.grid, meters=p.meters, name=p.name
     )
+
+
+def walks(first: int, n_pieces: int = 16) -> list[Piece]:
+    return [make_piece(seed, 320).cut(0, 400) for seed in range(first, first + n_pieces)]
+
+
+def as_muspy(p: Piece) -> muspy.Music:
+    notes = [muspy.Note(time=o, pitch=k, duration=d) for o, d, k in p.notes()]
+    return muspy.Music(resolution=p.grid, tracks=[muspy.Track(notes=notes)])

@@ -11,7 +11,7 @@ from tests.metrics.music import piece
 
 
 def drawn(seed: int, pitches: list[int], durations: list[int], offsets: list[int]) -> list[Piece]:
-    """64 windows of 64 notes, each note drawn by itself."""
+    """64 windows of 64 independent random notes."""
     rng = np.random.default_rng(seed)
     return [
         Piece.from_arrays(
@@ -34,17 +34,17 @@ def test_figures_by_hand() -> None:
     assert f["entropy_pitch"] == pytest.approx(-(0.8 * math.log2(0.8) + 0.2 * math.log2(0.2)))
     assert f["distinct_pitch_4grams"] == 3 / 4
     assert f["distinct_note_4grams"] == 1  # one each
-    # pitches overlap in 3/5, durations and offsets not at all; dealt anew they would overlap
+    # the histograms of pitch overlap by 3/5, those of duration and offset by 0
     assert 0 < f["distance_between_samples"] < (0.4 + 1 + 1) / 3
     assert collapse_figures([one, one])["distance_between_samples"] <= 0
 
 
-def test_notes_drawn_from_one_distribution_differ_by_chance_alone() -> None:
+def test_windows_of_independent_notes_have_no_distance() -> None:
     everything = drawn(3, list(range(30, 90)), [3, 6, 12, 24, 48], [0, 3, 6, 12])
     assert abs(collapse_figures(everything)["distance_between_samples"]) < 0.01
     low = drawn(4, list(range(30, 60)), [3, 6], [0, 3])
     high = drawn(5, list(range(60, 90)), [24, 48], [6, 12])
-    # half of all pairs differ in everything
+    # half of all pairs are disjoint
     assert collapse_figures(low + high)["distance_between_samples"] > 0.3
 
 
@@ -55,25 +55,25 @@ def test_undefined_is_nan() -> None:
 
 @pytest.mark.parametrize("n_windows", [16, 64])
 @pytest.mark.parametrize(
-    "broken",
+    "degenerate",
     [
-        drawn(0, [59, 60, 61], [50], [0, 1, 6, 12]),  # the paper's: 3 pitches, 1 duration
+        drawn(0, [59, 60, 61], [50], [0, 1, 6, 12]),  # Neo & Saleem: 3 pitches, 1 duration
         drawn(0, [60], [24], [24]),
-        drawn(0, list(range(40, 80)), [6, 12, 24, 48], [0, 6, 12])[:1] * 64,  # one, over and over
+        drawn(0, list(range(40, 80)), [6, 12, 24, 48], [0, 6, 12])[:1] * 64,  # copies of one window
         drawn(0, list(range(55, 67)), [12], [12]),
     ],
     ids=["paper", "one note", "one window", "one octave, one rhythm"],
 )
-def test_broken_generators_have_collapsed(
-    chorales: list[Piece], broken: list[Piece], n_windows: int
+def test_degenerate_music_is_collapsed(
+    chorales: list[Piece], degenerate: list[Piece], n_windows: int
 ) -> None:
     real = collapse_figures(windows(chorales, 64, n_windows))
-    assert verdict(collapse_figures(broken[:n_windows]), real) == "collapsed"
+    assert verdict(collapse_figures(degenerate[:n_windows]), real) == "collapsed"
 
 
-def test_between_lies_narrow(chorales: list[Piece]) -> None:
+def test_few_windows_are_narrow_or_collapsed(chorales: list[Piece]) -> None:
     real = collapse_figures(windows(chorales, 64, 64))
-    # the windows of a single chorale's length of music, in two keys
+    # the windows of one chorale, repeated
     few = windows(chorales[:1], 64, 64)
     few = [few[i % len(few)] for i in range(64)]
     assert verdict(collapse_figures(few), real) in ("narrow", "collapsed")
@@ -91,10 +91,10 @@ def test_between_lies_narrow(chorales: list[Piece]) -> None:
 def test_real_music_is_healthy(chorales: list[Piece], n_pieces: int, per_piece: int) -> None:
     for seed in range(40):
         order = np.random.default_rng(seed).permutation(len(chorales))
-        sides = []
-        for part in (order[:n_pieces], order[n_pieces : 2 * n_pieces]):
-            cut = [w for i in part for w in windows([chorales[i]], 64, per_piece)]
-            sides.append(cut)
-        n = min(map(len, sides))
-        ours, theirs = (collapse_figures(s[:n]) for s in sides)
+        sets = [
+            [w for i in part for w in windows([chorales[i]], 64, per_piece)]
+            for part in (order[:n_pieces], order[n_pieces : 2 * n_pieces])
+        ]
+        n = min(map(len, sets))
+        ours, theirs = (collapse_figures(s[:n]) for s in sets)
         assert verdict(ours, theirs) == "healthy", relative_to(ours, theirs)

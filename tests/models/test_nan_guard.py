@@ -1,4 +1,4 @@
-"""Numbers that go wrong, in every model that is trained: who is named, and what is kept."""
+"""NaN and infinity in every trained model: what the error names, and what a rollback restores."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from gan_music.models.nan_guard import NaNGuard, NonFiniteError
 from tests.models import (
     test_crnn_gan,
     test_gumbel_gan,
-    test_likelihood,
-    test_markov,
-    test_paper,
+    test_language_model,
+    test_neo_saleem_gan,
+    test_ngram,
     test_reinforce_gan,
 )
-from tests.models.players import make_trainer
+from tests.models.training import loader, make_trainer, random_events
 
 NAN, INF = float("nan"), float("inf")
 Make = Callable[[], MusicModel]
@@ -40,8 +40,8 @@ def warm(**changes: Any) -> MusicModel:
     return gumbel_gan(warm_start_epochs=1, warm_start_d_every=2, **changes)
 
 
-def paper() -> MusicModel:
-    return test_paper.make_model(hidden_size=8, noise_size=4)
+def neo_saleem() -> MusicModel:
+    return test_neo_saleem_gan.make_model(hidden_size=8, noise_size=4)
 
 
 def crnn() -> MusicModel:
@@ -52,16 +52,15 @@ def warm_crnn() -> MusicModel:
     return test_crnn_gan.make_model(warm_start_epochs=2)
 
 
-def batches(model: MusicModel, n: int) -> DataLoader[Tensor]:
+def batches(model: MusicModel, n: int) -> DataLoader[Any]:
     """``n`` batches of four."""
     if isinstance(model, crnn_gan.CRNNGAN):
         data = test_crnn_gan.real_windows(n)
-    elif isinstance(model, test_paper.NeoSaleemGAN):
+    elif isinstance(model, test_neo_saleem_gan.NeoSaleemGAN):
         data = torch.arange(12.0 * n).reshape(4 * n, 3) % 7
     else:
-        data = test_likelihood.windows(model, 4 * n)  # type: ignore[arg-type]
-    generator = torch.Generator()  # the data's own: it leaves the global random state alone
-    return DataLoader(data, batch_size=4, generator=generator)  # type: ignore[arg-type]
+        data = random_events(model, 4 * n)  # type: ignore[arg-type]
+    return loader(data, 4)
 
 
 def fit(model: MusicModel, folder: Path, n: int, *, epochs: int = 1, **settings: Any) -> Trainer:
@@ -72,7 +71,7 @@ def fit(model: MusicModel, folder: Path, n: int, *, epochs: int = 1, **settings:
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, name: str, *calls: int, by: float = NAN) -> None:
-    """Have a loss be ``by`` at these of its calls, from 1."""
+    """Multiply a loss by ``by`` on these of its calls, from 1."""
     place: Any = next(
         m for m in (adversarial, likelihood, policy_gradient, crnn_gan.F) if hasattr(m, name)
     )
@@ -98,18 +97,18 @@ WRONG = [
     (gumbel_gan, "discriminator_bce", "discriminator", NAN),
     (gumbel_gan, "generator_bce", "generator", INF),
     (warm, "negative_log_likelihood", "generator", NAN),
-    (test_likelihood.make_model, "negative_log_likelihood", "generator", INF),
+    (test_language_model.make_model, "negative_log_likelihood", "generator", INF),
     (test_reinforce_gan.make_model, "discriminator_bce", "discriminator", NAN),
     (test_reinforce_gan.make_model, "policy_gradient", "generator", INF),
-    (paper, "discriminator_bce", "discriminator", INF),
-    (paper, "generator_bce", "generator", NAN),
+    (neo_saleem, "discriminator_bce", "discriminator", INF),
+    (neo_saleem, "generator_bce", "generator", NAN),
     (crnn, "averaged_discriminator_bce", "discriminator", NAN),
     (crnn, "feature_matching", "generator", INF),
     (warm_crnn, "mse_loss", "generator", NAN),
 ]
 
 
-class Watch(Callback):
+class Trace(Callback):
     """Weights and learning rates at the start, and after each batch."""
 
     def __init__(self) -> None:
@@ -124,127 +123,130 @@ class Watch(Callback):
         self.on_train_start(trainer, module)
 
 
-@pytest.mark.parametrize(("make", "loss", "player", "value"), WRONG)
-def test_a_run_steps_back_then_stops_and_says_what_went_wrong_where(
+@pytest.mark.parametrize(("make", "loss", "network", "value"), WRONG)
+def test_a_run_rolls_back_then_stops_with_batch_network_and_term(
     make: Make,
     loss: str,
-    player: str,
+    network: str,
     value: float,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model, watch = make(), Watch()
+    model, trace = make(), Trace()
     model.guard = NaNGuard(max_rollbacks=1)
     poison(monkeypatch, loss, 2, 5, by=value)
-    words = f"epoch 2, batch 5: {TERMS[loss]} in the loss of the {player} is not finite .*; so it"
+    words = (
+        f"epoch 2, batch 5: {TERMS[loss]} in the loss of the {network} is not finite .*; the learn"
+    )
     with pytest.raises(NonFiniteError, match=words):
-        fit(model, tmp_path, 3, epochs=2, callbacks=[watch])
+        fit(model, tmp_path, 3, epochs=2, callbacks=[trace])
     assert all(p.isfinite().all() for p in model.parameters())
-    # the other player may have had its step, here and there
+    # the other network may have been updated
     start, *steps, end = (
-        torch.cat([p.detach().flatten() for n, p in weights.items() if n.startswith(player)])
-        for weights in (*watch.weights, dict(model.named_parameters()))
+        torch.cat([p.detach().flatten() for n, p in weights.items() if n.startswith(network)])
+        for weights in (*trace.weights, dict(model.named_parameters()))
     )
     moved = [not torch.equal(a, b) for a, b in pairwise([start, *steps, end])]
     assert moved == [True, True, True, True, False]
-    assert torch.equal(steps[1], start)  # the second batch brought it back
+    assert torch.equal(steps[1], start)  # rolled back on the second batch
 
 
-def test_a_run_that_may_not_step_back_stops_at_once(
+def test_a_run_without_rollbacks_stops_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "checkpoints").mkdir()
     last = tmp_path / "checkpoints" / "last.ckpt"
-    for words in ("; start anew with", f"; .* go on with resume={last} trainer.max_rollbacks=5"):
+    for words in ("; start a new run with", f"; .* or resume={last} trainer.max_rollbacks=5"):
         poison(monkeypatch, "generator_bce", 1)
         with pytest.raises(NonFiniteError, match="^epoch 1, batch 1: loss_g in .*" + words):
-            fit(paper(), tmp_path, 1)
+            fit(neo_saleem(), tmp_path, 1)
         last.touch()
 
 
-@pytest.mark.parametrize("make", [warm, test_likelihood.make_model, paper])
-def test_rates_are_halved_by_a_step_back_whatever_the_schedule(
+@pytest.mark.parametrize("make", [warm, test_language_model.make_model, neo_saleem])
+def test_a_rollback_halves_learning_rates_whatever_the_schedule(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, watch = Watch(), Watch()
+    usual, trace = Trace(), Trace()
     fit(make(), tmp_path, 3, callbacks=[usual])
     model = make()
     model.guard = NaNGuard(max_rollbacks=1)
-    loss = "generator_bce" if make is paper else "negative_log_likelihood"
+    loss = "generator_bce" if make is neo_saleem else "negative_log_likelihood"
     poison(monkeypatch, loss, 1)
-    fit(model, tmp_path, 3, callbacks=[watch])
-    assert watch.rates[2:] == [[rate / 2 for rate in rates] for rates in usual.rates[2:]]
+    fit(model, tmp_path, 3, callbacks=[trace])
+    assert trace.rates[2:] == [[rate / 2 for rate in rates] for rates in usual.rates[2:]]
 
 
-def test_a_gradient_that_goes_wrong_alone_is_named(tmp_path: Path) -> None:
-    model = test_likelihood.make_model()
+def test_a_gradient_alone_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    model = test_language_model.make_model()
     model.generator.start.weight.register_hook(lambda gradient: gradient * NAN)
     with pytest.raises(NonFiniteError, match=r"batch 1: the gradient of the generator is not fini"):
         fit(model, tmp_path, 1)
 
 
-def test_counts_that_go_wrong_are_named(tmp_path: Path) -> None:
-    model = test_markov.fitted(test_markov.make_pieces(3))
-    model.on_fit_start = lambda: None  # type: ignore[method-assign]  # it has counted
+def test_counts_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    model = test_ngram.fitted(test_ngram.make_pieces(3))
+    model.on_fit_start = lambda: None  # type: ignore[method-assign]  # it is fitted
     model.chain.ladders[0].strengths *= NAN
-    windows = model._windows(test_markov.make_pieces(3), 16)
+    windows = model._windows(test_ngram.make_pieces(3), 16)
     trainer = Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False)
-    with pytest.raises(NonFiniteError, match="nll of the chain is not finite"):
-        trainer.fit(model, DataLoader(windows, batch_size=len(windows)))  # type: ignore[arg-type]
+    with pytest.raises(NonFiniteError, match="nll of the n-gram model is not finite"):
+        trainer.fit(model, loader(windows, len(windows)))
 
 
-def test_steps_back_are_counted_over_a_resume_and_come_to_an_end(
+def test_rollbacks_are_counted_over_a_resume_and_come_to_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = paper()
+    model = neo_saleem()
     model.guard = NaNGuard(max_rollbacks=2)
     poison(monkeypatch, "discriminator_bce", 2, 7)
     trainer = fit(model, tmp_path, 2, epochs=2)
-    assert model.guard.rate == 0.5
+    assert model.guard.lr_factor == 0.5
     trainer.save_checkpoint(tmp_path / "last.ckpt")
-    resumed = paper()
+    resumed = neo_saleem()
     resumed.guard = NaNGuard(max_rollbacks=2)
     poison(monkeypatch, "discriminator_bce", 1, 3)
     trainer = Trainer(accelerator="cpu", max_epochs=4, logger=False, enable_checkpointing=False)
     with pytest.raises(
-        NonFiniteError, match=r"epoch 4, batch 7: .*; so it is at 0.25 times the learning rates"
+        NonFiniteError,
+        match=r"epoch 4, batch 7: .*; the learning rates are 0.25 times the original ones",
     ):
         trainer.fit(resumed, batches(resumed, 2), ckpt_path=tmp_path / "last.ckpt")
     assert [o.param_groups[0]["lr"] for o in trainer.optimizers] == [0.001 / 4] * 2
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")
-def test_the_scaler_of_half_precision_is_left_to_its_work(
+def test_float16_loss_scaling_is_not_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def half(scale: float) -> MixedPrecision:
         scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         return MixedPrecision("16-mixed", "cpu", scaler)
 
-    with torch.backends.mkldnn.flags(enabled=False):  # it has no LSTM in half precision
-        # so large a scale makes every gradient infinite: it must fall for a few steps
-        model, plugin = paper(), half(2.0**120)
+    with torch.backends.mkldnn.flags(enabled=False):  # which has no float16 LSTM
+        # so large a scale makes every gradient infinite until the scaler has lowered it
+        model, plugin = neo_saleem(), half(2.0**120)
         before = [p.detach().clone() for p in model.parameters()]
         fit(model, tmp_path, 20, epochs=4, plugins=[plugin])
         assert plugin.scaler is not None
         assert plugin.scaler.get_scale() < 2.0**120
         assert all(p.isfinite().all() for p in model.parameters())
         assert not all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
-        # what the scale is not to blame for is caught
+        # a loss that is not finite whatever the scale is rejected
         with monkeypatch.context() as patched:
             poison(patched, "generator_bce", 3)
             with pytest.raises(
                 NonFiniteError, match="batch 3: loss_g in the loss of the generator"
             ):
-                fit(paper(), tmp_path, 4, plugins=[half(1024.0)])
-        model = paper()
+                fit(neo_saleem(), tmp_path, 4, plugins=[half(1024.0)])
+        model = neo_saleem()
         model.generator.fc.weight.register_hook(lambda gradient: gradient * INF)
         with pytest.raises(NonFiniteError, match="the gradient of the generator is not finite"):
             fit(model, tmp_path, 8, plugins=[half(8.0)])
 
 
-def test_weights_that_went_wrong_are_never_saved(tmp_path: Path) -> None:
-    model = paper()
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
+    model = neo_saleem()
     trainer = fit(model, tmp_path, 1)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     kept = (tmp_path / "last.ckpt").read_bytes()

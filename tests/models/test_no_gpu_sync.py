@@ -1,4 +1,4 @@
-"""A step asks its device for nothing and copies nothing to it: both would wait for it."""
+"""A training step neither reads a value from the GPU nor copies one to it: both synchronise."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_music.data.datasets import Batches, Item, WindowDataset, WindowSampler
+from gan_music.data.datasets import MusicDataset
+from gan_music.data.samplers import DistributedBatchSampler, Item, WindowSampler
 from gan_music.losses import adversarial, likelihood
-from gan_music.networks import lstm_decoder as rollout
-from gan_music.networks.features.tensor_state import Past
+from gan_music.networks import lstm_generator
+from gan_music.networks.features.tensor_state import TensorState
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.windows import WindowSpec
 from tests.conftest import make_piece
 from tests.models.test_gumbel_gan import make_model
 from tests.models.test_reinforce_gan import make_model as make_reinforce_gan
 
-# what item(), int(), bool() and tolist() call, and what makes a tensor of a processor's numbers
-WAITING = ("_local_scalar_dense", "lift_fresh", "is_nonzero", "nonzero", "equal")
+# called by item(), int(), bool() and tolist(), and by making a tensor of Python numbers
+SYNCHRONISING = ("_local_scalar_dense", "lift_fresh", "is_nonzero", "nonzero", "equal")
 
 
-class Watch(TorchDispatchMode):
-    """Operations by name."""
+class Operations(TorchDispatchMode):
+    """Records operations by name."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,101 +38,79 @@ class Watch(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     @property
-    def waits(self) -> set[str]:
-        """Those that wait."""
-        return set(self.seen) & set(WAITING)
+    def synchronising(self) -> set[str]:
+        return set(self.seen) & set(SYNCHRONISING)
 
 
-def test_the_watch_sees_what_waits() -> None:
-    for waits in (lambda x: x.item(), lambda x: bool(x > 0), lambda x: x.new_tensor([1, 2])):
-        with Watch() as watch:
-            waits(torch.ones(()))
-        assert watch.waits
-
-
-@pytest.mark.parametrize("changes", [{"attention_span": 8}, {"n_intervals": 0, "n_layers": 2}])
-def test_a_step_waits_for_nothing(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    # torch looks whether the values fit, but on a processor alone
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch checks the range of ids, but on a CPU alone
     monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
-    monkeypatch.setattr(rollout, "_past", Past)  # as on a GPU
+    monkeypatch.setattr(lstm_generator, "_step_state", TensorState)
+
+
+def test_synchronising_operations_are_seen() -> None:
+    for synchronises in (lambda x: x.item(), lambda x: bool(x > 0), lambda x: x.new_tensor([1])):
+        with Operations() as operations:
+            synchronises(torch.ones(()))
+        assert operations.synchronising
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.parametrize("changes", [{"attention_span": 8}, {"n_intervals": 0, "n_layers": 2}])
+def test_a_step_synchronises_with_nothing(changes: dict[str, Any]) -> None:
     model = make_model(lookback_span=0, **changes).train()
     generator, discriminator = model.generator, model.discriminator
     discriminator.padded_in_training = False
     pieces = [make_piece(seed) for seed in range(3)]
-    data = WindowDataset(pieces, NoteEvents(24), length=12, stride=6, time_scales=[1.0, 2.0])
+    data = MusicDataset(pieces, NoteEvents(24), WindowSpec(12, 6), time_scales=[1.0, 2.0])
     data.to(torch.device("cpu"))
-    batches = iter(Batches(WindowSampler(len(data), seed=0, transpose=3, n_scales=2), 4))
+    batches = iter(
+        DistributedBatchSampler(WindowSampler(len(data), seed=0, transpose=3, n_scales=2), 4)
+    )
     next(batches)
-    model.averaged.update_parameters(generator)  # the first time, it looks
-    with Watch() as watch:
-        batch = data.__getitems__(next(batches))
-        z, gumbel = generator.noise(4), generator.gumbel(4, 12)
-        fake = generator.rollout(z, gumbel, generator.space.starts(batch))
-        scores = discriminator(batch), discriminator(fake)
+    model.averaged.update_parameters(generator)  # the first update synchronises
+    with Operations() as operations:
+        real = data.__getitems__(next(batches)).x
+        z, gumbel = generator.prior(4), generator.gumbel(4, 12)
+        fake = model.decoding.rollout(generator, z, gumbel, generator.space.starts(real))
+        scores = discriminator(real), discriminator(fake)
         adversarial.discriminator_bce(*scores).backward()
         adversarial.accuracy(*scores)
         relaxed = generator.relaxed(fake, z, gumbel, temperature=1.0)
         loss = adversarial.generator_bce(discriminator(fake, relaxed))
-        nll = likelihood.negative_log_likelihood(generator.logits(batch, z), batch)
+        nll = likelihood.negative_log_likelihood(generator.logits(real, z), real)
         (loss + nll).backward()
         model.averaged.update_parameters(generator)
         model.count_batch()
-    assert len(watch.seen) > 500
-    assert not watch.waits
-    assert int(model.n_batches) == model.number == 1
+    assert len(operations.seen) > 500
+    assert not operations.synchronising
+    assert int(model.n_batches) == model.batch_number == 1
 
 
-class Player:
-    """An optimizer that leaves its weights alone."""
-
-    def __init__(self, player: str) -> None:
-        self.param_groups: list[dict[str, Any]] = [{"player": player}]
-
-    def step(self) -> None:
-        pass
-
-
+@pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("critic_pretrain_batches", [0, 9])
-def test_a_step_with_a_critic_waits_for_nothing(
+def test_a_step_with_a_critic_synchronises_with_nothing(
     critic_pretrain_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(F, "one_hot", lambda ids, n: (ids[..., None] == torch.arange(n)).long())
-    monkeypatch.setattr(rollout, "_past", Past)  # as on a GPU
     model = make_reinforce_gan(
         lookback_span=0, critic_pretrain_batches=critic_pretrain_batches, rollout_reuse=2
     ).train()
-    model.padded = False
+    model.has_padding = False
     pieces = [make_piece(seed) for seed in range(3)]
     items = [Item(i) for i in range(3)]
-    batch = WindowDataset(pieces, NoteEvents(24), length=12, stride=6).__getitems__(items)
+    batch = MusicDataset(pieces, NoteEvents(24), WindowSpec(12, 6)).__getitems__(items)
     model.averaged.update_parameters(model.generator)
-    monkeypatch.setattr(model, "both_optimizers", lambda: (Player("g"), Player("d")))
+    optimizer = SimpleNamespace(param_groups=[{}], step=lambda: None)
+    monkeypatch.setattr(model, "both_optimizers", lambda: (optimizer, optimizer))
     monkeypatch.setattr(model, "toggled_optimizer", lambda _: nullcontext())
     monkeypatch.setattr(model, "log_train", lambda **_: None)
-    monkeypatch.setattr(model, "take_gradients", lambda _, **terms: sum(terms.values()).backward())
+    monkeypatch.setattr(model, "backward_loss", lambda _, **terms: sum(terms.values()).backward())
     trainer = SimpleNamespace(num_training_batches=3, max_epochs=1)
     monkeypatch.setattr(type(model), "trainer", trainer)
-    with Watch() as watch:
+    with Operations() as operations:
         for number in range(3):
             model.training_step(batch, number)
-    assert len(watch.seen) > 500
-    assert not watch.waits
-    assert int(model.n_adversarial) == model.since == model.number == 3
-
-
-def test_the_average_is_torchs() -> None:
-    model, other = make_model(), make_model()
-    theirs = torch.optim.swa_utils.AveragedModel(
-        other.generator, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)
-    )
-    for number in range(4):
-        with torch.no_grad():
-            for p, q in zip(
-                model.generator.parameters(), other.generator.parameters(), strict=True
-            ):
-                q.copy_(p.add_(torch.randn_like(p) * number))
-        model.averaged.update_parameters(model.generator)
-        theirs.update_parameters(other.generator)
-    ours = model.averaged.state_dict()
-    assert ours.keys() == theirs.state_dict().keys()
-    assert all(torch.equal(ours[k], v) for k, v in theirs.state_dict().items())
+    assert len(operations.seen) > 500
+    assert not operations.synchronising
+    assert int(model.n_adversarial) == model.batches_since_warm_start == model.batch_number == 3

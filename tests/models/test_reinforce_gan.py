@@ -10,10 +10,11 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from gan_music.config.schema import ReinforceGANConfig
+from gan_music.config.model_settings import ReinforceGANConfig
+from gan_music.decoding.request import SampleRequest
 from gan_music.models.reinforce_gan import ReinforceGAN
 from gan_music.representations.note_events import NoteEvents
-from tests.models.players import fit
+from tests.models.training import fit
 
 
 def make_model(**changes: Any) -> ReinforceGAN:
@@ -31,7 +32,7 @@ def make_model(**changes: Any) -> ReinforceGAN:
         "active_notes_span": 6,
         "attention_span": 6,
         "lr": 0.01,
-        "betas": (0.9, 0.99),
+        "betas": [0.9, 0.99],
         "weight_decay": 0.0,
         "warmup_batches": 0,
         "clip_norm": 1.0,
@@ -57,13 +58,19 @@ def make_model(**changes: Any) -> ReinforceGAN:
         "resample_every": 4,
     } | changes
     return ReinforceGAN(
-        ReinforceGANConfig(name="reinforce_gan", **settings), codec_state=NoteEvents(24).state()
+        ReinforceGANConfig(name="reinforce_gan", **settings), representation=NoteEvents(24)
     )
 
 
-def test_a_warm_start_then_the_critic_alone_then_both(tmp_path: Path) -> None:
+def test_warm_start_then_critic_pre_training_then_both_networks(tmp_path: Path) -> None:
     model = make_model(warm_start_epochs=1, critic_pretrain_batches=2)
-    assert fit(model, tmp_path, n_batches=4, epochs=2).moved == [*["g"] * 4, "d", "d", "gd", "gd"]
+    assert fit(model, tmp_path, n_batches=4, epochs=2).networks == [
+        *["g"] * 4,
+        "d",
+        "d",
+        "gd",
+        "gd",
+    ]
     assert (int(model.n_batches), int(model.n_adversarial)) == (8, 4)
 
 
@@ -77,23 +84,23 @@ class Rates(Callback):
         self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
 
 
-def test_the_rate_of_the_game_rises_and_falls_to_the_end(tmp_path: Path) -> None:
+def test_the_adversarial_learning_rate_decays_to_the_end_of_the_run(tmp_path: Path) -> None:
     model, rates = make_model(critic_pretrain_batches=2, lr_g=1.0, warmup_batches=2), Rates()
     fit(model, tmp_path, rates, n_batches=6, epochs=2)
-    # ten batches of the game; half the rate on the first of them
-    game = [0.5, *(0.5 * (1 + math.cos(math.pi * n / 10)) for n in range(1, 10))]
-    assert rates.seen[2:] == pytest.approx([max(0.05, rate) for rate in game])
-    assert model.best_at_last
-    assert not make_model(likelihood_weight=0.0).best_at_last
+    # ten adversarial batches, the first with half the rate
+    expected = [0.5, *(0.5 * (1 + math.cos(math.pi * n / 10)) for n in range(1, 10))]
+    assert rates.seen[2:] == pytest.approx([max(0.05, rate) for rate in expected])
+    assert model.keeps_last
+    assert not make_model(likelihood_weight=0.0).keeps_last
 
 
 def test_without_a_warm_start_it_is_a_gan_from_the_first_batch(tmp_path: Path) -> None:
     model = make_model(likelihood_weight=0.0)
-    assert fit(model, tmp_path, n_batches=3).moved == ["gd"] * 3
+    assert fit(model, tmp_path, n_batches=3).networks == ["gd"] * 3
     assert "train/nll" not in model.trainer.callback_metrics
 
 
-def test_a_weight_of_entropy_opens_choices(tmp_path: Path) -> None:
+def test_the_entropy_bonus_raises_entropy(tmp_path: Path) -> None:
     still = {"adversarial_weight": 0.0, "likelihood_weight": 0.0}
     entropies = []
     for weight in (0.0, 5.0):
@@ -101,38 +108,38 @@ def test_a_weight_of_entropy_opens_choices(tmp_path: Path) -> None:
         model = make_model(**still, entropy_weight=weight)
         with torch.no_grad():
             for head in model.generator.heads.parameters():
-                head.mul_(3)  # surer than a fresh one
+                head.mul_(3)  # lower entropy than that of new weights
         fit(model, tmp_path / str(weight), n_batches=8)
         entropies.append(float(model.trainer.callback_metrics["train/entropy"]))
     assert entropies[1] > entropies[0] + 0.1
 
 
-def test_the_critic_hears_the_outlines_of_real_music_and_those_of_rollouts(tmp_path: Path) -> None:
-    heard = []
+def test_the_critic_reads_style_vectors_of_real_windows_and_of_rollouts(tmp_path: Path) -> None:
+    read = []
     model = make_model(replay_size=12, n_style_components=2)
-    model.is_initialised = True  # no data module to fit outlines to
+    model.is_initialised = True  # without a data module to fit the prior to
     critic, style_prior = model.discriminator, model.generator.style_prior
     assert style_prior is not None
     plain = critic.forward
 
     def forward(events: Tensor, features: Any) -> Tensor:
         if critic.training:
-            heard.append((events, features.style_vector))
+            read.append((events, features.style_vector))
         return plain(events, features)
 
     critic.forward = forward  # type: ignore[method-assign]
     fit(model, tmp_path, n_batches=3)
-    (real, of_real), (fake, of_fake) = heard[::2][-1], heard[1::2][-1]
-    assert torch.equal(of_real, style_prior.of(real, blur=0.0))
-    kept = model._fake.last(12)
+    (real, of_real), (fake, of_fake) = read[::2][-1], read[1::2][-1]
+    assert torch.equal(of_real, style_prior.encode(real, noise=0.0))
+    kept = model.replay_fake.last(12)
     for events, z in zip(fake, of_fake, strict=True):
         where = (kept.events == events).flatten(1).all(1)
         assert torch.equal(kept.z[where][0], z)
-    assert not torch.allclose(of_fake, style_prior.of(fake, blur=0.0), atol=0.1)
+    assert not torch.allclose(of_fake, style_prior.encode(fake, noise=0.0), atol=0.1)
 
 
 class Fakes(Callback):
-    """The rollout that each batch was held against."""
+    """The rollout that each batch used."""
 
     def __init__(self) -> None:
         self.fakes: list[Tensor] = []
@@ -141,7 +148,7 @@ class Fakes(Callback):
         self.fakes.append(module._latest.events)
 
 
-def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
+def test_rollouts_are_reused(tmp_path: Path) -> None:
     seen = Fakes()
     fit(make_model(rollout_reuse=2), tmp_path, seen, n_batches=4)
     fakes = seen.fakes
@@ -149,7 +156,7 @@ def test_a_rollout_serves_so_many_batches(tmp_path: Path) -> None:
     assert fakes[0].shape == (6, 10, 5)
 
 
-def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> None:
+def test_the_critic_is_updated_on_the_replay_buffers(tmp_path: Path) -> None:
     seen, met = Fakes(), []
     model = make_model(replay_size=9, replay_batch=5)
     critic = model.discriminator
@@ -166,9 +173,9 @@ def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> 
     fit(model, tmp_path, seen, n_batches=6)
     # the last nine of each
     rollouts = torch.cat(seen.fakes)
-    assert torch.equal(model._fake.last(99).events, rollouts[-9:])
-    assert len(model._real.sequences) == 9
-    # as many are met of both as was asked for, and not of the latest alone
+    assert torch.equal(model.replay_fake.last(99).events, rollouts[-9:])
+    assert len(model.replay_real.sequences) == 9
+    # replay_batch sequences of both kinds, not only the latest
     assert [len(m) for m in met] == [5] * 12
 
     def share(events: Tensor, among: Tensor) -> float:
@@ -182,7 +189,7 @@ def test_the_critic_meets_earlier_windows_and_rollouts_again(tmp_path: Path) -> 
     assert min(share(f, k) for f, k in zip(fakes, seen.fakes, strict=True)) < 1
 
 
-def test_rollouts_serve_longer_while_the_critic_leads(tmp_path: Path) -> None:
+def test_rollouts_are_reused_more_in_critic_pre_training(tmp_path: Path) -> None:
     seen = Fakes()
     fit(make_model(critic_pretrain_reuse=3, critic_pretrain_batches=4), tmp_path, seen, n_batches=6)
     fakes = seen.fakes
@@ -190,13 +197,13 @@ def test_rollouts_serve_longer_while_the_critic_leads(tmp_path: Path) -> None:
     assert same == [True, True, False, False, False]
 
 
-def test_what_the_critic_likes_becomes_likelier(tmp_path: Path) -> None:
-    """A critic that never changes and likes high pitches: the generator learns to write them."""
+def test_events_that_the_critic_scores_high_become_likelier(tmp_path: Path) -> None:
+    """A fixed critic that prefers high pitches: the generator learns to sample them."""
     model = make_model(likelihood_weight=0.0, lr_d=0.0, lr_g=0.03, rollout_batch=64, discount=0.5)
     critic = model.discriminator
 
     def forward(events: Tensor, features: Any) -> Tensor:
-        # a product with a weight, so that there is something to differentiate
+        # the product makes the result depend on a weight, so that it has a gradient
         return (events[..., 1] > 50).float().cumsum(1) + 0 * critic.merge.bias.sum()
 
     critic.forward = forward  # type: ignore[method-assign]
@@ -208,23 +215,23 @@ def test_what_the_critic_likes_becomes_likelier(tmp_path: Path) -> None:
 def high_share(model: ReinforceGAN) -> float:
     bare = copy.copy(model.settings)
     model.settings = ReinforceGANConfig(**{**vars(bare), "n_particles": 1})
-    pieces = model.sample(n_pieces=16, n_notes=10, seed=3)
+    pieces = model.sample(SampleRequest(n_pieces=16, length=10, seed=3))
     model.settings = bare
     pitch = torch.cat([torch.from_numpy(p.pitch) for p in pieces])
     return float((pitch > 50 + 21).float().mean())
 
 
-def test_the_critic_chooses_once_it_has_learned(tmp_path: Path) -> None:
+def test_samples_are_filtered_once_the_critic_is_trained(tmp_path: Path) -> None:
     model = make_model()
-    assert model.choice is None
+    assert model.particle_filter is None
     fit(model, tmp_path, n_batches=2)
-    assert model.choice is not None
+    assert model.particle_filter is not None
     state = torch.get_rng_state()
-    a = model.sample(n_pieces=3, n_notes=12, seed=5)
+    a = model.sample(SampleRequest(n_pieces=3, length=12, seed=5))
     assert torch.equal(torch.get_rng_state(), state)
     assert [p.notes() for p in a] == [
-        p.notes() for p in model.sample(n_pieces=3, n_notes=12, seed=5)
+        p.notes() for p in model.sample(SampleRequest(n_pieces=3, length=12, seed=5))
     ]
     assert [len(p) for p in a] == [12, 12, 12]
     model.settings.n_particles = 1
-    assert model.choice is None
+    assert model.particle_filter is None

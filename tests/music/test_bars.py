@@ -10,7 +10,7 @@ from gan_music.music.piece import Piece
 
 
 def test_bars_are_the_true_ones() -> None:
-    # an upbeat of a crotchet; 6/8 cuts the second bar short
+    # an upbeat of a quarter note; 6/8 cuts the second bar short
     piece = Piece.from_arrays(
         [0], [24], [60], grid=24, meters=[(-72, 4, 4), (96, 6, 8), (168, 5, 16)]
     )

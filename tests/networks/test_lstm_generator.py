@@ -4,19 +4,18 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.losses import adversarial, likelihood
 from gan_music.models.event_model import note_space
-from gan_music.networks.layers.past_attention import Product
-from gan_music.networks.lstm_decoder import LSTMDecoder
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.networks.note_space import PADDING, NoteSpace
 from gan_music.representations.note_events import NoteEvents, meter_id
 
 codec = NoteEvents(24)
+rollout = EventDecoding().rollout
 
 
 def make_space(codec: NoteEvents = codec) -> NoteSpace:
@@ -70,7 +69,7 @@ def test_positions_follow_the_offsets_round_the_bar() -> None:
 
 
 def test_where_a_window_begins() -> None:
-    # a quaver into the third beat of 3/4, and on the first of 4/4
+    # an eighth note into the third beat of 3/4, and on the first of 4/4
     events = torch.tensor([[[12, 0, 0, 60, meter_id(3, 4)]], [[0, 0, 0, 0, meter_id(4, 4)]]])
     position, meter = make_space().starts(events)
     assert position.tolist() == [48, 0]
@@ -78,10 +77,10 @@ def test_where_a_window_begins() -> None:
 
 
 def with_spans(spans: tuple[int, int, int]) -> LSTMGenerator:
-    """Of its attention, of what it recalls and of what sounds."""
-    attention, lookback, sounding = spans
+    """Of its attention, of lookback and of active notes."""
+    attention, lookback, active_notes = spans
     return make_generator(
-        attention_span=attention, lookback_span=lookback, active_notes_span=sounding
+        attention_span=attention, lookback_span=lookback, active_notes_span=active_notes
     )
 
 
@@ -92,7 +91,7 @@ def with_spans(spans: tuple[int, int, int]) -> LSTMGenerator:
     ("n_intervals", "n_style_components", "lookback_span", "active_notes_span"),
     [(0, 0, 0, 0), (3, 0, 12, 0), (3, 2, 0, 6), (0, 2, 30, 40)],
 )
-def test_both_passes_of_the_generator_agree(
+def test_decoding_and_teacher_forcing_agree(
     n_layers: int,
     temperature: float,
     attention_span: int,
@@ -110,35 +109,35 @@ def test_both_passes_of_the_generator_agree(
         active_notes_span=active_notes_span,
     )
     if generator.attention is not None:
-        for parameter in generator.attention.parameters():  # zeros would hide a mistake
+        for parameter in generator.attention.parameters():  # zeros would hide an error
             torch.nn.init.normal_(parameter, std=0.5)
-    z, gumbel = generator.noise(6), generator.gumbel(6, 20)
+    z, gumbel = generator.prior(6), generator.gumbel(6, 20)
     begin = starts(6)
-    events = generator.rollout(z, gumbel, begin, temperature=temperature)
+    events = rollout(generator, z, gumbel, begin, temperature=temperature)
     assert [x.tolist() for x in generator.space.starts(events)] == [x.tolist() for x in begin]
     noise = gumbel.split(generator.space.sizes, -1)
     for i, logits in enumerate(generator.logits(events, z)):
         score = logits / temperature + noise[i]
-        # the choice is the best of the second pass's scores as well, up to rounding
+        # the choice is the argmax of the teacher-forced scores, too, up to rounding
         chosen = score.gather(-1, events[..., i : i + 1])[..., 0]
         assert torch.all(score.amax(-1) - chosen < 1e-5)
 
 
 @pytest.mark.parametrize("spans", [(0, 0, 0), (5, 0, 0), (0, 9, 0), (0, 0, 7)])
-def test_a_rollout_goes_on_where_it_stopped(spans: tuple[int, int, int]) -> None:
+def test_generation_in_parts_is_generation_at_once(spans: tuple[int, int, int]) -> None:
     generator = with_spans(spans)
-    z, gumbel, begin = generator.noise(3), generator.gumbel(3, 20), starts(3)
-    whole = generator.rollout(z, gumbel, begin)
-    rollout = LSTMDecoder(generator, z, begin)
-    parts = [rollout.write(part) for part in gumbel.split([1, 11, 8], 1)]
+    z, gumbel, begin = generator.prior(3), generator.gumbel(3, 20), starts(3)
+    whole = rollout(generator, z, gumbel, begin)
+    decoder = generator.decoder(z, begin)
+    parts = [decoder.generate(part) for part in gumbel.split([1, 11, 8], 1)]
     assert torch.equal(torch.cat(parts, 1), whole)
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_recurrent_weights_are_dropped_in_training_alone(n_layers: int) -> None:
+def test_recurrent_dropout_acts_in_training_alone(n_layers: int) -> None:
     plain = make_generator(n_layers=n_layers)
     dropping = make_generator(n_layers=n_layers, recurrent_dropout=0.5)
-    events, z = any_events(3, 9), plain.noise(3)
+    events, z = any_events(3, 9), plain.prior(3)
 
     def first(generator: LSTMGenerator) -> Tensor:
         return generator.logits(events, z)[0]
@@ -146,7 +145,7 @@ def test_recurrent_weights_are_dropped_in_training_alone(n_layers: int) -> None:
     assert torch.equal(first(plain.eval()), first(dropping.eval()))
     dropping.train()
     assert not torch.allclose(first(dropping), first(plain), atol=1e-4)
-    # the same call otherwise
+    # otherwise the same function
     dropping.recurrent_dropout = 1e-9
     assert torch.allclose(first(dropping), first(plain), atol=1e-5)
     first(dropping).sum().backward()
@@ -164,21 +163,21 @@ def test_logits_of_an_event_do_not_depend_on_itself_or_later_ones(
     spans: tuple[int, int, int],
 ) -> None:
     generator = with_spans(spans)
-    z = generator.noise(1)
+    z = generator.prior(1)
     a = any_events(1, 8)
-    a[:, 3:5] = a[:, :2]  # something to recall
+    a[:, 3:5] = a[:, :2]  # a repetition
     b = a.clone()
     b[:, 5:, :4] = (b[:, 5:, :4] + 1) % 20
     for i, (x, y) in enumerate(zip(generator.logits(a, z), generator.logits(b, z), strict=True)):
         assert torch.equal(x[:, :5], y[:, :5])
-        # the first head at 5 has seen only what lies before; later heads see its choice
+        # the first head at 5 reads earlier events alone; later heads read its choice
         assert torch.equal(x[:, 5], y[:, 5]) == (i == 0)
 
 
-def test_relaxed_is_hard_forward_and_passes_a_gradient_to_every_weight() -> None:
+def test_relaxed_is_hard_forward_and_has_a_gradient_for_every_weight() -> None:
     generator, discriminator = make_generator(), make_discriminator()
-    z, gumbel = generator.noise(3), generator.gumbel(3, 12)
-    events = generator.rollout(z, gumbel, starts(3))
+    z, gumbel = generator.prior(3), generator.gumbel(3, 12)
+    events = rollout(generator, z, gumbel, starts(3))
     relaxed = generator.relaxed(events, z, gumbel, temperature=1.0)
     assert torch.allclose(relaxed, generator.space.one_hot(events), atol=1e-6)
     adversarial.generator_bce(discriminator(events, relaxed)).backward()
@@ -189,7 +188,7 @@ def test_relaxed_is_hard_forward_and_passes_a_gradient_to_every_weight() -> None
 
 def test_position_and_meter_are_read() -> None:
     generator, discriminator = make_generator(), make_discriminator()
-    z, events = generator.noise(1), any_events(1, 6)
+    z, events = generator.prior(1), any_events(1, 6)
     moved, other = events.clone(), events.clone()
     moved[:, 2, -2] += 24  # a beat later
     other[..., -1] = meter_id(6, 4)
@@ -204,7 +203,7 @@ def test_padding_changes_nothing() -> None:
     generator, discriminator = make_generator(), make_discriminator()
     whole = any_events(2, 6)
     padded = torch.cat([whole, torch.full((2, 3, 5), PADDING)], 1)
-    z = generator.noise(2)
+    z = generator.prior(2)
     for a, b in zip(generator.logits(whole, z), generator.logits(padded, z), strict=True):
         assert torch.allclose(a, b[:, :6], atol=1e-6)
     assert torch.allclose(discriminator(whole), discriminator(padded), atol=1e-5)
@@ -215,26 +214,31 @@ def test_padding_changes_nothing() -> None:
 
 
 def test_velocity_is_one_more_head() -> None:
-    loud = NoteEvents(24, velocity=True)
+    with_velocity = NoteEvents(24, velocity=True)
     generator = LSTMGenerator(
-        note_space(loud), noise_size=5, hidden_size=16, n_layers=1, embedding_size=4, dropout=0.0
+        note_space(with_velocity),
+        noise_size=5,
+        hidden_size=16,
+        n_layers=1,
+        embedding_size=4,
+        dropout=0.0,
     )
-    z, gumbel = generator.noise(3), generator.gumbel(3, 7)
-    events = generator.rollout(z, gumbel, starts(3))
+    z, gumbel = generator.prior(3), generator.gumbel(3, 7)
+    events = rollout(generator, z, gumbel, starts(3))
     assert events.shape == (3, 7, 6)
     logits = generator.logits(events, z)
-    assert [x.shape[-1] for x in logits] == list(loud.sizes)
+    assert [x.shape[-1] for x in logits] == list(with_velocity.sizes)
     scores = logits[3] + gumbel[..., -32:]
     assert torch.equal(scores.argmax(-1), events[..., 3])
 
 
 def test_choices_follow_the_softmax_of_the_logits() -> None:
     generator = make_generator()
-    z = generator.noise(1).expand(20000, -1)
+    z = generator.prior(1).expand(20000, -1)
     torch.manual_seed(2)
     meter = torch.tensor([meter_id(4, 4)]).expand(20000)
     begin = (torch.zeros(20000, dtype=torch.int64), meter)
-    events = generator.rollout(z, generator.gumbel(20000, 1), begin)
+    events = rollout(generator, z, generator.gumbel(20000, 1), begin)
     expected = generator.logits(events[:1], z[:1])[0][0, 0].softmax(-1)
     found = torch.bincount(events[:, 0, 0], minlength=45) / 20000
     assert (found - expected).abs().max() < 0.01
@@ -243,7 +247,7 @@ def test_choices_follow_the_softmax_of_the_logits() -> None:
 def test_the_noise_matters_from_the_first_event_on() -> None:
     generator = make_generator()
     events = torch.zeros(2, 3, 5, dtype=torch.int64)
-    first, second = generator.logits(events, generator.noise(2))[0][:, 0]
+    first, second = generator.logits(events, generator.prior(2))[0][:, 0]
     assert not torch.allclose(first, second)
 
 
@@ -261,39 +265,19 @@ def test_the_discriminator_sees_the_order_of_events() -> None:
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_in_half_precision_it_writes_nearly_what_it_would(n_layers: int) -> None:
+def test_bfloat16_generates_nearly_the_same(n_layers: int) -> None:
     generator = make_generator(
         n_layers=n_layers, hidden_size=32, attention_span=9, lookback_span=20, active_notes_span=6
     )
-    z, gumbel, begin = generator.noise(64), generator.gumbel(64, 20), starts(64)
-    whole = generator.rollout(z, gumbel, begin)
-    generator.bf16 = True
-    half = generator.rollout(z, gumbel, begin)
-    # a choice in some hundreds is close enough to another to change, and what follows it
-    same = (half == whole).all(-1).float().mean()
+    z, gumbel, begin = generator.prior(64), generator.gumbel(64, 20), starts(64)
+    whole = rollout(generator, z, gumbel, begin)
+    low = EventDecoding(bf16=True).rollout(generator, z, gumbel, begin)
+    # one in some hundred choices is close enough to another to change, with all that follows
+    same = (low == whole).all(-1).float().mean()
     assert 0.9 < same < 1.0
-    # and all that is chosen is the best by the second pass's scores, or nearly
+    # all choices are nearly the argmax of the teacher-forced scores
     noise = gumbel.split(generator.space.sizes, -1)
-    for i, logits in enumerate(generator.logits(half, z)):
+    for i, logits in enumerate(generator.logits(low, z)):
         score = logits + noise[i]
-        chosen = score.gather(-1, half[..., i : i + 1])[..., 0]
+        chosen = score.gather(-1, low[..., i : i + 1])[..., 0]
         assert torch.all(score.amax(-1) - chosen < 0.05)
-
-
-@pytest.mark.parametrize("torch_can", [True, False])
-@pytest.mark.parametrize("size", [(480, 1920), (182, 96), (3, 5)])
-def test_a_product_in_half_precision_is_that_of_its_rounded_factors(
-    size: tuple[int, int], torch_can: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not torch_can:  # have it laid out beforehand
-        monkeypatch.setattr(torch.ops, "mkldnn", object())
-    torch.manual_seed(0)
-    weight, bias = torch.randn(size), torch.randn(size[1])
-    product = Product(weight, bias, bf16=True)
-    for n in (1, 7, 64):
-        x, sums = torch.randn(n, size[0]), torch.randn(n, size[1])
-        expected = F.linear(x.bfloat16(), weight.T.bfloat16()).float()
-        torch.testing.assert_close(product(x), expected + bias, rtol=2**-7, atol=1e-3)
-        added = product.added_to(sums.clone(), x)
-        torch.testing.assert_close(added, sums + expected, rtol=2**-7, atol=1e-3)
-        assert added.dtype == torch.float32

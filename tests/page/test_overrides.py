@@ -1,4 +1,4 @@
-"""What differs from the defaults, and the command that repeats a run."""
+"""Differences from the defaults, and the command that repeats a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from gan_music.config.validate import compose_run
-from gan_music.page import overrides as settings
+from gan_music.page import overrides as page_overrides
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from gan_music.page import overrides as settings
 )
 def test_the_command_gives_the_same_settings(overrides: tuple[str, ...]) -> None:
     config = dataclasses.asdict(compose_run(*overrides))
-    words = shlex.split(settings.command(config))
+    words = shlex.split(page_overrides.command(config))
     assert words[:3] == ["python", "-m", "gan_music.train"]
     assert dataclasses.asdict(compose_run(*words[3:])) == config
 
@@ -51,25 +51,25 @@ def test_the_command_gives_the_same_settings(overrides: tuple[str, ...]) -> None
 def test_any_text_survives_the_command(root: str) -> None:
     config = dataclasses.asdict(compose_run("data=midi", "data.root=x"))
     config["data"]["root"] = root
-    words = shlex.split(settings.command(config))
+    words = shlex.split(page_overrides.command(config))
     assert compose_run(*words[3:]).data.root == root
 
 
-def test_only_what_differs_is_told() -> None:
+def test_differences_from_the_defaults() -> None:
     config = dataclasses.asdict(compose_run("model=lstm_lm", "seed=5", "name=mine"))
-    assert settings.differences(config) == (["model=lstm_lm"], {"seed": (5, 0)})
+    assert page_overrides.differences(config) == (["model=lstm_lm"], {"seed": (5, 0)})
 
 
 def test_settings_of_another_version() -> None:
     config = dataclasses.asdict(compose_run())
     config["model"]["gone"] = 1
     config["collapse"].pop("patience")
-    assert settings.differences(config) == ([], {"model.gone": (1, None)})
+    assert page_overrides.differences(config) == ([], {"model.gone": (1, None)})
 
 
-def test_what_varies_over_runs() -> None:
+def test_settings_that_vary_over_runs() -> None:
     configs = [
         {"name": "a", "seed": 1, "model": {"size": 2}},
         {"name": "b", "seed": 1, "model": {"size": 3, "rate": 0.1}},
     ]
-    assert settings.varying(configs) == ["model.size", "model.rate"]
+    assert page_overrides.varying(configs) == ["model.size", "model.rate"]

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from gan_music.music.piece import Piece
 from gan_music.representations.note_quadruples import NoteQuadruples
 
-LONGEST = 8 * 24  # steps: what the codec keeps
+LONGEST = 8 * 24  # steps: the longest note or rest
 
 
 def make_piece() -> Piece:
-    # the bar begins half a beat before the first tone
+    # the bar begins half a beat before the first note
     return Piece.from_arrays(
         [12, 12, 36, 300], [24, 6, 8, 12], [69, 81, 57, 60], velocity=[80, 64, 1, 127], grid=24
     )
@@ -29,30 +29,30 @@ def test_frequencies_on_the_scale_of_semitones() -> None:
     assert NoteQuadruples(24, hertz=False).encode(make_piece())[:, 1].tolist() == [69, 81, 57, 60]
 
 
-def test_a_fitted_codec_gives_mean_0_and_deviation_1() -> None:
+def test_fitting_gives_mean_0_and_deviation_1() -> None:
     piece = make_piece()
-    codec = NoteQuadruples(24)
-    codec.fit([piece])
-    found = codec.encode(piece)
+    quadruples = NoteQuadruples(24)
+    quadruples.fit([piece])
+    found = quadruples.encode(piece)
     assert found.mean(0) == pytest.approx(np.zeros(4), abs=1e-6)
     assert found.std(0) == pytest.approx(np.ones(4), abs=1e-5)
 
 
 def test_a_column_that_never_varies_is_not_divided_by_0() -> None:
     piece = Piece.from_arrays([0, 24, 48], [24] * 3, [60] * 3, grid=24)
-    codec = NoteQuadruples(24)
-    codec.fit([piece])
-    assert np.isfinite(codec.encode(piece)).all()
-    assert codec.decode(codec.encode(piece)).piece.same_notes(piece)
+    quadruples = NoteQuadruples(24)
+    quadruples.fit([piece])
+    assert np.isfinite(quadruples.encode(piece)).all()
+    assert quadruples.decode(quadruples.encode(piece)).piece.same_notes(piece)
 
 
-def test_the_first_tones_time_is_its_position_in_the_beat() -> None:
+def test_the_first_notes_time_is_its_position_in_the_beat() -> None:
     piece = Piece.from_arrays([100, 124], [24, 24], [60, 62], grid=24)
     assert NoteQuadruples(24).encode(piece)[:, 3].tolist() == pytest.approx([4 / 24, 1])
-    assert NoteQuadruples(24).first_times(piece).tolist() == pytest.approx([4 / 24, 4 / 24])
+    assert NoteQuadruples(24).rows(piece)[:, 4].tolist() == pytest.approx([4 / 24, 4 / 24])
 
 
-tones = st.lists(
+rows = st.lists(
     st.tuples(
         st.integers(0, LONGEST), st.integers(1, LONGEST), st.integers(0, 127), st.integers(1, 127)
     ),
@@ -63,7 +63,7 @@ tones = st.lists(
 
 @seed(0)
 @settings(max_examples=200, deadline=None)
-@given(tones, st.sampled_from([4, 24]), st.booleans())
+@given(rows, st.sampled_from([4, 24]), st.booleans())
 def test_notes_come_back(rows: list[tuple[int, int, int, int]], grid: int, hertz: bool) -> None:
     time, duration, pitch, velocity = np.array(rows).T
     longest = 8 * grid
@@ -71,9 +71,9 @@ def test_notes_come_back(rows: list[tuple[int, int, int, int]], grid: int, hertz
     piece = Piece.from_arrays(
         onset, np.minimum(duration, longest), pitch, velocity=velocity, grid=grid
     )
-    codec = NoteQuadruples(grid, hertz=hertz)
-    codec.fit([piece])
-    again = NoteQuadruples.from_state(codec.state()).decode(codec.encode(piece))
+    quadruples = NoteQuadruples(grid, hertz=hertz)
+    quadruples.fit([piece])
+    again = NoteQuadruples.from_state(quadruples.state()).decode(quadruples.encode(piece))
     assert again.n_clipped == 0
     assert again.piece.notes() == piece.notes()
     assert again.piece.velocity.tolist() == piece.velocity.tolist()

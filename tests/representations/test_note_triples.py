@@ -17,8 +17,8 @@ def test_triples_are_pitch_duration_and_offset_in_quarters() -> None:
 
 def test_with_offsets_the_notes_come_back() -> None:
     piece = Piece.from_arrays([12, 12, 36], [24, 6, 8], [60, 64, 72], grid=24)
-    codec = NoteTriples(24, use_offsets=True)
-    decoded = codec.decode(codec.encode(piece))
+    representation = NoteTriples(24, use_offsets=True)
+    decoded = representation.decode(representation.encode(piece))
     assert decoded.piece.same_notes(piece)
     assert decoded.n_clipped == 0
 
@@ -43,8 +43,3 @@ def test_what_midi_cannot_hold_is_clipped_and_counted() -> None:
     assert sorted(decoded.piece.pitch.tolist()) == [0, 0, 60, 60, 60, 127]
     assert decoded.piece.duration.min() == 1
     assert NoteTriples(24).decode(triples).n_clipped == 5
-
-
-def test_state_brings_the_codec_back() -> None:
-    codec = NoteTriples.from_state(NoteTriples(12, use_offsets=True).state())
-    assert (codec.grid, codec.use_offsets) == (12, True)

@@ -1,4 +1,4 @@
-"""The search: its space, its trials, and the command."""
+"""The search: its space, its trials, the command."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def parsed(*overrides: str) -> list[Any]:
 
 
 class Recorder:
-    """A trial that answers with the upper ends, or the lower, and remembers what it was asked."""
+    """A trial that suggests the upper ends, or the lower, and records the calls."""
 
     def __init__(self, *, lowest: bool = False) -> None:
-        self.asked: list[Any] = []
+        self.calls: list[Any] = []
         self.lowest = lowest
 
     def suggest_int(self, key: str, low: int, high: int, *, log: bool = False) -> int:
-        self.asked.append(("int", key, low, high, log))
+        self.calls.append(("int", key, low, high, log))
         return low if self.lowest else high
 
     def suggest_float(self, key: str, low: float, high: float, *, log: bool = False) -> float:
-        self.asked.append(("float", key, low, high, log))
+        self.calls.append(("float", key, low, high, log))
         return low if self.lowest else high
 
     def suggest_categorical(self, key: str, values: list[str]) -> str:
-        self.asked.append(("choice", key, values))
+        self.calls.append(("choice", key, values))
         return values[0 if self.lowest else -1]
 
 
 @pytest.mark.parametrize(
-    ("override", "asked", "value"),
+    ("override", "calls", "value"),
     [
         ("a=interval(0,0.5)", ("float", "a", 0.0, 0.5, False), "0.5"),
         ("a=tag(log,interval(1e-5,1e-3))", ("float", "a", 1e-5, 1e-3, True), "0.001"),
@@ -54,15 +54,15 @@ class Recorder:
         ("a=0.1,0.2", ("choice", "a", ["0.1", "0.2"]), "0.2"),
     ],
 )
-def test_overrides_are_distributions(override: str, asked: Any, value: str) -> None:
+def test_overrides_are_distributions(override: str, calls: Any, value: str) -> None:
     space, fixed = search.split_space(parsed("b=2", override))
     trial = Recorder()
     assert search.suggest(trial, "a", space["a"]) == value  # type: ignore[arg-type]
-    assert trial.asked == [asked]
+    assert trial.calls == [calls]
     assert fixed == ["b=2"]
 
 
-def test_a_later_override_goes_before() -> None:
+def test_a_later_override_replaces_an_earlier_one() -> None:
     space, fixed = search.split_space(parsed("a=range(1,4)", "b=1,2", "a=7"))
     assert list(space) == ["b"]
     assert fixed == ["a=7"]
@@ -78,7 +78,7 @@ def test_a_later_override_goes_before() -> None:
         ("a=range(0,1000000)", "must have from 1"),
     ],
 )
-def test_what_cannot_be_searched(override: str, words: str) -> None:
+def test_invalid_ranges(override: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         search.split_space(parsed(override))
 
@@ -102,7 +102,7 @@ def make_search(folder: Path, n_trials: int = 4, *, size: int = 8) -> search.Sea
 
 def work(found: search.Search, n: int) -> list[list[str]]:
     drawn = []
-    with found.at_work():
+    with found.working():
         for _ in range(n):
             trial, words = found.ask()
             drawn.append(words)
@@ -110,7 +110,7 @@ def work(found: search.Search, n: int) -> list[list[str]]:
     return drawn
 
 
-def test_a_search_that_goes_on_asks_what_the_undisturbed_one_would(tmp_path: Path) -> None:
+def test_a_continued_search_suggests_the_values_of_an_undisturbed_one(tmp_path: Path) -> None:
     whole = work(make_search(tmp_path / "whole"), 4)
     first = work(make_search(tmp_path / "parts"), 2)
     again = make_search(tmp_path / "parts")
@@ -122,22 +122,22 @@ def test_a_search_that_goes_on_asks_what_the_undisturbed_one_would(tmp_path: Pat
 
 def test_processes_share_a_search(tmp_path: Path) -> None:
     a, b = make_search(tmp_path), make_search(tmp_path)
-    with a.at_work(), b.at_work():
+    with a.working(), b.working():
         (x, first), (y, second) = a.ask(), b.ask()
         assert (x.number, y.number) == (0, 1)
         assert first != second
         assert a.n_left() == b.n_left() == 2
-        # who comes later sees that both are at work, and takes nothing from them
-        with make_search(tmp_path).at_work():
+        # a third one sees that both are alive, and repeats none of their trials
+        with make_search(tmp_path).working():
             assert a.n_left() == 2
 
 
-def test_what_a_dead_process_left_is_tried_again(tmp_path: Path) -> None:
+def test_the_trial_of_a_dead_process_is_repeated(tmp_path: Path) -> None:
     dead = make_search(tmp_path)
-    with dead.at_work():
+    with dead.working():
         _, words = dead.ask()
     found = make_search(tmp_path)
-    with found.at_work():
+    with found.working():
         assert found.n_left() == 4
         trial, again = found.ask()
         assert again == words
@@ -157,10 +157,10 @@ SMALL = (
 )
 
 
-def test_the_search_prunes_goes_on_and_names_the_best(train: Command, tmp_path: Path) -> None:
+def test_the_search_prunes_continues_and_prints_the_best(train: Command, tmp_path: Path) -> None:
     done = train(*SMALL, "hydra.sweeper.n_trials=1", "trainer.max_epochs=1")
     assert done.returncode == 0, done.stderr
-    # whatever comes next is worse than what this says
+    # every later trial is worse than this one
     study = optuna.load_study(study_name="search", storage=search.journal(tmp_path / "s"))
     (trial,) = study.trials
     assert trial.params.keys() == {"model.hidden_size"}
@@ -195,7 +195,7 @@ def test_without_optuna_one_sentence_says_what_to_install(tmp_path: Path) -> Non
     assert done.stderr == "error: sweep=tpe needs Optuna: pip install 'gan_music[sweep]'.\n"
 
 
-def test_a_trial_that_collapses_is_given_up(midi_folder: Path, tmp_path: Path) -> None:
+def test_a_trial_that_collapses_is_pruned(midi_folder: Path, tmp_path: Path) -> None:
     code = (
         "from gan_music.metrics import collapse\n"
         "collapse.worst = lambda ratios: (collapse.COLLAPSED, None)\n"

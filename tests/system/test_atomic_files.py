@@ -1,64 +1,45 @@
 from __future__ import annotations
 
-import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gan_music.data.read_report import write_rejects
-from gan_music.system.atomic_files import cell, replacing
-from gan_music.training.callbacks.sample_logger import write_real
-from tests.conftest import make_piece
+from gan_music.system.atomic_files import atomic_write, remove_temporaries
 
 
-def test_a_file_is_replaced_once_the_block_has_ended(tmp_path: Path) -> None:
+def test_a_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("old")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def fail_halfway(path: Path) -> None:
-    with replacing(path) as temporary:
+def fail_in_the_block(path: Path) -> None:
+    with atomic_write(path) as temporary:
         temporary.write_text("half")
         raise OSError("disk full")
 
 
-def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_a_failing_block_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("old")
     with pytest.raises(OSError, match="disk full"):
-        fail_halfway(path)
+        fail_in_the_block(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("text", ["=cmd|'/C calc'!A0", "+1", "-1.mid", "@SUM(A1)", "\t=1", "\r=1"])
-def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
-    assert cell(text) == "'" + text
-
-
-def test_other_cells_stay_as_they_are() -> None:
-    assert [cell(t) for t in ("", "bwv66.6", "a=b", "'tis", "../a")] == [
-        *("", "bwv66.6", "a=b", "'tis", "../a")
-    ]
-
-
-def test_a_piece_called_as_a_formula_or_a_path_stays_in_its_table(tmp_path: Path) -> None:
-    names = ["=HYPERLINK(1)", "../../outside", "a,b\n=1+1", "<script>"]
-    folder = tmp_path / "below" / "real"
-    write_real([replace(make_piece(i), name=n) for i, n in enumerate(names)], folder)
-    write_rejects(dict.fromkeys(names, "=why"), folder.parent / "rejects.csv")
-    with (folder / "pieces.csv").open(newline="") as file:
-        cells = [row[1] for row in csv.reader(file)]
-    with (folder.parent / "rejects.csv").open(newline="") as file:
-        rows = list(csv.reader(file))[1:]
-    assert cells == ["'=HYPERLINK(1)", "../../outside", "a,b\n=1+1", "<script>"]
-    assert rows == [[name, "'=why"] for name in cells]
-    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    midi = {f"below/real/real_{i}.mid" for i in range(1, 5)}
-    assert found == midi | {"below/real/pieces.csv", "below/rejects.csv"}
+@pytest.mark.parametrize("name", ["*", "*.npz"])
+def test_temporary_files_of_killed_writers_are_removed(tmp_path: Path, name: str) -> None:
+    left = tmp_path / "ab" / f".{'ab' * 32}.npz.{'0' * 32}.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    with atomic_write(tmp_path / "b.npz") as temporary:
+        temporary.write_bytes(b"whole")
+        assert remove_temporaries(tmp_path, name) == 1
+        assert temporary.exists()  # its writer is alive
+    assert not left.exists()
+    assert (tmp_path / "b.npz").read_bytes() == b"whole"

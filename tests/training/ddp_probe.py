@@ -1,6 +1,6 @@
-"""``gan_music.train``, which also writes down in ``probe<rank>.pt`` what each process saw and did.
+"""``gan_music.train`` with a callback that records each process in ``probe<rank>.pt``.
 
-A module, since Lightning starts the other processes by the name of the first one's.
+A module, since Lightning starts the other processes by the module's name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from lightning.pytorch import Callback, Trainer
 import gan_music.training.run
 from gan_music.train import main
 
-_trainer = gan_music.training.run._trainer
+_build_trainer = gan_music.training.run.build_trainer
 
 
 class Probe(Callback):
-    """Batches, gradients, random states, weights and figures, in order."""
+    """Records batches, gradients, random states, weights and figures, in order."""
 
     def __init__(self) -> None:
         self.seen: dict[str, list[Any]] = {
@@ -26,13 +26,13 @@ class Probe(Callback):
         }
 
     def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Any, index: int) -> None:
-        self.seen["batches"].append((trainer.current_epoch, batch.clone()))
+        self.seen["batches"].append((trainer.current_epoch, batch.x.clone()))
         self.seen["random"].append(torch.get_rng_state())
 
     def on_before_optimizer_step(self, trainer: Trainer, module: Any, optimizer: Any) -> None:
         (group,) = optimizer.param_groups
         gradients = [p.grad.flatten() for p in group["params"]]
-        self.seen["gradients"].append((group["player"], torch.cat(gradients).clone()))
+        self.seen["gradients"].append((group["network"], torch.cat(gradients).clone()))
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         state = module.state_dict()
@@ -52,11 +52,11 @@ class Probe(Callback):
 
 
 def _with_probe(*arguments: Any) -> Trainer:
-    trainer = _trainer(*arguments)
+    trainer = _build_trainer(*arguments)
     trainer.callbacks.append(Probe())
     return trainer
 
 
 if __name__ == "__main__":
-    gan_music.training.run._trainer = _with_probe
+    gan_music.training.run.build_trainer = _with_probe
     main()

@@ -1,4 +1,4 @@
-"""One training by several processes, on processors (gloo)."""
+"""Training by several processes, on CPUs (gloo)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler
 
 from gan_music.config.validate import compose_run
 from gan_music.data.datasets import Batches, WindowSampler
-from gan_music.training.factory import build_codec, build_data
+from gan_music.training.factory import build_data
 from tests.conftest import TINY, run_python
 from tests.test_train_command import scalars
 
@@ -47,7 +47,7 @@ def test_each_window_is_dealt_to_one_process(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> Path:
-    """The folder that two processes trained in: their run, and what each wrote down."""
+    """The folder of a run of two processes, and their records."""
     cwd = tmp_path_factory.mktemp("ddp")
     music = ("data=midi", f"data.root={midi_folder}")
     done = run_python(
@@ -73,16 +73,16 @@ def probes(folder: Path) -> list[dict[str, list[Any]]]:
     return [torch.load(folder / f"probe{rank}.pt") for rank in (0, 1)]
 
 
-def test_processes_share_what_one_sees(
+def test_processes_share_the_windows_of_one(
     probes: list[dict[str, list[Any]]], folder: Path, midi_folder: Path
 ) -> None:
     config = compose_run("data=midi", f"data.root={midi_folder}", *TINY, *DDP)
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.setup()
     for epoch in (0, 1):
         loader = data.train_dataloader()
         loader.batch_sampler.sampler.set_epoch(epoch)  # type: ignore[union-attr]
-        alone = [tuple(w.flatten().tolist()) for batch in loader for w in batch]
+        alone = [tuple(w.flatten().tolist()) for batch in loader for w in batch.x]
         shares = [[b for e, b in probe["batches"] if e == epoch] for probe in probes]
         together = [tuple(w.flatten().tolist()) for share in shares for b in share for w in b]
         assert Counter(together) == Counter(alone)
@@ -92,18 +92,18 @@ def test_processes_share_what_one_sees(
 
 def test_processes_agree(probes: list[dict[str, list[Any]]]) -> None:
     a, b = probes
-    players = Counter(player for player, _ in a["gradients"])
-    assert min(players["g"], players["d"]) > 10
-    for (player, x), (other, y) in zip(a["gradients"], b["gradients"], strict=True):
-        assert player == other
+    networks = Counter(network for network, _ in a["gradients"])
+    assert min(networks["g"], networks["d"]) > 10
+    for (network, x), (other, y) in zip(a["gradients"], b["gradients"], strict=True):
+        assert network == other
         assert torch.equal(x, y)
         assert x.any()
     for name in ("weights", "averaged"):
         for x, y in zip(a[name], b[name], strict=True):
             assert x.keys() == y.keys()
             assert all(torch.equal(x[k], y[k]) for k in x)
-    assert a["averaged"][-1]["averaged.n_averaged"] == players["g"]
-    assert repr(a["figures"]) == repr(b["figures"])  # as texts, since no NaN equals another
+    assert a["averaged"][-1]["averaged.n_averaged"] == networks["g"]
+    assert repr(a["figures"]) == repr(b["figures"])  # as text, since NaN is unequal to itself
     assert a["figures"][0]["val/distance"] > 0
     assert a["figures"][0]["verdict"] is not None
 
@@ -135,7 +135,7 @@ def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) ->
             assert text.count(words) == 1, words
     assert "on CPU (2 processes)" in (run / "train.log").read_text()
     assert json.loads((run / "status.json").read_text())["status"] == "done"
-    steps = [e.step for e in scalars(run / "tensorboard").TensorBoardScalars("train/nll")]
+    steps = [e.step for e in scalars(run / "tensorboard").Scalars("train/nll")]
     assert steps == list(range(len(probes[0]["batches"])))
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(v, saved[k]) for k, v in probes[1]["averaged"][-1].items())
@@ -149,7 +149,7 @@ def test_what_several_processes_refuse(midi_folder: Path, tmp_path: Path) -> Non
     )
     assert done.returncode == 1
     assert done.stderr == "error: model=ngram has no weights to train on several devices.\n"
-    # torchrun's environment: without a name, each process would make a folder
+    # torchrun's environment: without hydra.run.dir, each process would make a folder
     done = run_python(
         *("-m", "gan_music.train", *music, *DDP),
         cwd=tmp_path,

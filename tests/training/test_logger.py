@@ -15,9 +15,7 @@ def points(folder: Path) -> dict[str, list[int]]:
     """The steps of each scalar in a run's folder."""
     events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
-    return {
-        tag: [e.step for e in events.TensorBoardScalars(tag)] for tag in events.Tags()["scalars"]
-    }
+    return {tag: [e.step for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_music.config.schema import TrainerConfig
-from gan_music.training.precision import decodes_in_bf16, precision, runs_lstm_in_bf16
+from gan_music.training.precision import decodes_in_bf16, has_bf16_lstm, precision
 
 SETTINGS = TrainerConfig(
     accelerator="auto",
@@ -19,25 +19,25 @@ SETTINGS = TrainerConfig(
 
 
 @pytest.mark.parametrize("asked", ["32-true", "bf16-mixed"])
-def test_what_is_asked_for_is_had(asked: str) -> None:
+def test_a_given_precision_is_kept(asked: str) -> None:
     assert precision(dataclasses.replace(SETTINGS, precision=asked)) == asked
 
 
 @pytest.mark.parametrize(("fast", "wanted"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_auto_is_what_the_device_is_fast_in(
+def test_auto_is_resolved_by_the_hardware(
     monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not fast, raising=False)
     assert precision(SETTINGS) == wanted
-    # the processor is asked where it is what trains
+    # the CPU's instructions decide where it trains
     on_cpu = dataclasses.replace(SETTINGS, accelerator="cpu")
     assert precision(on_cpu) == {"32-true": "bf16-mixed", "bf16-mixed": "32-true"}[wanted]
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_a_processor_writes_in_half_where_it_is_fast_and_training_is_too(
+def test_a_fast_cpu_decodes_in_bf16_if_training_does(
     monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -47,13 +47,13 @@ def test_a_processor_writes_in_half_where_it_is_fast_and_training_is_too(
     assert not decodes_in_bf16(dataclasses.replace(SETTINGS, precision="32-true"))
 
 
-# of the flags of oneDNN, about graphics cards
+# a warning of the oneDNN flags, about GPUs
 @pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN:UserWarning")
 def test_whether_there_is_an_lstm_in_bf16() -> None:
     state = torch.get_rng_state()
-    answer = runs_lstm_in_bf16()
+    answer = has_bf16_lstm()
     assert torch.equal(torch.get_rng_state(), state)
     with torch.autocast("cpu", torch.bfloat16), torch.backends.mkldnn.flags(enabled=answer):
         out = torch.nn.LSTM(3, 5)(torch.randn(4, 2, 3))[0]
-    # torch's own answers in single precision
+    # torch's own LSTM returns float32
     assert out.dtype == (torch.bfloat16 if answer else torch.float32)

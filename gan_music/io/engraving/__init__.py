@@ -1,1 +1,1 @@
-"""Notes -> notation: MusicXML that a musician can read."""
+"""Writes scores: MusicXML that a musician can read."""

@@ -1,1 +1,1 @@
-"""Notes -> pictures and sound."""
+"""Renders pieces as pictures and sound."""

@@ -1,4 +1,4 @@
-"""Pieces -> a picture of what they hold: pitches, durations, offsets, lengths."""
+"""Draws an overview of a data set: histograms of pitches, durations, offsets and lengths."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from gan_music.music.piece import Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 
 _COLOUR = "#2b5b84"
 _N_VALUES = 16
 
 
 def draw_overview(pieces: Sequence[Piece], path: Path, *, title: str) -> None:
-    """Draw four histograms of a data set, which has one grid, into a PNG.
+    """Draw four histograms of pieces with one grid into a PNG.
 
-    Shares of notes by pitch, by duration and by offset (from the note before, chords at 0); of the
-    last two, the most frequent values and all the rest as one. Numbers of pieces by length.
+    Three show the share of notes by pitch, by duration and by offset from the note before (0 within
+    a chord); durations and offsets have one bar for all but the most frequent values. The fourth
+    shows the number of pieces by length.
     """
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     figure.suptitle(f"{title}\n", fontsize=11, x=0.01, ha="left", parse_math=False)
@@ -40,7 +41,7 @@ def draw_overview(pieces: Sequence[Piece], path: Path, *, title: str) -> None:
         axis.set_axisbelow(True)
         axis.tick_params(labelsize=8, length=0)
         axis.spines[["top", "right", "left"]].set_visible(False)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, format="png", dpi=100)
 
 
@@ -54,7 +55,7 @@ def _draw_pitches(axis: Axes, pitch: np.ndarray) -> None:
 
 
 def _draw_values(axis: Axes, steps: np.ndarray, grid: int, title: str) -> None:
-    """Bars for the most frequent values, in order of size, and one for the others."""
+    """Bars for the most frequent values, in ascending order, and one bar for all others."""
     values, counts = np.unique(steps, return_counts=True)
     kept = np.sort(np.argsort(-counts, kind="stable")[:_N_VALUES])
     shares = [*(counts[kept] / max(1, len(steps)))]
@@ -87,7 +88,7 @@ def _share_of_notes(axis: Axes, title: str) -> None:
 
 
 def _fraction(steps: int, grid: int) -> str:
-    """Quarters as a mixed number: 1, 1/3, 1 1/2 (on two lines)."""
+    """Quarter notes as a mixed number: 1, 1/3, 1 1/2 (on two lines)."""
     whole, part = divmod(Fraction(steps, grid), 1)
     if not part:
         return str(whole)

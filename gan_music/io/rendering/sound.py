@@ -1,10 +1,9 @@
-"""Notes -> sound, by a General MIDI SoundFont; nothing is fetched from anywhere.
+"""Synthesizes pieces with a General MIDI SoundFont, without downloading anything.
 
-The synthesizer is RustySynth, as ``midirenderer`` packages it: it follows the SoundFont standard
-(filters, envelopes, loops), needs no library of the system, and hands over bytes, so that no
-version of NumPy can break it. The SoundFont is ``TimGM6mb.sf2``, which comes with ``pretty_midi``.
-All of it is the extra ``audio``; without it, :func:`sound_available` is False and the rest of the
-package works.
+The synthesizer is RustySynth from ``midirenderer``. It implements the SoundFont standard (filters,
+envelopes, loops), needs no system library, and returns bytes, so that it works with every version
+of NumPy. The default SoundFont is ``TimGM6mb.sf2`` from ``pretty_midi``. Both are in the extra
+``audio``. Without it :func:`sound_available` is False and the rest of the package works.
 """
 
 from __future__ import annotations
@@ -19,27 +18,25 @@ import numpy as np
 import symusic
 from numpy.typing import NDArray
 
-from gan_music.io.write import midi_score
+from gan_music.io.midi import midi_score
 from gan_music.music.piece import COMMON_TIME, Piece
-from gan_music.system.atomic_files import replacing
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
-
-SUFFIXES = (".wav", ".flac")
 
 _INSTALL = "sound needs the extra audio: pip install 'gan_music[audio]' (make train installs it)."
 _PEAK = 10 ** (-1 / 20)  # one decibel below clipping
-_TAIL = 1.5  # seconds after the last note's end, for it to fade away
-_LONGEST = 3600.0  # seconds; an hour takes 1.4 GB on its way
-_VOLUME, _EXPRESSION = 7, 11
+_TAIL = 1.5  # seconds after the end of the last note, for its release
+_LONGEST = 3600.0  # seconds; synthesizing an hour takes 1.4 GB of memory
+_VOLUME, _EXPRESSION = 7, 11  # MIDI controllers
 
 
 def sound_available() -> bool:
-    """Whether the extra ``audio`` is installed; imports none of it."""
+    """Whether the extra ``audio`` is installed. Imports none of it."""
     return all(importlib.util.find_spec(m) for m in ("midirenderer", "soundfile", "pretty_midi"))
 
 
 def check_soundfont(path: Path | None = None) -> None:
-    """Check what can be checked before there is music.
+    """Check the extra ``audio`` and the SoundFont before there is music to synthesize.
 
     Raises
     ------
@@ -63,20 +60,20 @@ def check_soundfont(path: Path | None = None) -> None:
 def synthesize(
     piece: Piece, *, soundfont: Path | None = None, program: int = 0
 ) -> tuple[NDArray[np.float32], int]:
-    """The sound of a piece: mono float32 ``[n]`` and its sample rate in hertz.
+    """The waveform of a piece, mono float32 ``[n]``, and its sample rate in hertz.
 
-    It begins with the first note, lasts 1.5 seconds longer than the last, and is scaled so that its
-    peak lies a decibel below 1. A piece without notes is silence.
+    It begins with the first note and ends 1.5 seconds after the last. Its peak is one decibel below
+    1. A piece without notes is silence.
 
     Parameters
     ----------
-    soundfont : an ``.sf2`` file; the one that comes with the extra ``audio`` by default.
-    program : the instrument, 0 to 127 by General MIDI.
+    soundfont : an ``.sf2`` file. The default is the one of the extra ``audio``.
+    program : General MIDI program, 0 to 127.
 
     Raises
     ------
     UserError
-        If the extra ``audio`` is not installed, the SoundFont is none, or the piece lasts longer
+        If the extra ``audio`` is not installed, the file is no SoundFont, or the piece lasts longer
         than an hour.
     """
     check_soundfont(soundfont)
@@ -87,7 +84,7 @@ def synthesize(
         data = midirenderer.render_wave_from(font.read_bytes(), _midi(piece, program))
     except RuntimeError as error:
         raise UserError(
-            f"soundfont={font} cannot be played ({error}): name an .sf2 file that is whole."
+            f"soundfont={font} cannot be played ({error}): name an intact .sf2 file."
         ) from error
     with wave.open(io.BytesIO(data)) as file:
         rate, n_channels = file.getframerate(), file.getnchannels()
@@ -97,7 +94,7 @@ def synthesize(
     for other in channels.T[1:]:
         sound += other
     fade = sound[-int(_TAIL / 3 * rate) :]
-    fade *= np.linspace(1, 0, len(fade), dtype=np.float32)  # a long release is not cut off
+    fade *= np.linspace(1, 0, len(fade), dtype=np.float32)  # no click at the end of a long release
     peak = float(np.abs(sound).max(initial=0))
     if peak > 0:
         sound *= np.float32(_PEAK / peak)
@@ -107,31 +104,29 @@ def synthesize(
 def write_sound(
     piece: Piece, path: Path, *, soundfont: Path | None = None, program: int = 0
 ) -> None:
-    """Write a piece's sound as WAV or FLAC, by the path's suffix; whole or not at all.
+    """Write the waveform of a piece as WAV or FLAC, by the path's suffix, atomically.
 
     Raises
     ------
     UserError
-        As :func:`synthesize` does.
+        As in :func:`synthesize`.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path}: sound is written as one of {', '.join(SUFFIXES)}")
     sound, rate = synthesize(piece, soundfont=soundfont, program=program)
     import soundfile
 
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         soundfile.write(temporary, sound, rate, format=path.suffix[1:].upper(), subtype="PCM_16")
 
 
 def _midi(piece: Piece, program: int) -> bytes:
-    """The piece from its first note on, as loud as a channel goes, and a while of silence."""
+    """MIDI of the piece from its first note on, at full channel volume, with silence at the end."""
     first = int(piece.onset[0]) if len(piece) else 0
     length = int((piece.onset + piece.duration).max(initial=first)) - first
     seconds = length / piece.grid * 60 / piece.tempo
     if seconds + _TAIL > _LONGEST:
         raise UserError(
-            f"{piece.name or 'the piece'} lasts {seconds / 60:.0f} minutes, and sound is made of "
-            "up to 60: ask for fewer notes or a faster tempo."
+            f"{piece.name or 'the piece'} lasts {seconds / 60:.0f} minutes; sound is limited to "
+            "60 minutes: choose fewer notes or a faster tempo."
         )
     moved = replace(piece, onset=piece.onset - first, meters=np.array([COMMON_TIME]))
     score = midi_score(moved, program=program)
@@ -145,7 +140,7 @@ def _midi(piece: Piece, program: int) -> bytes:
 
 
 def _default_soundfont() -> Path:
-    """The SoundFont in pretty_midi's folder, which is found without importing it."""
+    """The SoundFont in the folder of pretty_midi, without importing pretty_midi."""
     spec = importlib.util.find_spec("pretty_midi")
     assert spec is not None
     assert spec.origin is not None

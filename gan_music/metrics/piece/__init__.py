@@ -1,1 +1,1 @@
-"""Metrics of one piece."""
+"""Metrics of a single piece."""

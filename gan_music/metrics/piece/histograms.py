@@ -1,8 +1,7 @@
-"""How far the histograms of pitches, durations and offsets lie apart.
+"""Distances between the histograms of pitches, durations and offsets of two sets.
 
-Conventions: ``pieces`` are whole pieces or windows of them; a note's *offset* is the time since the
-note before it in the piece, in steps, and 0 within a chord. Pieces to compare share a grid.
-Undefined is NaN, never 0.
+Sets are of whole pieces or of windows, with the same grid. An *offset* is the time since the
+previous note of the piece, in steps, and 0 within a chord.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from gan_music.music.piece import IntArray, Piece
 
 
 def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
-    """All values of ``pitch``, ``duration`` or ``offset``; a piece's first note has no offset."""
+    """All values of ``pitch``, ``duration`` or ``offset``; the first note has no offset."""
     if name == "offset":
         columns = [np.diff(p.onset) for p in pieces]
     else:
@@ -24,10 +23,9 @@ def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
 
 
 def histogram_distance(a: IntArray, b: IntArray) -> float:
-    """1 - overlap of two samples' histograms of integers: 0 for the same, 1 for disjoint.
+    """Total variation distance between the histograms of two samples of integers, 0 to 1.
 
-    The overlap is the sum over values of the smaller share, so this is the total variation
-    distance. NaN if either is empty.
+    It is 1 - the overlapped area. NaN if a sample is empty.
     """
     if not len(a) or not len(b):
         return float("nan")
@@ -36,8 +34,9 @@ def histogram_distance(a: IntArray, b: IntArray) -> float:
     return float(1 - np.minimum(p, q).sum())
 
 
-def compare(pieces: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, float]:
-    """How far the histograms lie from a reference's; ``distance`` is their mean, 0 best."""
+def histogram_distances(pieces: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, float]:
+    """The distances of pitch, duration and offset to a reference, and ``distance``, their mean."""
+
     distances = {
         f"distance_{name}": histogram_distance(attribute(pieces, name), attribute(reference, name))
         for name in ("pitch", "duration", "offset")

@@ -1,7 +1,7 @@
-"""Runs of notes by name: exact, without hashing.
+"""N-grams of notes as integer ids, equal for equal n-grams, without hashing.
 
-Equal runs get equal numbers: a run of 2k symbols is named by the pair of names of its halves
-(Karp, Miller & Rosenberg 1972), so naming all runs of n symbols takes log2(n) sorts.
+The id of a run of 2k symbols is the rank of the pair of ids of its halves (Karp, Miller & Rosenberg
+1972), so that all n-grams take log2(n) sorts.
 """
 
 from __future__ import annotations
@@ -12,64 +12,65 @@ import numpy as np
 
 from gan_music.music.piece import IntArray, Piece
 
-# What a note is, for n-grams: the columns whose rows are compared.
+# The attributes of a note that an n-gram compares.
 PITCH = ("pitch",)
 INTERVAL = ("interval",)
 INTERVAL_OFFSET = ("interval", "offset")
 INTERVAL_OFFSET_DURATION = ("interval", "offset", "duration")
 
 
-def renumber(values: IntArray) -> IntArray:
-    """Equal values get equal numbers, from 0, in the order of the values."""
+def value_ids(values: IntArray) -> IntArray:
+    """The rank of each value among the distinct values, from 0."""
     return np.unique(values, return_inverse=True)[1].reshape(values.shape).astype(np.int64)
 
 
-def pair_names(a: IntArray, b: IntArray) -> IntArray:
-    """Names of the pairs (a, b): equal for equal pairs, ordered as the pairs are."""
-    return renumber(a * (int(b.max(initial=0)) + 1) + b)
+def pair_ids(a: IntArray, b: IntArray) -> IntArray:
+    """The rank of each pair (a, b) among the distinct pairs, in lexicographic order."""
+    return value_ids(a * (int(b.max(initial=0)) + 1) + b)
 
 
-def symbols(pieces: Sequence[Piece], columns: Sequence[str]) -> list[IntArray]:
-    """Each piece's notes as numbers, equal where all the columns are equal; shared by all pieces.
+def note_ids(pieces: Sequence[Piece], attributes: Sequence[str]) -> list[IntArray]:
+    """Each piece's notes as ids, equal where all the attributes are equal, shared by all pieces.
 
-    ``interval`` and ``offset`` are differences to the note before, so that with one of them a
-    piece of N notes gives N - 1 symbols, and transposed music gives the same ones.
+    ``interval`` and ``offset`` are differences to the previous note. With one of them, a piece of N
+    notes has N - 1 ids, which are invariant to transposition.
     """
-    relative = bool({"interval", "offset"} & set(columns))
+    relative = bool({"interval", "offset"} & set(attributes))
     lengths = [max(0, len(p) - relative) for p in pieces]
     total = np.zeros(sum(lengths), np.int64)
-    for name in columns:
+    for name in attributes:
         if name == "interval":
             values = [np.diff(p.pitch) for p in pieces]
         elif name == "offset":
             values = [np.diff(p.onset) for p in pieces]
         else:
             values = [getattr(p, name)[int(relative) :] for p in pieces]
-        total = pair_names(total, renumber(np.concatenate([total[:0], *values])))
+        total = pair_ids(total, value_ids(np.concatenate([total[:0], *values])))
     return np.split(total, np.cumsum(lengths)[:-1]) if lengths else []
 
 
-def runs(sequences: Sequence[IntArray], n: int) -> list[IntArray]:
-    """Names of all runs of ``n`` symbols within each sequence; n is a power of two."""
+def ngram_ids(sequences: Sequence[IntArray], n: int) -> list[IntArray]:
+    """The id of each n-gram within each sequence.
+
+    Raises
+    ------
+    ValueError
+        If n is not a power of two.
+    """
     if n < 1 or n & (n - 1):
-        raise ValueError(f"runs of {n} symbols, but it must be a power of two")
-    names, size = list(sequences), 1
+        raise ValueError(f"n must be a power of two, but is {n}")
+    ids, size = list(sequences), 1
     while size < n:
-        first = [s[:-size] if len(s) > size else s[:0] for s in names]
-        second = [s[size:] for s in names]
+        first = [s[:-size] if len(s) > size else s[:0] for s in ids]
+        second = [s[size:] for s in ids]
         lengths = [len(s) for s in first]
         if not lengths:
             return []
-        joined = pair_names(np.concatenate(first), np.concatenate(second))
-        names, size = np.split(joined, np.cumsum(lengths)[:-1]), 2 * size
-    return names
+        joined = pair_ids(np.concatenate(first), np.concatenate(second))
+        ids, size = np.split(joined, np.cumsum(lengths)[:-1]), 2 * size
+    return ids
 
 
-def distinct_rate(names: IntArray) -> float:
-    """Share of names that are different; NaN without any."""
-    return len(np.unique(names)) / len(names) if len(names) else float("nan")
-
-
-def comeback_rate(names: IntArray) -> float:
-    """Share of names that were there before, in reading order: 1 - distinct; NaN without any."""
-    return 1 - distinct_rate(names)
+def repetition_rate(ids: IntArray) -> float:
+    """Share of n-grams that occur earlier in the sequence, 1 - distinct-n; NaN without n-grams."""
+    return 1 - len(np.unique(ids)) / len(ids) if len(ids) else float("nan")

@@ -1,4 +1,4 @@
-"""Structure of one piece: what comes back in it, and after how long. Undefined is NaN."""
+"""Repetition within one piece. Undefined figures are NaN."""
 
 from __future__ import annotations
 
@@ -6,37 +6,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_music.metrics.piece.ngrams import INTERVAL_OFFSET, comeback_rate, runs, symbols
+from gan_music.metrics.piece.ngrams import INTERVAL_OFFSET, ngram_ids, note_ids, repetition_rate
 from gan_music.music.piece import Piece
 
-LAGS = (1, 2, 4, 8, 16)
-_LENGTHS = (4, 8)
+LAGS = (1, 2, 4, 8, 16)  # bars
+_NGRAMS = (4, 8)
 
 
 def structure(pieces: Sequence[Piece], spans: Sequence[int]) -> dict[str, np.ndarray]:
-    """Every figure, one number a piece ``[N]``; ``spans`` are the lengths of windows, in notes."""
+    """All figures, one number per piece ``[N]``.
+
+    N-grams are of (interval, offset); ``spans`` are lengths of windows, in notes.
+    """
     figures = {
-        f"repetition_after_{lag}_bars": np.array([repetition(p, lag) for p in pieces])
+        f"bar_self_similarity_lag_{lag}": np.array([bar_self_similarity(p, lag) for p in pieces])
         for lag in LAGS
     }
-    words = symbols(pieces, INTERVAL_OFFSET)
-    for n in _LENGTHS:
-        names = runs(words, n)
+    notes = note_ids(pieces, INTERVAL_OFFSET)
+    for n in _NGRAMS:
+        grams = ngram_ids(notes, n)
         for span in spans:
-            figures[f"comeback_of_{n}grams_in_{span}"] = np.array(
-                [comeback_in(x, span - n) for x in names]
+            figures[f"repeated_{n}gram_rate_in_{span}"] = np.array(
+                [repetition_rate_in_windows(g, span - n) for g in grams]
             )
-        figures[f"comeback_of_{n}grams_in_piece"] = np.array([comeback_rate(x) for x in names])
+        figures[f"repeated_{n}gram_rate_in_piece"] = np.array([repetition_rate(g) for g in grams])
     return figures
 
 
-def repetition(piece: Piece, lag: int) -> float:
-    """Likeness of the bars that lie ``lag`` apart: 1 if all are equal, 0 if they share nothing.
+def bar_self_similarity(piece: Piece, lag: int) -> float:
+    """Similarity of bars at a distance of ``lag`` bars: 1 if equal, 0 if disjoint.
 
-    Dice's coefficient, 2 |both| / (|one| + |other|), of the sets of (position in the bar, pitch)
-    of notes that begin in a bar, with both sums taken over all pairs of bars: the mean of one
-    diagonal of the piece's self-similarity matrix (Foote 1999), weighted by notes. NaN where no
-    two bars with notes lie so far apart.
+    The mean of one diagonal of the self-similarity matrix (Foote 1999), weighted by notes:
+    Dice's coefficient 2 |A & B| / (|A| + |B|), with both sums over all pairs of bars A, B, which
+    are sets of (position in the bar, pitch). NaN without two bars with notes at this distance.
     """
     if not len(piece):
         return float("nan")
@@ -52,13 +54,13 @@ def repetition(piece: Piece, lag: int) -> float:
     return 2 * float(np.isin(cells + lag * width, cells).sum()) / float(total)
 
 
-def comeback_in(names: np.ndarray, n: int) -> float:
-    """Share of n-grams that were in their window before: mean over windows of ``n`` n-grams.
+def repetition_rate_in_windows(ids: np.ndarray, n: int) -> float:
+    """Share of n-grams that occur earlier in their window, over windows of ``n`` n-grams.
 
-    NaN where not one window is full.
+    NaN without a full window.
     """
-    n_windows = len(names) // n if n > 0 else 0
+    n_windows = len(ids) // n if n > 0 else 0
     if not n_windows:
         return float("nan")
-    ordered = np.sort(names[: n_windows * n].reshape(n_windows, n), axis=1)
+    ordered = np.sort(ids[: n_windows * n].reshape(n_windows, n), axis=1)
     return float((np.diff(ordered, axis=1) == 0).sum() / ordered.size)

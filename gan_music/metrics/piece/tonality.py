@@ -1,6 +1,6 @@
-"""Pitch accuracy: how well the notes of one piece keep to a key, and how far they range.
+"""Tonality and pitch range of one piece.
 
-Every function takes one piece and is the same for its transposition. Undefined is NaN.
+All figures are invariant to transposition. Undefined figures are NaN.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from gan_music.music.piece import IntArray, Piece
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
-# The natural minor scale has its relative major's notes: twelve sets cover all 24 keys. [12, 12]
+# The natural minor scale has the notes of its relative major: 12 sets cover all 24 keys. [12, 12]
 SCALES = np.array([[(p - key) % 12 in _MAJOR for p in range(12)] for key in range(12)])
 
-# How well each degree fits a key: Krumhansl & Kessler 1982, as printed in Krumhansl 1990, p. 30.
+# Key profiles of Krumhansl & Kessler 1982, as printed in Krumhansl 1990, p. 30.
 _MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-# A minor key's own notes: its natural, harmonic and melodic scales together.
+# The union of the natural, harmonic and melodic minor scales.
 _MINOR = (0, 2, 3, 5, 7, 8, 9, 10, 11)
 _PROFILES = np.array(
     [np.roll(p, key) for p in (_MAJOR_PROFILE, _MINOR_PROFILE) for key in range(12)]
@@ -29,11 +29,11 @@ _KEYS = np.array(
         for key in range(12)
     ]
 )
-_KEY_SPAN = 64  # notes that share a key, at the least
+_KEY_SPAN = 64  # notes
 
 
 def tonality(piece: Piece) -> dict[str, float]:
-    """Every figure of this module."""
+    """All figures of this module; ``n_pitches`` is the number of different pitches."""
     return {
         "scale_consistency": scale_consistency(piece),
         "out_of_key_rate": out_of_key_rate(piece),
@@ -46,8 +46,7 @@ def tonality(piece: Piece) -> dict[str, float]:
 def scale_consistency(piece: Piece) -> float:
     """Share of notes in the best-fitting major or minor scale; NaN without notes.
 
-    MusPy's definition (Dong et al. 2020; Mogren 2016). Notes drawn evenly from all twelve classes
-    reach 7/12.
+    MusPy's definition (Dong et al. 2020; Mogren 2016). Uniform pitch classes have 7/12.
     """
     if not len(piece):
         return float("nan")
@@ -55,11 +54,11 @@ def scale_consistency(piece: Piece) -> float:
 
 
 def out_of_key_rate(piece: Piece) -> float:
-    """Share of notes foreign to the key in force, found anew for each 64 notes; NaN without notes.
+    """Share of notes outside the local key, estimated for spans of 64 notes or more.
 
-    The key is the one whose profile correlates best with the pitch classes, weighted by duration
-    (Krumhansl & Schmuckler; Krumhansl 1990, chapter 4). A minor key owns the notes of its
-    natural, harmonic and melodic scales. Spans of 64 notes share the last one's remainder.
+    The key is that of the Krumhansl-Schmuckler algorithm (Krumhansl 1990, chapter 4), with pitch
+    classes weighted by duration. A minor key contains its natural, harmonic and melodic scales. NaN
+    without notes.
     """
     if not len(piece):
         return float("nan")
@@ -68,7 +67,7 @@ def out_of_key_rate(piece: Piece) -> float:
     for span in np.array_split(np.arange(len(piece)), n_spans):
         classes = piece.pitch[span] % 12
         weights = np.bincount(classes, weights=piece.duration[span].astype(float), minlength=12)
-        # ties go to the key nearest above the span's lowest note, so that they follow the music
+        # ties go to the key nearest above the lowest note: invariant to transposition
         order = _from(int(piece.pitch[span].min()) % 12)
         key = order[np.argmax(key_fits(weights)[order])]
         foreign += int((~_KEYS[key][classes]).sum())
@@ -76,9 +75,9 @@ def out_of_key_rate(piece: Piece) -> float:
 
 
 def pitch_class_entropy(piece: Piece) -> float:
-    """Entropy of the pitch classes, in bits: 0 for one, log2(12) = 3.585 for all evenly.
+    """Entropy of the pitch classes, in bits, 0 to log2(12) = 3.585; NaN without notes.
 
-    MusPy's definition (Wu & Yang 2020). NaN without notes.
+    MusPy's definition (Wu & Yang 2020).
     """
     if not len(piece):
         return float("nan")
@@ -88,19 +87,19 @@ def pitch_class_entropy(piece: Piece) -> float:
 
 
 def pitch_range(piece: Piece) -> float:
-    """Semitones from the lowest note to the highest; NaN without notes, where MusPy has 0."""
+    """Semitones from the lowest to the highest note; NaN without notes, where MusPy gives 0."""
     return float(np.ptp(piece.pitch)) if len(piece) else float("nan")
 
 
 def key_fits(weights: NDArray) -> NDArray[np.float64]:
-    """How well weights of the pitch classes ``[..., 12]`` fit each key, ``[..., 24]``: the major
-    ones from C upwards, then the minor ones.
+    """Correlation of pitch-class weights ``[..., 12]`` with each key profile ``[..., 24]``.
 
-    Their correlation with the key's profile, but for the weights' own scale.
+    The keys are C major to B major, then C minor to B minor. The correlation is not divided by the
+    deviation of the weights, which is the same for all keys.
     """
     centred = _PROFILES - _PROFILES.mean(1, keepdims=True)
     fits = weights @ centred.T / np.linalg.norm(centred, axis=1)
-    # rounded, so that equal fits are equal whatever order the sum was taken in
+    # rounded, so that ties do not depend on the order of summation
     return np.round(fits / weights.sum(-1, keepdims=True), 9)
 
 
@@ -109,6 +108,7 @@ def _class_counts(pitch: IntArray) -> IntArray:
 
 
 def _from(pitch_class: int) -> IntArray:
-    """Numbers of the 24 keys, major first, each mode from this class upwards."""
+    """Indices of the 24 keys, major first, each mode from this pitch class upwards."""
+
     roots = (pitch_class + np.arange(12)) % 12
     return np.concatenate([roots, roots + 12])

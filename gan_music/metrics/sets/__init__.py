@@ -1,1 +1,1 @@
-"""Metrics of a set of pieces, or of two."""
+"""Metrics of a set of pieces relative to a reference set."""

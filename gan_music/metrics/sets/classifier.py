@@ -1,9 +1,8 @@
-"""Can a judge tell them apart: the classifier two-sample test.
+"""Classifier two-sample test (C2ST), Lopez-Paz & Oquab 2017.
 
-Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests". A random forest learns to tell
-generated from real windows by their features, on some pieces, and is asked about others. Windows of
-one piece are alike, so they are all learned from or all asked about. Accuracy 0.5 is best: the
-judge cannot tell.
+A random forest is trained to classify windows as generated or real by their features, and is tested
+on other pieces. Windows of one piece are dependent, so that all of them are in the same fold. An
+accuracy of 0.5 is best: the two sets are indistinguishable.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate
 from gan_music.music.piece import IntArray
 
 FloatArray = NDArray[np.float64]
+# out-of-fold accuracy on each piece, by seed: ``[S, A]`` of candidate, ``[S, B]`` of reference
+PieceAccuracies = tuple[FloatArray, FloatArray]
 
 N_SEEDS = 5
 _N_FOLDS = 5
@@ -30,22 +31,21 @@ def two_sample_test(
     reference_piece: IntArray,
     *,
     seeds: Sequence[int],
-) -> tuple[FloatArray, FloatArray]:
-    """Share of each piece's windows that the judge told right, out of fold: ``[S, A]``, ``[S, B]``.
+) -> PieceAccuracies:
+    """The share of each piece's windows that are classified correctly, by cross-validation.
 
-    One row a seed, which deals the folds and grows the forest. Pieces stand in the order of their
-    numbers. Sides of unequal size weigh the same. Empty where a side has fewer than five pieces,
-    one a fold.
+    A seed determines the folds and the forest. Both sets have the same weight, whatever their
+    sizes. Both arrays are empty if a set has fewer pieces than there are folds (5).
 
     Parameters
     ----------
-    candidate, reference : points ``[W, F]``.
-    candidate_piece, reference_piece : ``[W]``, the piece of each.
+    candidate, reference : features ``[W, F]``.
+    candidate_piece, reference_piece : ``[W]``, the piece of each window.
     """
     names = [np.unique(candidate_piece), np.unique(reference_piece)]
     if min(map(len, names)) < _N_FOLDS:
         return np.empty((0, 0)), np.empty((0, 0))
-    points = np.concatenate([candidate, reference])
+    features = np.concatenate([candidate, reference])
     is_real = np.repeat([False, True], [len(candidate), len(reference)])
     groups = np.concatenate(
         [
@@ -57,69 +57,67 @@ def two_sample_test(
 
     rows = []
     for seed in seeds:
-        right = _told_right(points, is_real, groups, len(names[0]), seed)
-        rows.append(np.bincount(groups, weights=right) / size)
-    accuracy = np.array(rows)
-    return accuracy[:, : len(names[0])], accuracy[:, len(names[0]) :]
+        correct = _cross_validated(features, is_real, groups, len(names[0]), seed)
+        rows.append(np.bincount(groups, weights=correct) / size)
+    accuracies = np.array(rows)
+    return accuracies[:, : len(names[0])], accuracies[:, len(names[0]) :]
 
 
-def accuracy(sides: tuple[FloatArray, FloatArray]) -> float:
-    """The mean over both sides, pieces and seeds; NaN without any."""
-    return float(np.mean([s.mean() for s in sides])) if sides[0].size else NAN
+def accuracy(of_pieces: PieceAccuracies) -> float:
+    """The mean over both sets, pieces and seeds; NaN if empty."""
+    return float(np.mean([a.mean() for a in of_pieces])) if of_pieces[0].size else NAN
 
 
-def accuracy_interval(sides: tuple[FloatArray, FloatArray], n_draws: int, seed: int) -> Estimate:
-    """The accuracy with the bootstrap's 95 % interval over pieces.
+def accuracy_interval(of_pieces: PieceAccuracies, n_draws: int, seed: int) -> Estimate:
+    """The accuracy with its 95 % interval by the bootstrap over tested pieces.
 
-    What is drawn again are pieces that the judge has been asked about: it learns nothing anew, so
-    a piece and its copy are never in two folds.
+    No classifier is trained again, so that copies of a piece are never in two folds.
     """
-    if not sides[0].size:
+    if not of_pieces[0].size:
         return UNDEFINED
     rng = np.random.default_rng(seed)
-    means = [s.mean(0) for s in sides]
+    means = [a.mean(0) for a in of_pieces]
     draws = sum(m[rng.integers(0, len(m), (n_draws, len(m)))].mean(1) for m in means) / 2
     low, high = np.percentile(draws, (2.5, 97.5)) if n_draws > 1 else (NAN, NAN)
-    return Estimate(accuracy(sides), float(low), float(high))
+    return Estimate(accuracy(of_pieces), float(low), float(high))
 
 
-def null_interval(null: Sequence[tuple[FloatArray, FloatArray]], n_pieces: int) -> Estimate:
-    """Where 95 % of accuracies lie if both sides are the same music: 0.5 and its bounds.
+def null_interval(null: Sequence[PieceAccuracies], n_pieces: int) -> Estimate:
+    """0.5, and the interval of 95 % of accuracies if both sets have the same distribution.
 
-    ``null`` are tests of real against real music; the spread of their pieces' accuracies gives the
-    spread of a mean over ``n_pieces`` a side. Windows of a piece are told right or wrong together,
-    so the binomial spread of Lopez-Paz & Oquab's equation 2, which takes them for independent,
-    would be too narrow.
+    ``null`` are tests of real against real music. The variance of their pieces' accuracies gives
+    the variance of a mean over ``n_pieces`` of each set. Equation 2 of Lopez-Paz & Oquab assumes
+    independent windows, and would give too narrow an interval.
     """
     tests = [t for t in null if t[0].size]
     if not tests or not n_pieces:
         return UNDEFINED
-    variance = np.mean([[((s - 0.5) ** 2).mean() for s in test] for test in tests])
-    reach = 1.96 * float(np.sqrt(variance / (2 * n_pieces)))
-    return Estimate(0.5, max(0.0, 0.5 - reach), min(1.0, 0.5 + reach))
+    variance = np.mean([[((a - 0.5) ** 2).mean() for a in test] for test in tests])
+    margin = 1.96 * float(np.sqrt(variance / (2 * n_pieces)))
+    return Estimate(0.5, max(0.0, 0.5 - margin), min(1.0, 0.5 + margin))
 
 
-def _told_right(
-    points: FloatArray, is_real: NDArray[np.bool_], groups: IntArray, n_candidate: int, seed: int
+def _cross_validated(
+    features: FloatArray, is_real: NDArray[np.bool_], groups: IntArray, n_candidate: int, seed: int
 ) -> NDArray[np.bool_]:
-    """Whether each point was told right by a forest that saw no point of its piece ``[W]``."""
+    """Whether each window is classified correctly by a forest trained on other pieces ``[W]``."""
     from sklearn.ensemble import RandomForestClassifier
 
     rng = np.random.default_rng(seed)
     n_reference = int(groups.max()) + 1 - n_candidate
-    # each side is dealt by itself, so that every fold has its share of both
+    # folds are stratified by set
     fold = np.concatenate(
         [rng.permutation(np.arange(n) % _N_FOLDS) for n in (n_candidate, n_reference)]
     )[groups]
-    right = np.zeros(len(points), bool)
+    correct = np.zeros(len(features), bool)
     for number in range(_N_FOLDS):
-        asked = fold == number
+        test = fold == number
         forest = RandomForestClassifier(
             _N_TREES,
-            max_samples=max(1, int((~asked).sum()) // 2),
+            max_samples=max(1, int((~test).sum()) // 2),
             class_weight="balanced",
             random_state=int(rng.integers(2**31)),
         )
-        forest.fit(points[~asked], is_real[~asked])
-        right[asked] = forest.predict(points[asked]) == is_real[asked]
-    return right
+        forest.fit(features[~test], is_real[~test])
+        correct[test] = forest.predict(features[test]) == is_real[test]
+    return correct

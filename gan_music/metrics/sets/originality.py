@@ -1,9 +1,9 @@
-"""Originality: how much is copied from the training pieces, in whatever key.
+"""Originality: copies of training pieces, in any key.
 
-A note is (interval to the note before, duration, time since the note before), so a transposed copy
-is a copy. The index is exact: it sorts all places of the training and of the measured pieces by
-what follows there (a suffix array by prefix doubling, Manber & Myers 1993), so that a place's
-longest match in training stands next to it.
+A note is (interval, offset, duration), relative to the previous note, so that transposed copies are
+copies. The search is exact. It sorts all positions of the training and of the evaluated pieces by
+the notes that follow (a suffix array by prefix doubling, Manber & Myers 1993): the longest match of
+a position is next to it in this order.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_music.metrics.piece.ngrams import INTERVAL_OFFSET_DURATION, renumber, symbols
+from gan_music.metrics.piece.ngrams import INTERVAL_OFFSET_DURATION, note_ids, value_ids
 from gan_music.metrics.sets.mgeval import distances
 from gan_music.music.piece import IntArray, Piece, lengths
 
 FloatArray = NDArray[np.float64]
 
-_LENGTHS = (4, 8, 16)
-_AT_ONCE = 500_000  # training notes that are looked at together
+_NGRAMS = (4, 8, 16)
+_BATCH = 500_000  # training notes that are searched together: bounds memory
 
 
 def originality(matches: Sequence[IntArray]) -> dict[str, FloatArray]:
-    """What the longest matches of each piece say, one number a piece ``[N]``.
+    """Figures of the longest matches of each piece, one number per piece ``[N]``.
 
-    The longest copied run, in notes; and the shares of n-grams that are in the training pieces.
-    NaN for pieces that are too short.
+    ``longest_copied_run``, in notes, and ``copied_<n>gram_rate``, the share of n-grams that occur
+    in the training pieces. NaN for pieces that are too short.
     """
     figures = {"longest_copied_run": np.array([m.max() if len(m) else np.nan for m in matches])}
-    for n in _LENGTHS:
+    for n in _NGRAMS:
         figures[f"copied_{n}gram_rate"] = np.array([_copied_rate(m, n) for m in matches])
     return figures
 
@@ -40,27 +40,25 @@ def longest_matches(
     pieces: Sequence[Piece],
     training: Sequence[Piece],
     longest: int = 4096,
-    at_once: int = _AT_ONCE,
+    batch_notes: int = _BATCH,
 ) -> list[IntArray]:
-    """For each note of each piece, how many notes from it on some training piece has, too.
-
-    All training pieces are searched, some after others: memory is bounded by ``at_once``.
+    """For each note of each piece, the length of the longest run from there that is in training.
 
     Parameters
     ----------
-    longest : matches are not followed beyond the next power of two.
-    at_once : training notes that are searched together, more or less.
+    longest : matches are truncated to the next power of two.
+    batch_notes : training notes that are searched together, approximately.
 
     Returns
     -------
-    An array for each piece, one shorter than its notes: the first has no interval.
+    One array ``[N - 1]`` per piece of N notes: the first note has no interval.
     """
-    found = [_longest_matches(pieces, part, longest) for part in parts(training, at_once)]
+    found = [_longest_matches(pieces, b, longest) for b in batches(training, batch_notes)]
     return [np.maximum.reduce(of_piece) for of_piece in zip(*found, strict=True)]
 
 
-def parts(pieces: Sequence[Piece], n_notes: int = _AT_ONCE) -> Iterator[Sequence[Piece]]:
-    """The pieces in runs of about so many notes; at least one, which may be empty."""
+def batches(pieces: Sequence[Piece], n_notes: int) -> Iterator[Sequence[Piece]]:
+    """Batches of pieces of about ``n_notes`` notes together; at least one, possibly empty."""
     ends = np.cumsum(lengths(pieces))
     total = int(ends[-1]) if len(ends) else 0
     cuts = np.searchsorted(ends, np.arange(n_notes, total, n_notes)).tolist()
@@ -72,15 +70,15 @@ def parts(pieces: Sequence[Piece], n_notes: int = _AT_ONCE) -> Iterator[Sequence
 def _longest_matches(
     pieces: Sequence[Piece], training: Sequence[Piece], longest: int
 ) -> list[IntArray]:
-    words = symbols([*pieces, *training], INTERVAL_OFFSET_DURATION)
+    words = note_ids([*pieces, *training], INTERVAL_OFFSET_DURATION)
     n_queries = sum(len(w) for w in words[: len(pieces)]) + len(pieces)
-    # each piece ends in a symbol of its own, so that no match crosses its end
+    # each piece ends with a unique symbol, so that no match extends beyond it
     n_kinds = 1 + max((int(w.max()) for w in words if len(w)), default=0)
     if not pieces:
         return []
     text = np.concatenate([np.append(w, n_kinds + i) for i, w in enumerate(words)])
     longest = min(longest, max(len(w) for w in words[: len(pieces)]))
-    levels = _prefix_names(text, longest)
+    levels = _prefix_ranks(text, longest)
     best = np.zeros(n_queries, np.int64)
     for neighbour in _training_neighbours(levels[-1], n_queries):
         known = neighbour >= 0
@@ -91,7 +89,7 @@ def _longest_matches(
 
 
 def nearest_distances(points: FloatArray, training: FloatArray) -> FloatArray:
-    """Distance of each point ``[W, F]`` to the nearest training point ``[T, F]``; NaN without."""
+    """Distance of each row ``[W, F]`` to the nearest training row ``[T, F]``; NaN without any."""
     if not len(training):
         return np.full(len(points), np.nan)
     rows = [distances(points[i : i + 64], training).min(1) for i in range(0, len(points), 64)]
@@ -103,28 +101,28 @@ def _copied_rate(match: IntArray, n: int) -> float:
     return float((match[:n_grams] >= n).mean()) if n_grams > 0 else float("nan")
 
 
-def _prefix_names(text: IntArray, longest: int) -> list[IntArray]:
-    """Names, ordered as the text is, of the runs of 1, 2, 4, ... symbols at each place.
+def _prefix_ranks(text: IntArray, longest: int) -> list[IntArray]:
+    """Lexicographic ranks of the runs of 1, 2, 4, ... symbols from each position.
 
-    Up to the first length that is not below ``longest``. Runs that reach beyond the end of the
-    text sort before all others; the last symbol is a piece's own, so they are like no other.
+    The last length is the first that is at least ``longest``. Runs that extend beyond the end of
+    the text sort before all others, and are unique, since the last symbol is.
     """
-    levels = [renumber(text)]
+    levels = [value_ids(text)]
     size = 1
     while size < longest:
-        names = levels[-1]
-        after = np.zeros_like(names)
-        after[:-size] = names[size:] + 1
-        levels.append(renumber(names * (len(names) + 1) + after))
+        ranks = levels[-1]
+        after = np.zeros_like(ranks)
+        after[:-size] = ranks[size:] + 1
+        levels.append(value_ids(ranks * (len(ranks) + 1) + after))
         size *= 2
         if levels[-1].max(initial=0) == len(text) - 1:
-            break  # all different already: longer runs sort alike
+            break  # all runs are distinct: longer ones have the same ranks
     return levels
 
 
-def _training_neighbours(names: IntArray, n_queries: int) -> list[IntArray]:
-    """The training place sorted next before and next after each query place; -1 where none is."""
-    order = np.argsort(names, kind="stable")
+def _training_neighbours(ranks: IntArray, n_queries: int) -> list[IntArray]:
+    """The training positions ranked next before and next after each query; -1 if there is none."""
+    order = np.argsort(ranks, kind="stable")
     is_query = order < n_queries
     places = np.arange(len(order))
     neighbours = []
@@ -139,7 +137,8 @@ def _training_neighbours(names: IntArray, n_queries: int) -> list[IntArray]:
 
 
 def _common(levels: Sequence[IntArray], a: IntArray, b: IntArray) -> IntArray:
-    """How many symbols the text has alike from places ``a`` and from places ``b`` on."""
+    """Lengths of the longest common prefixes of the text from positions ``a`` and ``b``."""
+
     a, b = a.copy(), b.copy()
     length = np.zeros(len(a), np.int64)
     n = len(levels[0])

@@ -1,16 +1,15 @@
-"""Counts of symbols in contexts, and probabilities from them by backing off.
+"""Interpolated back-off: probabilities of symbols from their counts in contexts of several orders.
 
-A :class:`Backoff` is a ladder of contexts, from what is seen often to what is seen rarely. With
-``c(h, w)`` the count of symbol ``w`` in context ``h``, ``c(h)`` the sum and ``T(h)`` the number of
-different symbols in it, each rung smooths its counts by the rung below:
+A :class:`Backoff` has levels of contexts, from frequent to rare. With ``c(h, w)`` the count of symbol
+``w`` in context ``h``, ``c(h)`` its sum and ``T(h)`` the number of distinct symbols in ``h``, each
+level smooths its counts with the level below:
 
     P_k(w) = (c(h_k, w) + s_k T(h_k) P_k-1(w)) / (c(h_k) + s_k T(h_k))
 
 and P_0 is uniform. With s = 1 this is interpolated Witten-Bell smoothing (Witten & Bell 1991,
-method C; Chen & Goodman 1998, section 2.4). The strengths s_k are chosen on music that was not
-counted, as the weights of Jelinek & Mercer 1980 are: notes of one piece repeat each other, so that
-counts say less about another piece than they seem to. A context that was never seen leaves the rung
-below as it is.
+method C; Chen & Goodman 1998, section 2.4). The strengths s_k are fitted on held-out music, as the
+weights of Jelinek & Mercer 1980 are: notes repeat within a piece, so that the counts of other
+pieces are less informative than they seem. A level whose context is unseen equals the level below.
 """
 
 from __future__ import annotations
@@ -21,14 +20,16 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-NEVER = -1  # a context that has no counts
+NEVER = -1  # a context without counts
 
 
 class Query(NamedTuple):
-    """What a rung is asked for ``N`` times.
+    """``N`` contexts of one level, int64 ``[N]`` each.
 
-    ``context`` is an id, or ``NEVER``; ``origin`` the number that symbol 0 has in the table, by
-    which symbols can be counted from where the last one was.
+    Attributes
+    ----------
+    context : ids, or ``NEVER``.
+    origin : the number of symbol 0 in the table, for symbols that are counted relative to the last.
     """
 
     context: Tensor
@@ -36,15 +37,15 @@ class Query(NamedTuple):
 
 
 class Counts(nn.Module):
-    """How often each symbol was seen in each context: one rung.
+    """Counts of symbols in contexts: one level.
 
-    A pair has one number, ``context * width + symbol``; pairs that were seen are kept in order, so
-    that those of a context lie side by side.
+    A pair has the number ``context * width + symbol``; the pairs that were counted are sorted, so
+    that those of a context are neighbours.
 
     Parameters
     ----------
-    n_symbols : how many symbols are asked for at once.
-    width : how many the table tells apart; more where they are counted from an origin.
+    n_symbols : symbols of a query.
+    width : symbols of the table; more where they are counted from an origin.
     """
 
     pairs: Tensor
@@ -57,10 +58,10 @@ class Counts(nn.Module):
         self.register_buffer("counts", torch.zeros(0, dtype=torch.int32))
 
     def count(self, query: Query, symbols: Tensor) -> None:
-        """Replace what was counted by symbols ``[N]`` in their contexts."""
-        seen = query.context != NEVER
+        """Replace all counts by those of symbols ``[N]`` in their contexts."""
+        has_context = query.context != NEVER
         pairs = query.context * self.width + query.origin + symbols
-        self.pairs, counts = torch.unique(pairs[seen], return_counts=True)
+        self.pairs, counts = torch.unique(pairs[has_context], return_counts=True)
         self.counts = counts.int()
 
     def of(self, query: Query, symbols: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,7 +75,7 @@ class Counts(nn.Module):
         """``c(h, .)``: float ``[N, n_symbols]``."""
         first, low, high = self._range(query)
         row = torch.repeat_interleave(high - low)
-        # the pairs of each row are neighbours: its first is low, and they follow one another
+        # the pairs of a row are neighbours, of which the first stands at low
         before = (high - low).cumsum(0) - (high - low)
         at = torch.arange(len(row), device=row.device) + (low - before)[row]
         rows = torch.zeros(len(first), self.n_symbols, device=first.device)
@@ -82,7 +83,7 @@ class Counts(nn.Module):
         return rows
 
     def _range(self, query: Query) -> tuple[Tensor, Tensor, Tensor]:
-        """The pair of symbol 0, and where a context's begin and end in ``pairs``: ``[N]`` each."""
+        """The pair of symbol 0, and the range of a context in ``pairs``: ``[N]`` each."""
         first = query.context * self.width + query.origin
         low, high = (torch.searchsorted(self.pairs, first + n) for n in (0, self.n_symbols))
         return first, low, high
@@ -90,7 +91,7 @@ class Counts(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *arguments: Any
     ) -> None:
-        # how many pairs there are is known from the checkpoint alone
+        # only the checkpoint knows the number of pairs
         for name in ("pairs", "counts"):
             saved = state_dict.get(prefix + name)
             if isinstance(saved, Tensor):
@@ -99,11 +100,11 @@ class Counts(nn.Module):
 
 
 class Backoff(nn.Module):
-    """Probabilities of ``n_symbols`` symbols by a ladder of contexts, the commonest first.
+    """Probabilities of ``n_symbols`` symbols.
 
     Parameters
     ----------
-    widths : of each rung, see :class:`Counts`.
+    widths : of each level (:class:`Counts`), from frequent contexts to rare ones.
     """
 
     strengths: Tensor
@@ -115,29 +116,29 @@ class Backoff(nn.Module):
         self.register_buffer("strengths", torch.ones(len(widths)))
 
     @property
-    def rungs(self) -> list[Counts]:
-        """The tables, from the commonest context to the rarest."""
+    def levels(self) -> list[Counts]:
+        """The tables, from frequent contexts to rare ones."""
         return cast("list[Counts]", list(self.tables))
 
     def count(self, queries: Sequence[Query], symbols: Tensor) -> None:
-        """Replace what was counted: one query a rung, of symbols ``[N]``."""
-        for rung, query in zip(self.rungs, queries, strict=True):
-            rung.count(query, symbols)
+        """Replace all counts: a query for each level, of symbols ``[N]``."""
+        for level, query in zip(self.levels, queries, strict=True):
+            level.count(query, symbols)
 
     def fit_strengths(self, queries: Sequence[Query], symbols: Tensor, n_steps: int = 150) -> None:
-        """Choose the strengths under which symbols ``[N]``, none of them counted, are likeliest."""
+        """Set the strengths that maximise the likelihood of held-out symbols ``[N]``."""
         counts = [
-            tuple(x.double() for x in rung.of(query, symbols))
-            for rung, query in zip(self.rungs, queries, strict=True)
+            tuple(x.double() for x in level.of(query, symbols))
+            for level, query in zip(self.levels, queries, strict=True)
         ]
         logs = torch.zeros(
             len(counts), dtype=torch.float64, device=symbols.device, requires_grad=True
         )
         optimizer = torch.optim.Adam([logs], lr=0.1)
-        # a callback of a trainer may have switched gradients off
+        # Lightning may call this with gradients disabled
         with torch.enable_grad():
             for _ in range(n_steps):
-                loss = -self._ladder(counts, logs.exp()).log().mean()
+                loss = -self._smoothed(counts, logs.exp()).log().mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -146,20 +147,20 @@ class Backoff(nn.Module):
     def log_probability(self, queries: Sequence[Query], symbols: Tensor) -> Tensor:
         """Of symbols ``[N]``, float ``[N]``."""
         counts = [
-            tuple(x.float() for x in rung.of(query, symbols))
-            for rung, query in zip(self.rungs, queries, strict=True)
+            tuple(x.float() for x in level.of(query, symbols))
+            for level, query in zip(self.levels, queries, strict=True)
         ]
-        return self._ladder(counts, self.strengths).log()
+        return self._smoothed(counts, self.strengths).log()
 
     def probabilities(self, queries: Sequence[Query]) -> Tensor:
         """Of every symbol, float ``[N, n_symbols]``."""
         counts = []
-        for rung, query in zip(self.rungs, queries, strict=True):
-            rows = rung.rows(query)
+        for level, query in zip(self.levels, queries, strict=True):
+            rows = level.rows(query)
             counts.append((rows, rows.sum(1, keepdim=True), (rows > 0).sum(1, keepdim=True)))
-        return self._ladder(counts, self.strengths)
+        return self._smoothed(counts, self.strengths)
 
-    def _ladder(self, counts: Sequence[tuple[Tensor, ...]], strengths: Tensor) -> Tensor:
+    def _smoothed(self, counts: Sequence[tuple[Tensor, ...]], strengths: Tensor) -> Tensor:
         p = torch.full_like(counts[0][0], 1 / self.n_symbols)
         for (count, total, n_types), strength in zip(counts, strengths, strict=True):
             below = strength * n_types

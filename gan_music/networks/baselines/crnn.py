@@ -1,4 +1,4 @@
-"""C-RNN-GAN's two networks (Mogren 2016, section 3): sequences of tones of ``F`` real numbers."""
+"""The networks of C-RNN-GAN (Mogren 2016, section 3): sequences of tones of ``F`` real numbers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ State = tuple[Tensor, Tensor]
 
 
 class CRNNGenerator(nn.Module):
-    """An LSTM that reads at each step noise and the tone before, and writes a tone.
+    """An LSTM that maps noise and the previous tone to a tone at each step, with linear outputs.
 
-    The tone before the first is 0, which is the average tone. The output is linear.
+    The tone before the first is 0, the mean of standardised tones.
     """
 
     def __init__(self, *, noise_size: int, hidden_size: int, n_layers: int) -> None:
@@ -23,11 +23,11 @@ class CRNNGenerator(nn.Module):
         self.fc = nn.Linear(hidden_size, N_FEATURES)
 
     def noise(self, n: int, length: int, rng: torch.Generator | None = None) -> Tensor:
-        """Uniform in 0 to 1, ``[n, length, Z]``."""
+        """Uniform noise in 0 to 1, ``[n, length, Z]``."""
         return torch.rand(n, length, self.noise_size, generator=rng, device=self.fc.weight.device)
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Its own tones of noise ``[B, T, Z]``: float ``[B, T, F]``, each fed to the next step."""
+        """Noise ``[B, T, Z]`` -> tones ``[B, T, F]``, each of which is fed to the next step."""
         tone = noise.new_zeros(len(noise), 1, N_FEATURES)
         state: State | None = None
         tones = []
@@ -38,16 +38,15 @@ class CRNNGenerator(nn.Module):
         return torch.cat(tones, 1)
 
     def predict(self, tones: Tensor, noise: Tensor) -> Tensor:
-        """What it would write next at each step of real tones: both ``[B, T, F]``.
-
-        Step ``t`` has read the tones before ``t``.
+        """Teacher forcing: the output at each step ``t`` given the real tones before ``t``, both
+        ``[B, T, F]``.
         """
         before = torch.cat([torch.zeros_like(tones[:, :1]), tones[:, :-1]], 1)
         return self.fc(self.lstm(torch.cat([noise, before], -1))[0])
 
 
 class CRNNDiscriminator(nn.Module):
-    """A bidirectional LSTM over a sequence of tones, and a logit for every step."""
+    """A bidirectional LSTM with a logit for every step."""
 
     def __init__(self, *, hidden_size: int, n_layers: int) -> None:
         super().__init__()
@@ -55,6 +54,6 @@ class CRNNDiscriminator(nn.Module):
         self.fc = nn.Linear(2 * hidden_size, 1)
 
     def forward(self, tones: Tensor) -> tuple[Tensor, Tensor]:
-        """Tones ``[B, T, F]`` -> logits ``[B, T]``, and the features below them, ``[B, T, 2H]``."""
+        """Tones ``[B, T, F]`` -> logits ``[B, T]``, and hidden states ``[B, T, 2H]`` for feature matching."""
         features = self.lstm(tones)[0]
         return self.fc(features)[..., 0], features

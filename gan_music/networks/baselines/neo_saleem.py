@@ -1,8 +1,8 @@
-"""The paper's two networks (Neo & Saleem 2024, Listing 1), for single notes of three numbers.
+"""The networks of Neo & Saleem (2024, Listing 1), for single notes of three numbers.
 
-Listing 1 hands each LSTM ``x.unsqueeze(1)``: a sequence of length one. So every note is drawn, and
-judged, alone. Its initial states are zeros for 2 layers, whatever ``num_layers`` says, so that it
-runs with 2 only; here the states are zeros for as many layers as there are (``nn.LSTM``'s default).
+Listing 1 gives each LSTM ``x.unsqueeze(1)``, a sequence of length one, so that every note is
+generated and scored alone. Its initial states are zeros for 2 layers, whatever ``num_layers`` is;
+here they are zeros for all layers (``nn.LSTM``'s default).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ N_FEATURES = 3
 
 
 class NeoSaleemGenerator(nn.Module):
-    """Noise ``[B, Z]`` -> one triple of real numbers for each, ``[B, 3]``."""
+    """Noise ``[B, Z]`` -> triples of real numbers, ``[B, 3]``."""
 
     def __init__(self, *, noise_size: int, hidden_size: int, n_layers: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class NeoSaleemGenerator(nn.Module):
 
 
 class NeoSaleemDiscriminator(nn.Module):
-    """Triples ``[B, 3]`` -> logits ``[B]``; the paper's probability is their sigmoid."""
+    """Triples ``[B, 3]`` -> logits ``[B]``; the paper's probabilities are their sigmoids."""
 
     def __init__(self, *, hidden_size: int, n_layers: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A Markov chain of order 2 over events: what follows depends on the last two events alone."""
+"""An n-gram model of order 3 over events: each event given the two before it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from gan_music.networks.note_space import NoteSpace
 Columns = dict[str, Tensor]
 
 
-class Rung(NamedTuple):
-    """What a choice depends on, and whether a pitch is counted from the last one."""
+class Level(NamedTuple):
+    """A context of a back-off level, and whether pitches are counted from the last one."""
 
     names: tuple[str, ...]
     relative: bool = False
 
 
-def _rungs(*names: str) -> tuple[Rung, ...]:
-    return tuple(Rung(tuple(n.removeprefix("~ ").split()), n.startswith("~ ")) for n in names)
+def _levels(*names: str) -> tuple[Level, ...]:
+    return tuple(Level(tuple(n.removeprefix("~ ").split()), n.startswith("~ ")) for n in names)
 
 
-# Of each category, in the order in which they are chosen; each rung sees those chosen before.
-# A number is how many events ago; ~ counts pitches from the last one.
-_LADDERS = (
-    _rungs(
+# Of each category, in the order of the chain; contexts may hold the categories before it.
+# A number says how many events ago; ~ counts pitches from the last one.
+_LEVELS = (
+    _levels(
         "",
         "beat",
         "beat offset1",
@@ -36,15 +36,15 @@ _LADDERS = (
         "beat offset1 duration1 offset2 duration2",
         "beat offset1 duration1 offset2 duration2 interval1",
     ),
-    _rungs(
+    _levels(
         "",
-        # moves are counted from the last pitch, but by register, which keeps them on the keyboard
+        # intervals in the context of the register, which keeps them on the keyboard
         "~ chord register1",
         "~ interval1 chord chord1 register1",
         "pitch1 pitch2 chord chord1",
         "pitch1 pitch2 offset offset1",
     ),
-    _rungs(
+    _levels(
         "",
         "offset",
         "duration1 offset",
@@ -53,20 +53,20 @@ _LADDERS = (
         "duration1 duration2 offset offset1 beat_now",
         "duration1 duration2 offset offset1 pitch pitch1",
     ),
-    _rungs("", "velocity1", "velocity1 offset", "velocity1 velocity2 offset"),
+    _levels("", "velocity1", "velocity1 offset", "velocity1 velocity2 offset"),
 )
 
 
 class NGramCounts(nn.Module):
-    """Counts of events after the last two, and sequences drawn from them.
+    """Counts of events given the two before them, and sampling from them.
 
-    An event's categories are chosen one after another, as the LSTM does: the offset given where in
-    the beat the last event lies and both last events' times, the pitch given the offset and both
-    last pitches (or the interval between them, from the last one), the duration given all of these.
-    Each has a ladder of contexts (:class:`Backoff`): two events in full are hardly ever seen twice.
-    Where in the bar a beat lies is left out, since it made nothing more likely.
+    The categories of an event are chained as in the networks: the offset given the position in the
+    beat and the times of both events, the pitch given the offset and both pitches (or the interval
+    between them), the duration given all of these. Each backs off over several contexts
+    (:class:`~gan_music.networks.baselines.backoff.Backoff`), since two whole events are rarely seen
+    twice. The beat of the bar is no context: it did not raise the likelihood.
 
-    Before a window's first event there is nothing, which is a context as any other.
+    The events before a sequence's first are a context of their own.
     """
 
     def __init__(self, space: NoteSpace) -> None:
@@ -80,33 +80,33 @@ class NGramCounts(nn.Module):
         self.sizes |= {"interval1": 2 * n_pitches, "register1": n_pitches // 6 + 1}
         self.names = names
         self.backoffs = nn.ModuleList(
-            Backoff(size, [2 * size if rung.relative else size for rung in ladder])
-            for size, ladder in zip(space.sizes, _LADDERS, strict=False)
+            Backoff(size, [2 * size if level.relative else size for level in levels])
+            for size, levels in zip(space.sizes, _LEVELS, strict=False)
         )
 
     @property
-    def ladders(self) -> list[Backoff]:
-        """One a category."""
+    def by_category(self) -> list[Backoff]:
+        """The back-off model of each category."""
         return cast("list[Backoff]", list(self.backoffs))
 
     def count(self, events: Tensor) -> None:
-        """Replace what was counted by windows of ids ``[B, T, C + 2]``."""
-        for ladder, queries, symbols in self._queries(events):
-            ladder.count(queries, symbols)
+        """Replace all counts by those of windows of ids ``[B, T, C + 2]``."""
+        for backoff, queries, symbols in self._queries(events):
+            backoff.count(queries, symbols)
 
     def fit_strengths(self, events: Tensor) -> None:
-        """Choose how far each rung is trusted, by windows of music that was not counted."""
-        for ladder, queries, symbols in self._queries(events):
-            ladder.fit_strengths(queries, symbols)
+        """Fit the strengths of all levels to held-out windows."""
+        for backoff, queries, symbols in self._queries(events):
+            backoff.fit_strengths(queries, symbols)
 
     def negative_log_likelihood(self, events: Tensor) -> Tensor:
-        """Nats an event, as :func:`gan_music.losses.losses.negative_log_likelihood` has them: the sum over
-        categories, mean over the events of windows ``[B, T, C + 2]``; a scalar.
+        """In nats an event: the sum over categories, averaged over the events of windows
+        ``[B, T, C + 2]`` without padding; a scalar.
         """
         return -torch.stack(
             [
-                ladder.log_probability(queries, symbols).mean()
-                for ladder, queries, symbols in self._queries(events)
+                backoff.log_probability(queries, symbols).mean()
+                for backoff, queries, symbols in self._queries(events)
             ]
         ).sum()
 
@@ -118,27 +118,27 @@ class NGramCounts(nn.Module):
         rng: torch.Generator,
         *,
         temperature: float = 1.0,
-        heard: Tensor | None = None,
+        primer: Tensor | None = None,
     ) -> Tensor:
-        """Draw events one by one: ids ``[B, n_events, C + 2]``.
+        """Sample events one by one: ids ``[B, n_events, C + 2]``.
 
-        ``starts`` are the position in the bar where each sequence begins, and its meter, ``[B]``
-        each. Probabilities are raised to 1 / temperature. It begins from nothing, or goes on from
-        events that were ``heard``, ids ``[B, T, C + 2]``, with a new onset.
+        ``starts`` are the position in the bar where each sequence begins and its meter, ``[B]``
+        each. Probabilities are raised to 1 / temperature. With a ``primer``, ids ``[B, T, C + 2]``,
+        sequences continue it with a new onset.
         """
         position, meter = starts
         nothing = position.new_tensor(self.space.sizes).expand(len(position), -1)
         last = before = nothing
-        if heard is not None:
-            known = torch.cat([nothing[:, None], heard[..., : len(self.names)]], 1)
-            before, last, position = known[:, -2], known[:, -1], heard[:, -1, -2]
+        if primer is not None:
+            known = torch.cat([nothing[:, None], primer[..., : len(self.names)]], 1)
+            before, last, position = known[:, -2], known[:, -1], primer[:, -1, -2]
         events: list[Tensor] = []
         for _ in range(n_events):
             columns = self._history(last, before, position)
-            for i, (name, ladder) in enumerate(zip(self.names, self.ladders, strict=True)):
-                p = ladder.probabilities(self._contexts(i, columns))
-                if name == "offset" and heard is not None and not events:
-                    p[:, 0] = 0  # the last chord is complete
+            for i, (name, backoff) in enumerate(zip(self.names, self.by_category, strict=True)):
+                p = backoff.probabilities(self._contexts(i, columns))
+                if name == "offset" and primer is not None and not events:
+                    p[:, 0] = 0  # the primer's last chord is complete
                     p = p / p.amax(1, keepdim=True)
                 p = p ** (1 / temperature)
                 columns[name] = torch.multinomial(p, 1, generator=rng)[:, 0]
@@ -150,7 +150,9 @@ class NGramCounts(nn.Module):
         return torch.stack(events, 1)
 
     def _queries(self, events: Tensor) -> list[tuple[Backoff, list[Query], Tensor]]:
-        """Of each category: its ladder, a query a rung and the symbols of all events that are."""
+        """Of each category: its back-off model, a query for each level, and the symbols of all
+        events but padding.
+        """
         space, n = self.space, self.space.n_categories
         present = space.present(events)
         start, _ = space.starts(events)
@@ -163,12 +165,12 @@ class NGramCounts(nn.Module):
         self._add_offset(columns, known[..., -2])
         columns = {name: values[present] for name, values in columns.items()}
         return [
-            (ladder, self._contexts(i, columns), columns[name])
-            for i, (name, ladder) in enumerate(zip(self.names, self.ladders, strict=True))
+            (backoff, self._contexts(i, columns), columns[name])
+            for i, (name, backoff) in enumerate(zip(self.names, self.by_category, strict=True))
         ]
 
     def _history(self, last: Tensor, before: Tensor, position: Tensor) -> Columns:
-        """What the two events before give, ids ``[..., C]`` each, and the last one's position."""
+        """The columns of the two events before, ids ``[..., C]`` each, and the last one's position."""
         columns = {f"{n}1": last[..., i] for i, n in enumerate(self.names)}
         columns |= {f"{n}2": before[..., i] for i, n in enumerate(self.names)}
         n_pitches = self.sizes["pitch"]
@@ -187,12 +189,12 @@ class NGramCounts(nn.Module):
     def _contexts(self, category: int, columns: Columns) -> list[Query]:
         n_pitches = self.sizes["pitch"]
         queries = []
-        for rung in _LADDERS[category]:
+        for level in _LEVELS[category]:
             context = torch.zeros_like(columns["pitch1"])
-            for name in rung.names:
+            for name in level.names:
                 context = context * self.sizes[name] + columns[name]
             origin = torch.zeros_like(context)
-            if rung.relative:
+            if level.relative:
                 origin = n_pitches - columns["pitch1"]
                 context = context.masked_fill(columns["pitch1"] == n_pitches, NEVER)
             queries.append(Query(context, origin))

@@ -1,1 +1,1 @@
-"""Hand-made features of the past, for whole sequences and step by step."""
+"""Hand-made features of past events, for whole sequences and for single steps."""

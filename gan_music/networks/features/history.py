@@ -1,9 +1,4 @@
-"""What is known before an event is chosen, beside any state that is learned.
-
-A network that reads ids alone must learn by itself that one interval is one interval wherever it
-lies, and that 18 steps after the third sixteenth comes the beat. It is told instead: how far the
-last pitches lie apart, where in the bar it stands, and which pitches were heard of late.
-"""
+"""What the features share of past events: metrical position, last pitches, decayed pitch counts."""
 
 from __future__ import annotations
 
@@ -13,22 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.features.active_notes import (
-    ActiveNotes,
-    all_sounding,
-    around,
-    harmony,
-    nothing_sounds,
-)
 from gan_music.networks.note_space import NoteSpace
 
-# events after which what was heard counts 1 / e: a bar or two, and a section
-MEMORIES = (16.0, 128.0)
-# kinds of familiarity: with a pitch itself, its class, its register, in each memory
-N_FAMILIAR = 3 * len(MEMORIES)
-# Of a share of what was heard: small against one note of a memory, so that its logarithm is finite.
-RARE = 0.01
-_NEARBY = 4.0  # semitones: the deviation of "in this register"
+# events in which a pitch count decays to 1 / e: one or two bars, and a section
+TIME_CONSTANTS = (16.0, 128.0)
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
 
@@ -38,62 +21,51 @@ class History(NamedTuple):
 
     Attributes
     ----------
-    position, meter : where in which bar the last event lies, int64 ``[...]``.
-    pitches : ids of the last ``1 + I`` pitches, the last one first, int64 ``[..., 1 + I]``, where
-        ``I`` intervals are asked for; ``P``, the number of pitches, stands for none.
-    heard : how often each pitch was heard, the last event counting 1 and each before it
-        ``exp(-1 / memory)`` times the one after it, float ``[..., len(MEMORIES), P]``.
-    expected : what is known of each pitch from the start, the same for a whole sequence,
-        ``[B, E, P]``; ``E`` may be 0.
-    sounding : the last notes, of which those sound still that have not ended; so many as are asked
-        for, which may be none.
+    position, meter : of the last event in its bar, and that bar's meter, int64 ``[...]``.
+    pitches : ids of the last ``1 + I`` pitches, the last one first, int64 ``[..., 1 + I]``, for
+        ``I`` intervals; ``P``, the number of pitches, stands for none.
+    pitch_history : counts of each pitch, float ``[..., M, P]``, that decay exponentially with each
+        of the ``M`` time constants.
+    pitch_prior : scores of each pitch for a whole sequence, float ``[B, E, P]``; ``E`` may be 0.
+    offset, onset : id of the next event's offset, and its position in the bar, int64 ``[...]``;
+        None until the offset is chosen.
     """
 
     position: Tensor
     meter: Tensor
     pitches: Tensor
-    heard: Tensor
-    expected: Tensor
-    sounding: ActiveNotes
+    pitch_history: Tensor
+    pitch_prior: Tensor
+    offset: Tensor | None = None
+    onset: Tensor | None = None
 
-    def after(self, space: NoteSpace, chosen: Tensor) -> History:
-        """The context of the next event: ids ``[..., C]`` of the one that came."""
-        pitch = chosen[..., _PITCH]
-        count = F.one_hot(pitch, self.heard.shape[-1])[..., None, :]
+    def choose(self, space: NoteSpace, category: int, ids: Tensor) -> History:
+        """With the next event's category, ``[...]``."""
+        if category != _OFFSET:
+            return self
+        return self._replace(offset=ids, onset=space.advance(self.position, ids, self.meter))
+
+    def observe(self, space: NoteSpace, event: Tensor) -> History:
+        """After an event, ids ``[..., C]``."""
+        pitch = event[..., _PITCH]
+        count = F.one_hot(pitch, self.pitch_history.shape[-1])[..., None, :]
         return History(
-            space.advance(self.position, chosen[..., _OFFSET], self.meter),
+            space.advance(self.position, event[..., _OFFSET], self.meter),
             self.meter,
             torch.cat([pitch[..., None], self.pitches[..., :-1]], -1),
-            self.heard * _decay(self.heard)[:, None] + count,
-            self.expected,
-            self.sounding.after(space, chosen),
+            self.pitch_history * _decay(self.pitch_history)[:, None] + count,
+            self.pitch_prior,
         )
 
-    def kept(self, rows: Tensor) -> History:
-        """Of these sequences alone, int64 ``[n]``."""
-        return History(
-            self.position[rows],
-            self.meter[rows],
-            self.pitches[rows],
-            self.heard[rows],
-            self.expected[rows],
-            ActiveNotes(*(x[rows] for x in self.sounding)),
-        )
+    def reorder(self, rows: Tensor) -> History:
+        """Of the sequences of the rows, int64 ``[n]``."""
+        return History(*(x[rows] for x in self[:5]))
 
     def intervals(self) -> Tensor:
-        """The last pitch less each of those before it, plus ``P``, int64 ``[..., I]``; 0 where
-        there is none.
+        """From each earlier pitch to the last one, plus ``P``, int64 ``[..., I]``; 0 where there
+        is none.
         """
-        n_pitches = self.heard.shape[-1]
-        last, earlier = self.pitches[..., :1], self.pitches[..., 1:]
-        return (last - earlier + n_pitches).where(earlier < n_pitches, 0)
-
-    def joined(self, space: NoteSpace) -> Tensor:
-        """The harmony that the last pitch joined, as it would hear it, ``[..., F]``
-        (:func:`~gan_music.networks.features.active_notes.around`); of none before the first event.
-        """
-        found = harmony(space, self.sounding, self.position, self.heard)
-        return around(found, self.pitches[..., 0].clamp_max(space.sizes[_PITCH] - 1))
+        return intervals(self.pitches[..., :1], self.pitches[..., 1:], self.pitch_history.shape[-1])
 
 
 def initial_history(
@@ -102,91 +74,77 @@ def initial_history(
     meter: Tensor,
     *,
     n_intervals: int,
-    active_notes_span: int = 0,
-    expected: Tensor | None = None,
+    pitch_prior: Tensor | None = None,
 ) -> History:
-    """Before the first event: the position in the bar where a sequence begins, ``[B]`` each."""
+    """Before the first event of sequences that begin at these positions in the bar, ``[B]``."""
     n_pitches = space.sizes[_PITCH]
     return History(
         position,
         meter,
         position.new_full((*position.shape, 1 + n_intervals), n_pitches),
-        torch.zeros(*position.shape, len(MEMORIES), n_pitches, device=position.device),
-        _or_nothing(space, position, expected),
-        nothing_sounds(space, position, span=active_notes_span),
+        torch.zeros(*position.shape, len(TIME_CONSTANTS), n_pitches, device=position.device),
+        _or_empty(space, position, pitch_prior),
     )
 
 
-def histories(
+def history_sequence(
     space: NoteSpace,
     events: Tensor,
+    inputs: Tensor,
     *,
     n_intervals: int,
-    active_notes_span: int = 0,
-    expected: Tensor | None = None,
+    pitch_prior: Tensor | None = None,
 ) -> History:
-    """Before each event of whole windows: ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``.
-
-    What it is for padding means nothing.
+    """Before each of known events, ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``; ``inputs`` are
+    the same events as the network reads them. Undefined for padding.
     """
-    start, meter = space.starts(events)
-    known = events.clamp_min(0)[:, :-1]
-    n_pitches, length = space.sizes[_PITCH], events.shape[1]
+    start, meter = space.starts(inputs)
+    known = inputs.clamp_min(0)[:, :-1]
+    n_pitches, length = space.sizes[_PITCH], inputs.shape[1]
     before = F.pad(known[..., _PITCH], (1, 0), value=n_pitches)  # [B, T]
     pitches = [F.pad(before, (k, 0), value=n_pitches)[:, :length] for k in range(1 + n_intervals)]
-    steps = torch.arange(length, device=events.device)
+    steps = torch.arange(length, device=inputs.device)
     distance = steps[:, None] - steps
-    # [M, T, T]: what an event counts for each that comes after it
-    counts = torch.stack([torch.exp(-distance / memory) for memory in MEMORIES]).tril()
-    with torch.autocast(events.device.type, enabled=False):
-        heard = counts @ F.one_hot(before, n_pitches + 1)[:, None, :, :-1].float()
+    # [M, T, T]: how much an event counts before each later one
+    decays = torch.stack([torch.exp(-distance / constant) for constant in TIME_CONSTANTS]).tril()
+    with torch.autocast(inputs.device.type, enabled=False):
+        counts = decays @ F.one_hot(before, n_pitches + 1)[:, None, :, :-1].float()
     return History(
         torch.cat([start[:, None], known[..., -2]], 1),
         torch.cat([meter[:, None], known[..., -1]], 1),
         torch.stack(pitches, -1),
-        heard.transpose(1, 2),
-        _or_nothing(space, start, expected),
-        all_sounding(space, known, span=active_notes_span),
+        counts.transpose(1, 2),
+        _or_empty(space, start, pitch_prior),
+        events[..., _OFFSET].clamp_min(0),
+        events[..., -2].clamp_min(0),
     )
 
 
-def nearness(n_pitches: int) -> Tensor:
-    """What each pitch counts for each other: as itself, its class, its register, ``[P, 3 P]``."""
-    pitch = torch.arange(n_pitches)
-    apart = pitch[:, None] - pitch
-    parts = [apart == 0, apart % 12 == 0, torch.exp(-0.5 * (apart / _NEARBY) ** 2)]
-    return torch.cat([p.float() for p in parts], 1)
-
-
-@torch.no_grad()
-def familiarity(heard: Tensor, near: Tensor) -> Tensor:
-    """How familiar each pitch is: ``heard [..., M, P]`` and :func:`nearness` -> ``[..., F, P]``,
-    logarithms of the shares that it, its class and its register have of what was heard.
+def intervals(pitch: Tensor, earlier: Tensor, n_pitches: int) -> Tensor:
+    """From earlier pitches ``[..., I]`` to a pitch ``[..., 1]``, plus ``P``; 0 where the earlier
+    one is ``P``, which stands for none.
     """
-    with torch.autocast(heard.device.type, enabled=False):
-        share = heard / heard.sum(-1, keepdim=True).clamp_min(1e-3)
-        familiar = torch.log(share @ near + RARE)  # [..., M, 3 P]
-    return familiar.unflatten(-1, (3, -1)).flatten(-3, -2)
+    return (pitch - earlier + n_pitches).where(earlier < n_pitches, 0)
 
 
 def add_input_noise(space: NoteSpace, events: Tensor, rate: float) -> Tensor:
-    """Ids ``[B, T, C + 2]`` with a share of the pitches up to three semitones off.
+    """Ids ``[B, T, C + 2]`` with a share ``rate`` of the pitches moved by one to three semitones.
 
-    A generator that learns from such a past what came next in truth does not follow its own wrong
-    notes into another key.
+    A generator that learns to predict the true continuation of such inputs recovers from its own
+    wrong notes (exposure bias, Bengio et al. 2015).
     """
     pitch = events[..., _PITCH]
-    off = torch.randint(1, 7, pitch.shape, device=pitch.device)
-    moved = pitch + off - torch.where(off > 3, 7, 0)  # 1, 2, 3, -3, -2, -1
+    shift = torch.randint(1, 7, pitch.shape, device=pitch.device)
+    moved = pitch + shift - torch.where(shift > 3, 7, 0)  # 1, 2, 3, -3, -2, -1
     moved = moved.clamp(0, space.sizes[_PITCH] - 1)
-    wrong = (torch.rand(pitch.shape, device=pitch.device) < rate) & space.present(events)
-    heard = events.clone()
-    heard[..., _PITCH] = moved.where(wrong, pitch)
-    return heard
+    is_noisy = (torch.rand(pitch.shape, device=pitch.device) < rate) & space.present(events)
+    inputs = events.clone()
+    inputs[..., _PITCH] = moved.where(is_noisy, pitch)
+    return inputs
 
 
 class IntervalEmbedding(nn.Module):
-    """The intervals from the last pitch to each of those before it, summed: ``E`` wide."""
+    """The sum of an embedding of each interval between the last pitch and earlier ones, ``[E]``."""
 
     def __init__(self, space: NoteSpace, embedding_size: int, *, n_intervals: int) -> None:
         super().__init__()
@@ -195,19 +153,19 @@ class IntervalEmbedding(nn.Module):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Ids ``[..., I]`` as :meth:`Context.intervals` gives them -> ``[..., E]``."""
+        """Ids ``[..., I]`` of :func:`intervals` -> ``[..., E]``."""
         return torch.stack([t(ids[..., k]) for k, t in enumerate(self.tables)]).sum(0)
 
 
 def _decay(like: Tensor) -> Tensor:
-    """What a count is worth an event later, by memory, ``[M]``."""
-    # filled where it lies: a copy to a device at every step would wait for it
-    spans = [like.new_full((), memory) for memory in MEMORIES]
-    return torch.exp(-1 / torch.stack(spans))
+    """The factor of a count from one event to the next, by time constant, ``[M]``."""
+    # filled on the device: copying values to a GPU at every step would synchronise with it
+    constants = [like.new_full((), constant) for constant in TIME_CONSTANTS]
+    return torch.exp(-1 / torch.stack(constants))
 
 
-def _or_nothing(space: NoteSpace, sequences: Tensor, expected: Tensor | None) -> Tensor:
-    """``[B, 0, P]`` where nothing is expected of ``B`` sequences."""
-    if expected is not None:
-        return expected
+def _or_empty(space: NoteSpace, sequences: Tensor, pitch_prior: Tensor | None) -> Tensor:
+    """``[B, 0, P]`` where ``B`` sequences have no prior."""
+    if pitch_prior is not None:
+        return pitch_prior
     return torch.zeros(len(sequences), 0, space.sizes[_PITCH], device=sequences.device)

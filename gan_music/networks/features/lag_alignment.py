@@ -1,13 +1,12 @@
-"""Which earlier passage the music is following, and how that goes on.
+"""Which earlier passage the music repeats at a fixed lag, and what would come next there.
 
-Where a passage comes back, notes differ here and there, and what is found by the last notes being
-the same (:mod:`gan_music.networks.features.lookback`) is lost at each of them. A thread is not: once the last
-notes are those of an earlier place, the music is taken to follow that place at a fixed distance in
-time, until another place is more like it. The event that lies there next is what the thread says.
+An alignment is a lag in steps: it predicts that the next event is the one that lies so many steps
+before it. A repetition with a few altered notes keeps its lag, where n-gram matches
+(:mod:`gan_music.networks.features.lookback`) end at each of them.
 
-Other threads are always there: they follow what was a beat, a bar, two, four and eight bars ago.
-Each is there twice: once for the same notes, and once for about the same way from note to note, as
-a figure goes on in another harmony.
+There are three groups of alignments, in this order: ``MIN_DISTANCES``, the lags of the last n-gram
+matches; ``BAR_LAGS``, fixed lags of a beat and of one, two, four and eight bars; and these fixed
+lags again for transposed repetitions, which predict the interval from the last pitch.
 """
 
 from __future__ import annotations
@@ -20,44 +19,44 @@ from torch import Tensor
 
 from gan_music.networks.note_space import NoteSpace
 
-# a place is the better to follow the more of these numbers of last pitches are the same
-LIKE = (4, 8, 16)
-# one thread each: its places lie so many events back at least, so that the second is no near loop
-BACK = (1, 64)
-BARS = (0, 1, 2, 4, 8)  # bars ago, for those that are always there; 0 stands for a beat
-N_THREADS = len(BACK) + 2 * len(BARS)  # S: found, always there, about the same
-TRUST_SPANS = (8, 64)  # events over which it is counted, fading, how often a thread was right
-N_TRUSTS = 2 * len(TRUST_SPANS) * N_THREADS
+MATCHES = (4, 8, 16)  # lengths in pitches: a longer match gives the better alignment
+# least distance in events of each matched alignment; the second skips short loops
+MIN_DISTANCES = (1, 64)
+BAR_LAGS = (0, 1, 2, 4, 8)  # lags in bars; 0 stands for a beat
+N_EXACT = len(MIN_DISTANCES) + len(BAR_LAGS)  # alignments that predict the pitch exactly
+N_ALIGNMENTS = N_EXACT + len(BAR_LAGS)  # S
+ACCURACY_SPANS = (8, 64)  # time constants, in events, of an alignment's accuracy
+N_ACCURACIES = 2 * len(ACCURACY_SPANS) * N_ALIGNMENTS
 
 _OFFSET, _PITCH = 0, 1  # columns of an event
 ORDER = 128  # more than there are pitches, or notes of one onset
-_SIZES = (len(BACK), len(BARS))
-N_SAME = sum(_SIZES)  # threads before those of about the same
-ABOUT = 2  # semitones that a pitch is off at most, for those of which it need not be the same
-_MOST_BACK = 1 << 20  # more events than anything is recalled of
-_NOWHERE = -(1 << 20)
-RARE = 0.01  # what trust is large against
+_SIZES = (len(MIN_DISTANCES), len(BAR_LAGS))
+TOLERANCE = 2  # semitones by which a transposed prediction may miss the pitch
+_MAX_DISTANCE = 1 << 20  # events, more than any span
+_NO_PITCH = -(1 << 20)
+EPSILON = 0.01  # scores are log(1 + accuracy / EPSILON)
 
 
 class LagAlignment(NamedTuple):
-    """What is known of the threads before each event.
+    """The alignments before each event.
 
     Attributes
     ----------
-    said : the event that comes next on each, ids ``[B, T, S, C]``; -1 where there is none. Of the
-        last ``len(BARS)``, its pitch is as far from the last one as there.
-    trust : share of the last events that it was right about, by ``TRUST_SPANS``, in onset alone
-        and in onset and pitch, ``[B, T, len(TRUST_SPANS), 2, S]``.
+    predicted : the event that each predicts, ids ``[B, T, S, C]``; -1 where it predicts none.
+    accuracy : exponentially weighted share of the past events that each predicted, by
+        ``ACCURACY_SPANS``, in onset and in both onset and pitch,
+        ``[B, T, len(ACCURACY_SPANS), 2, S]``.
     """
 
-    said: Tensor
-    trust: Tensor
+    predicted: Tensor
+    accuracy: Tensor
 
 
-def follow(space: NoteSpace, events: Tensor, likeness: Tensor, *, span: int) -> LagAlignment:
-    """The threads of ids ``[B, T, C + 2]`` within ``span`` events.
+def align(space: NoteSpace, events: Tensor, match_length: Tensor, *, span: int) -> LagAlignment:
+    """The alignments of ids ``[B, T, C + 2]`` within ``span`` events.
 
-    ``likeness`` is how many of ``LIKE`` each place reaches for each event, ``[B, T, T]``.
+    ``match_length`` is how many of ``MATCHES`` each earlier place reaches for each event,
+    ``[B, T, T]``.
     """
     length = events.shape[1]
     ids = events[..., : space.n_categories].clamp_min(0)
@@ -68,15 +67,15 @@ def follow(space: NoteSpace, events: Tensor, likeness: Tensor, *, span: int) -> 
     orders = torch.stack([_order(onset, ids[..., _PITCH]).cummax(1).values, _order(onset, rank)])
     last = F.pad(onset, (1, 0))[:, :length]
 
-    best, place = _rank(likeness, t[:, None] - t).max(-1)  # [B, T, S]
+    best, place = _rank(match_length, t[:, None] - t).max(-1)  # [B, T, S]
     lag = last[..., None] - _at(onset - steps, place)
     since = t[:, None].where(best > 0, -1).cummax(1).values
     lag = lag.gather(1, since.clamp_min(0)).where(since >= 0, 0)
     meter = events[..., -1].clamp_min(0)
     meter = torch.cat([meter[:, :1], meter[:, :-1]], 1)
-    lag = torch.cat([lag, lags(space, meter)], -1)
+    lag = torch.cat([lag, bar_lags(space, meter)], -1)
 
-    there = torch.cat(
+    source = torch.cat(
         [
             torch.searchsorted(
                 order, (F.pad(order, (1, 0))[:, :length, None] - x * ORDER).flatten(1), right=True
@@ -85,171 +84,183 @@ def follow(space: NoteSpace, events: Tensor, likeness: Tensor, *, span: int) -> 
         ],
         -1,
     )
-    near = (there < t[:, None]) & (t[:, None] - there < span) & space.present(events)[..., None]
-    there = there.clamp_max(length - 1)
-    found = torch.stack([_at(ids[..., i], there) for i in range(ids.shape[-1])], -1)
-    said = _said(space, last[..., None], lag * near, _at(onset, there), found)
+    within = (source < t[:, None]) & (t[:, None] - source < span) & space.present(events)[..., None]
+    source = source.clamp_max(length - 1)
+    found = torch.stack([_at(ids[..., i], source) for i in range(ids.shape[-1])], -1)
+    predicted = _predict(space, last[..., None], lag * within, _at(onset, source), found)
     before = F.pad(ids[..., _PITCH], (1, 0))[:, :length]
-    went = _at(ids[..., _PITCH] - before, there).where(there > 0, _NOWHERE)
-    said = _and_about(space, said, before[..., None] + went)
+    interval = _at(ids[..., _PITCH] - before, source).where(source > 0, _NO_PITCH)
+    predicted = _with_transposed(space, predicted, before[..., None] + interval)
 
-    right = _right(said, ids).flatten(2).mT[:, None]  # [B, 1, 2 S, T]
-    ago = (t - t[:, None] - 1).clamp_min(-1)  # of the columns' events, from the rows'
-    kept = torch.stack([(1 - 1 / k) ** ago / k for k in TRUST_SPANS]).where(ago >= 0, 0)
+    hits = _hits(predicted, ids).flatten(2).mT[:, None]  # [B, 1, 2 S, T]
+    ago = (t - t[:, None] - 1).clamp_min(-1)  # from the event of the row to that of the column
+    decays = torch.stack([(1 - 1 / k) ** ago / k for k in ACCURACY_SPANS]).where(ago >= 0, 0)
     with torch.autocast(events.device.type, enabled=False):
-        trust = right @ kept  # [B, spans, 2 S, T]
-    return LagAlignment(said, trust.permute(0, 3, 1, 2).unflatten(-1, (2, -1)))
+        accuracy = hits @ decays  # [B, spans, 2 S, T]
+    return LagAlignment(predicted, accuracy.permute(0, 3, 1, 2).unflatten(-1, (2, -1)))
 
 
-def lags(space: NoteSpace, meter: Tensor) -> Tensor:
-    """Steps back of the threads that are always there, in meters ``[...]``: ``[..., BARS]``."""
+def bar_lags(space: NoteSpace, meter: Tensor) -> Tensor:
+    """Lags in steps of ``BAR_LAGS`` in meters ``[...]``: ``[..., len(BAR_LAGS)]``."""
     bar = space.bars[meter]
-    return torch.stack([bar * n if n else torch.full_like(bar, space.grid) for n in BARS], -1)
+    return torch.stack([bar * n if n else torch.full_like(bar, space.grid) for n in BAR_LAGS], -1)
 
 
 class LagAlignmentState:
-    """The same for sequences side by side, one event at a time, each in one meter ``[n]``."""
+    """The same of sequences that are decoded step by step, each in one meter ``[n]``."""
 
     def __init__(self, space: NoteSpace, meter: Tensor, *, span: int) -> None:
         self.space, n, device = space, len(meter), meter.device
-        # of the last events, the oldest first: onset, that of the event before, both in steps;
-        # and their order in the piece, by pitch and by rank among those of one onset
+        # of the last events, the oldest first: onset and that of the event before, both in steps;
+        # and their order in the sequence, by pitch and by rank among the notes of one onset
         self.onset = torch.zeros(n, span, dtype=torch.int64, device=device)
         self.before = torch.zeros_like(self.onset)
         self.orders = torch.full((n, 2, span), -(1 << 40), device=device)
         self.rank = torch.full((n, 1), -1, device=device)
         self.ago = torch.arange(span, 0, -1, device=device)
-        self.lag = F.pad(lags(space, meter), (len(BACK), 0))
-        self.said = torch.full((n, N_THREADS, space.n_categories), -1, device=device)
-        self.still = self.said
-        self.trust = torch.zeros(n, len(TRUST_SPANS), 2, N_THREADS, device=device)
-        self.spans = torch.tensor(TRUST_SPANS, device=device)[:, None, None]
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these sequences alone, int64 ``[n]``."""
-        for name in ("onset", "before", "orders", "rank", "lag", "said", "still", "trust"):
-            setattr(self, name, getattr(self, name)[rows])
+        self.lag = F.pad(bar_lags(space, meter), (len(MIN_DISTANCES), 0))
+        self.predicted = torch.full((n, N_ALIGNMENTS, space.n_categories), -1, device=device)
+        self.consistent = self.predicted  # with the categories that are chosen so far
+        self.accuracy = torch.zeros(n, len(ACCURACY_SPANS), 2, N_ALIGNMENTS, device=device)
+        self.spans = torch.tensor(ACCURACY_SPANS, device=device)[:, None, None]
 
     def scores(self, category: int, size: int) -> Tensor:
-        """Of the choices for the next event, ``[B, S, size]``."""
-        return scored(self.still, self.trust, category, size)
+        """Of the next event's choices, ``[B, S, size]``."""
+        return alignment_scores(self.consistent, self.accuracy, category, size)
 
-    def chose(self, category: int, ids: Tensor) -> None:
-        """What was chosen for it, ``[B]``."""
-        self.still = still(self.still, category, ids)
+    def choose(self, category: int, ids: Tensor) -> None:
+        """The next event's category is ``ids [B]``."""
+        self.consistent = keep_consistent(self.consistent, category, ids)
 
-    def after(self, chosen: Tensor, runs: Tensor, past: Tensor, intervals: Tensor) -> None:
-        """The event is whole: ids ``[B, C]``.
+    def observe(self, event: Tensor, runs: Tensor, past: Tensor, intervals: Tensor) -> None:
+        """Append an event, ids ``[B, C]``.
 
         ``runs`` are how many pitches before each place are those before the next event,
-        ``[B, span]``, ``past`` the events there, ``[B, C, span]``, and ``intervals`` how far from
-        those before them, ``[B, span]``.
+        ``[B, span]``; ``past`` are the events there, ``[B, C, span]``, and ``intervals`` the
+        intervals to them from the events before, ``[B, span]``.
         """
-        right = _right(self.said, chosen)
-        self.trust = self.trust + (right[:, None] - self.trust) / self.spans
+        hits = _hits(self.predicted, event)
+        self.accuracy = self.accuracy + (hits[:, None] - self.accuracy) / self.spans
         last = self.onset[:, -1:]
-        onset = last + self.space.offset_bins[chosen[:, :1]]
+        onset = last + self.space.offset_bins[event[:, :1]]
         self.rank = (self.rank + 1).where(onset == last, 0)
-        order = torch.maximum(_order(onset, chosen[:, 1:2]), self.orders[:, 0, -1:])
+        order = torch.maximum(_order(onset, event[:, 1:2]), self.orders[:, 0, -1:])
         now = torch.stack([order, _order(onset, self.rank)], 1)
         self.onset = torch.cat([self.onset[:, 1:], onset], 1)
         self.before = torch.cat([self.before[:, 1:], last], 1)
         self.orders = torch.cat([self.orders[..., 1:], now], 2)
 
-        likeness = torch.stack([runs >= k for k in LIKE]).sum(0)
-        best, place = _rank(likeness, self.ago).max(-1)  # [B, S]
-        found, always = self.lag.split(_SIZES, 1)
-        found = (onset - self.before.gather(1, place)).where(best > 0, found)
-        self.lag = torch.cat([found, always], 1)
-        # both kinds in both orders, of which each has its own
+        match_length = torch.stack([runs >= k for k in MATCHES]).sum(0)
+        best, place = _rank(match_length, self.ago).max(-1)  # [B, S]
+        matched, fixed = self.lag.split(_SIZES, 1)
+        matched = (onset - self.before.gather(1, place)).where(best > 0, matched)
+        self.lag = torch.cat([matched, fixed], 1)
+        # all lags are searched in both orders, of which each group reads its own
         wanted = now - self.lag[:, None] * ORDER
-        there = torch.searchsorted(self.orders, wanted, right=True)
-        there = torch.cat([there[:, 0, : len(BACK)], there[:, 1, len(BACK) :]], 1)
+        source = torch.searchsorted(self.orders, wanted, right=True)
+        n_matched = len(MIN_DISTANCES)
+        source = torch.cat([source[:, 0, :n_matched], source[:, 1, n_matched:]], 1)
         size = self.orders.shape[2]
-        near = (there > 0) & (there < size)
-        there = there.clamp_max(size - 1)
-        events = past.gather(2, there[:, None].expand(-1, past.shape[1], -1)).mT
-        said = _said(self.space, onset, self.lag * near, self.onset.gather(1, there), events)
-        self.said = _and_about(self.space, said, chosen[:, 1:2] + intervals.gather(1, there))
-        self.still = self.said
+        within = (source > 0) & (source < size)
+        source = source.clamp_max(size - 1)
+        found = past.gather(2, source[:, None].expand(-1, past.shape[1], -1)).mT
+        predicted = _predict(
+            self.space, onset, self.lag * within, self.onset.gather(1, source), found
+        )
+        pitch = event[:, 1:2] + intervals.gather(1, source)
+        self.predicted = self.consistent = _with_transposed(self.space, predicted, pitch)
+
+    def reorder(self, rows: Tensor) -> None:
+        """Replace the sequences by those of the rows, int64 ``[n]``."""
+        for name in (
+            "onset",
+            "before",
+            "orders",
+            "rank",
+            "lag",
+            "predicted",
+            "consistent",
+            "accuracy",
+        ):
+            setattr(self, name, getattr(self, name)[rows])
 
 
-def scored(said: Tensor, trust: Tensor, category: int, size: int) -> Tensor:
-    """What threads say, ``[..., S, C]``, and how far each is trusted, as in :class:`Followed` ->
-    scores of the choices of a category, ``[..., S, size]``: of offsets by the trust in onsets.
+def alignment_scores(predicted: Tensor, accuracy: Tensor, category: int, size: int) -> Tensor:
+    """Predictions ``[..., S, C]`` and accuracies as in :class:`LagAlignment` -> scores of the
+    choices of a category, ``[..., S, size]``: log accuracies, those of onsets for an offset.
     """
-    said = said[..., category]
-    trusted = trust[..., 0, 0 if category == _OFFSET else 1, :]
-    height = torch.log1p(trusted / RARE) * (said >= 0)
-    n_same = N_SAME if category == _PITCH else N_THREADS
-    scores = torch.zeros(*said.shape, size, device=said.device)
-    same = scores[..., :n_same, :]
-    same.scatter_(-1, said[..., :n_same, None].clamp_min(0), height[..., :n_same, None])
-    if n_same < N_THREADS:  # around the pitch
-        off = torch.arange(size, device=said.device) - said[..., n_same:, None]
-        scores[..., n_same:, :] = bell(off) * height[..., n_same:, None]
+    predicted = predicted[..., category]
+    accuracy = accuracy[..., 0, 0 if category == _OFFSET else 1, :]
+    height = torch.log1p(accuracy / EPSILON) * (predicted >= 0)
+    n_exact = N_EXACT if category == _PITCH else N_ALIGNMENTS
+    scores = torch.zeros(*predicted.shape, size, device=predicted.device)
+    exact = scores[..., :n_exact, :]
+    exact.scatter_(-1, predicted[..., :n_exact, None].clamp_min(0), height[..., :n_exact, None])
+    if n_exact < N_ALIGNMENTS:
+        apart = torch.arange(size, device=predicted.device) - predicted[..., n_exact:, None]
+        scores[..., n_exact:, :] = pitch_kernel(apart) * height[..., n_exact:, None]
     return scores
 
 
-def bell(off: Tensor) -> Tensor:
-    """What a thread of about the same says of pitches so many semitones off."""
-    return torch.exp(-0.5 * (off / (0.75 * ABOUT)) ** 2)
+def pitch_kernel(apart: Tensor) -> Tensor:
+    """The share of a transposed alignment's score for pitches so many semitones apart."""
+    return torch.exp(-0.5 * (apart / (0.75 * TOLERANCE)) ** 2)
 
 
-def still(said: Tensor, category: int, chosen: Tensor) -> Tensor:
-    """What threads say ``[..., S, C]`` once a category ``[...]`` was chosen otherwise: nothing."""
-    return said.where(_same(said[..., category], category, chosen)[..., None], -1)
+def keep_consistent(predicted: Tensor, category: int, chosen: Tensor) -> Tensor:
+    """Predictions ``[..., S, C]``, with -1 for those that contradict the choice ``[...]``."""
+    return predicted.where(_agrees(predicted[..., category], category, chosen)[..., None], -1)
 
 
-def _same(said: Tensor, category: int, chosen: Tensor) -> Tensor:
-    """Whether a category of what threads say, ``[..., S]``, is what was chosen, ``[...]``."""
-    same = said == chosen[..., None]
+def _agrees(predicted: Tensor, category: int, chosen: Tensor) -> Tensor:
+    """Whether predictions of a category ``[..., S]`` hold for the choice ``[...]``."""
+    agrees = predicted == chosen[..., None]
     if category == _PITCH:
-        about = (said - chosen[..., None]).abs() <= ABOUT
-        about &= said >= 0
-        same = torch.cat([same[..., :N_SAME], about[..., N_SAME:]], -1)
-    return same
+        is_near = (predicted - chosen[..., None]).abs() <= TOLERANCE
+        is_near &= predicted >= 0
+        agrees = torch.cat([agrees[..., :N_EXACT], is_near[..., N_EXACT:]], -1)
+    return agrees
 
 
-def _and_about(space: NoteSpace, said: Tensor, pitch: Tensor) -> Tensor:
-    """With threads for about the same: those that are always there, with these pitches
-    ``[..., S]``.
-    """
-    pitch = pitch[..., len(BACK) :, None]
-    about = said[..., len(BACK) :, :]
-    about = torch.cat([about[..., :_PITCH], pitch, about[..., _PITCH + 1 :]], -1)
-    is_there = (about[..., :1] >= 0) & (pitch >= 0) & (pitch < space.sizes[_PITCH])
-    return torch.cat([said, about.where(is_there, -1)], -2)
+def _with_transposed(space: NoteSpace, predicted: Tensor, pitch: Tensor) -> Tensor:
+    """Predictions and those of the transposed alignments, with the pitches ``[..., S]``."""
+    pitch = pitch[..., len(MIN_DISTANCES) :, None]
+    moved = predicted[..., len(MIN_DISTANCES) :, :]
+    moved = torch.cat([moved[..., :_PITCH], pitch, moved[..., _PITCH + 1 :]], -1)
+    is_valid = (moved[..., :1] >= 0) & (pitch >= 0) & (pitch < space.sizes[_PITCH])
+    return torch.cat([predicted, moved.where(is_valid, -1)], -2)
 
 
 def _order(onset: Tensor, pitch: Tensor) -> Tensor:
     return onset * ORDER + pitch
 
 
-def _rank(likeness: Tensor, ago: Tensor) -> Tensor:
-    """How good each place is to follow, ``[..., S, places]``, 0 where it is none: the most like,
-    and of those the earliest. Likeness and events back are ``[..., places]``.
+def _rank(match_length: Tensor, ago: Tensor) -> Tensor:
+    """A rank of each place for each matched alignment, ``[..., S, places]``, 0 where it is none:
+    longer matches rank higher, and of equal ones the earlier. Both inputs are ``[..., places]``.
     """
     ago = ago[..., None, :]
-    back = torch.stack([ago.new_full((), n) for n in BACK])[:, None]
-    likeness = likeness[..., None, :]
-    return (likeness * _MOST_BACK + ago) * ((likeness > 0) & (ago >= back))
+    least = torch.stack([ago.new_full((), n) for n in MIN_DISTANCES])[:, None]
+    match_length = match_length[..., None, :]
+    return (match_length * _MAX_DISTANCE + ago) * ((match_length > 0) & (ago >= least))
 
 
-def _said(space: NoteSpace, last: Tensor, lag: Tensor, onset: Tensor, ids: Tensor) -> Tensor:
-    """The event to come, ids ``[..., S, C]``, -1 where there is none: that of ids ``[..., S, C]``
-    and onset ``[..., S]``, so many steps later, from the last onset ``[..., 1]`` on.
+def _predict(space: NoteSpace, last: Tensor, lag: Tensor, onset: Tensor, ids: Tensor) -> Tensor:
+    """The events with ids ``[..., S, C]`` and onsets ``[..., S]``, moved by their lags, as the next
+    event after the last onset ``[..., 1]``: ids ``[..., S, C]``; -1 where they cannot be.
     """
     step = onset + lag - last
     offset = torch.searchsorted(space.offset_bins, step).clamp_max(space.sizes[_OFFSET] - 1)
-    there_is = (lag > 0) & (space.offset_bins[offset] == step)
-    said = torch.cat([offset[..., None], ids[..., 1:]], -1)
-    return said.where(there_is[..., None], -1)
+    is_valid = (lag > 0) & (space.offset_bins[offset] == step)
+    predicted = torch.cat([offset[..., None], ids[..., 1:]], -1)
+    return predicted.where(is_valid[..., None], -1)
 
 
-def _right(said: Tensor, ids: Tensor) -> Tensor:
-    """Whether each thread said the event's onset, and that and its pitch, ``[..., 2, S]``."""
-    onset, pitch = (_same(said[..., i], i, ids[..., i]) for i in (_OFFSET, _PITCH))
+def _hits(predicted: Tensor, ids: Tensor) -> Tensor:
+    """Whether each alignment predicted the event's onset, and its onset and pitch,
+    ``[..., 2, S]``.
+    """
+    onset, pitch = (_agrees(predicted[..., i], i, ids[..., i]) for i in (_OFFSET, _PITCH))
     return torch.stack([onset, onset & pitch], -2).float()
 
 

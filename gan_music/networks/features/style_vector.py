@@ -1,9 +1,9 @@
-"""The outline of a passage: what it is like as a whole, in a few numbers.
+"""The style vector of a passage: its key, register, pace and repetitiveness in a few statistics.
 
-An LSTM that writes note after note finds its key, its register and its pace by chance, late, and
-loses them again. Here they are drawn first, as the global noise of a sequence: the generator learns
-with the outline of the passage it is shown, and writes to one that is drawn from a mixture fitted
-to the outlines of the training windows, in which each piece counts the same.
+An LSTM that generates note after note settles on a key, a register and a pace by chance, late, and
+loses them again. Here they are sampled first, as the global noise ``z`` of a sequence: in training
+``z`` is the style vector of the window, in sampling it comes from a Gaussian mixture that is fitted
+to the style vectors of the training windows, where each piece has the same weight.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ SCALARS = (
     "distinct_rhythms",
 )
 STYLE_SIZE = N_CLASSES + len(SCALARS)  # F
-# those before it mean the same of a passage of any length
+# entries before the first of these do not depend on the length of the passage
 _N_LOCAL = N_CLASSES + SCALARS.index("distinct_pitches")
-_N_TRIED = 512  # draws among which the likest is chosen
-N_EXPECTED = 4  # numbers that an outline says of each pitch
+_N_CANDIDATES = 512  # samples of which the nearest is taken
+N_PITCH_PRIORS = 4  # scores of each pitch
 
-# what known outlines are blurred by, in their standard deviations: the generator must not count on
-# them to the last digit, since drawn ones are not that exact
-BLUR = 0.1
-_RARE = 0.01  # added to shares, so that their logarithms are finite
-_NARROW = 3.0  # semitones: the least deviation of a register
+# Standard deviation of the noise on known style vectors in training, in standard deviations of
+# each entry: the generator must not rely on digits that sampled vectors do not have.
+POSTERIOR_NOISE = 0.1
+_EPSILON = 0.01  # added to shares, so that their logarithms are finite
+_MIN_DEVIATION = 3.0  # semitones, of a register
 
 
 @torch.no_grad()
@@ -65,11 +65,11 @@ def style_vector(space: NoteSpace, events: Tensor) -> Tensor:
     ``SCALARS``.
 
     Pitches are in ids, offsets and durations in logarithms of steps, rates and ``distinct_*`` in
-    shares of the notes (of the n-grams there would be). Padding does not count, nor does the first
-    offset, which belongs to a note before. What a passage is too short for is 0.
+    shares of the notes (of the possible n-grams). Padding does not count, nor does the first
+    offset, which belongs to an earlier note. Entries are 0 where the passage is too short.
     """
     here = space.present(events)
-    pairs = here[:, 1:]  # of a note and the one before it
+    pairs = here[:, 1:]  # a note and the one before it
     ids = events.clamp_min(0)
     pitch, position = ids[..., _PITCH], ids[..., -2]
     classes = F.one_hot(pitch % N_CLASSES, N_CLASSES).float()
@@ -84,7 +84,7 @@ def style_vector(space: NoteSpace, events: Tensor) -> Tensor:
     def on(part: int) -> Tensor:
         return _mean(place % max(1, space.grid // part) == 0, here)
 
-    # one number for two neighbours, and for two such pairs
+    # one id for two neighbours, and for two such pairs
     n = 2 * space.sizes[_PITCH]
     pitch_pairs = pitch[:, 1:] * n + pitch[:, :-1]
     fours = pitch_pairs[:, 2:] * n**2 + pitch_pairs[:, :-2]
@@ -120,14 +120,15 @@ def style_vector(space: NoteSpace, events: Tensor) -> Tensor:
 
 
 class StyleMixture(NamedTuple):
-    """How outlines are distributed: a Gaussian mixture of ``K`` components in one key.
+    """The prior of style vectors: a Gaussian mixture of ``K`` components, and a random key.
 
     Attributes
     ----------
-    location, scale : what outlines are standardised by, ``[F]``; even over the pitch classes.
-    weights, means, factors : of the components, of standardised outlines: ``[K]``, ``[K, F]``, and
-        ``[K, F, F]``, lower triangles whose squares are the covariances.
-    keys : how often each key is, ``[12]``: outlines of the mixture are in the first.
+    location, scale : mean and standard deviation that standardise style vectors, ``[F]``; equal for
+        all pitch classes.
+    weights, means, factors : of the components, over standardised vectors: ``[K]``, ``[K, F]``, and
+        lower Cholesky factors of the covariances, ``[K, F, F]``.
+    keys : probability of each key, ``[12]``; the components are in the first.
     """
 
     location: Tensor
@@ -139,10 +140,8 @@ class StyleMixture(NamedTuple):
 
 
 class StylePrior(nn.Module):
-    """Outlines as the global noise of sequences: ``z [B, F]``, in deviations from the mean.
-
-    They are drawn from a Gaussian mixture of ``n_components``, which :meth:`follow` sets, and
-    turned to a key that is drawn, too.
+    """Standardised style vectors as global noise, ``z [B, F]``: a vector from a mixture of
+    ``n_components`` (:meth:`set_mixture`), transposed to a random key.
     """
 
     location: Tensor
@@ -166,63 +165,63 @@ class StylePrior(nn.Module):
         for name, value in standard._asdict().items():
             self.register_buffer(name, value)
 
-    def follow(self, mixture: StyleMixture) -> None:
-        """Draw from this mixture from now on."""
+    def set_mixture(self, mixture: StyleMixture) -> None:
+        """Sample from this mixture from now on."""
         for name, value in mixture._asdict().items():
             getattr(self, name).copy_(value)
 
-    def of(self, events: Tensor, *, blur: float) -> Tensor:
-        """Those of known events ``[B, T, C + 2]``, with noise of the deviation ``blur``."""
+    def encode(self, events: Tensor, *, noise: float) -> Tensor:
+        """``z`` of known events ``[B, T, C + 2]``, plus Gaussian noise of this deviation."""
         z = (style_vector(self.space, events) - self.location) / self.scale
-        return z + blur * torch.randn_like(z) if blur else z
+        return z + noise * torch.randn_like(z) if noise else z
 
-    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, rng: torch.Generator | None = None) -> Tensor:
         """``z [n, F]``."""
         device = self.location.device
-        which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        key = torch.multinomial(self.keys, n, replacement=True, generator=generator)
-        noise = torch.randn(n, STYLE_SIZE, generator=generator, device=device)
-        z = self.means[which] + (self.factors[which] @ noise[..., None])[..., 0]
+        component = torch.multinomial(self.weights, n, replacement=True, generator=rng)
+        key = torch.multinomial(self.keys, n, replacement=True, generator=rng)
+        noise = torch.randn(n, STYLE_SIZE, generator=rng, device=device)
+        z = self.means[component] + (self.factors[component] @ noise[..., None])[..., 0]
         classes = torch.arange(N_CLASSES, device=device)
-        turned = z[:, :N_CLASSES].gather(1, (classes - key[:, None]) % N_CLASSES)
-        return torch.cat([turned, z[:, N_CLASSES:]], 1)
+        transposed = z[:, :N_CLASSES].gather(1, (classes - key[:, None]) % N_CLASSES)
+        return torch.cat([transposed, z[:, N_CLASSES:]], 1)
 
-    def draw_like(self, events: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """``z [B, F]``: for each of the passages ``[B, T, C + 2]``, however short, the likest of
-        many draws in key, register, pace and place in the beat.
+    def sample_like(self, events: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """``z [B, F]`` for continuations of passages ``[B, T, C + 2]``: of many samples for each,
+        the nearest in key, register, pace and metrical position.
 
-        Its own outline would say of a short one that it never repeats itself.
+        The style vector of a short passage itself would say that it never repeats anything.
         """
-        drawn = self.draw(len(events) * _N_TRIED, generator).unflatten(0, (-1, _N_TRIED))
-        known = self.of(events, blur=0.0)[:, None]
-        away = ((drawn - known)[..., :_N_LOCAL] ** 2).sum(-1)  # [B, tried]
-        best = away.argmin(1)[:, None, None].expand(-1, 1, STYLE_SIZE)
-        return drawn.gather(1, best)[:, 0]
+        samples = self.sample(len(events) * _N_CANDIDATES, rng).unflatten(0, (-1, _N_CANDIDATES))
+        known = self.encode(events, noise=0.0)[:, None]
+        distance = ((samples - known)[..., :_N_LOCAL] ** 2).sum(-1)  # [B, candidates]
+        best = distance.argmin(1)[:, None, None].expand(-1, 1, STYLE_SIZE)
+        return samples.gather(1, best)[:, 0]
 
-    def expected(self, z: Tensor) -> Tensor:
-        """What outlines say of each pitch, ``[B, 4, P]``: logarithms of its class's share, and of
-        its density in the register, a Gaussian, up to a constant; how far below the low pitches it
-        lies, and above the high ones, in units of three semitones.
+    def pitch_prior(self, z: Tensor) -> Tensor:
+        """Scores of each pitch, ``[B, N_PITCH_PRIORS, P]``: the log share of its class; the log
+        density of a Gaussian register, up to a constant; how far it lies below the low quantile,
+        and above the high one, in units of three semitones.
         """
         found = z * self.scale + self.location
         shares = found[:, :N_CLASSES].clamp_min(0)
         shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-3)
         pitch = torch.arange(self.space.sizes[_PITCH], device=z.device)
         mean, deviation, low, high = found[:, N_CLASSES : N_CLASSES + 4, None].unbind(1)
-        away = (pitch - mean) / deviation.clamp_min(_NARROW)
+        standardised = (pitch - mean) / deviation.clamp_min(_MIN_DEVIATION)
         return torch.stack(
             [
-                torch.log(shares + _RARE)[:, pitch % N_CLASSES],
-                -0.5 * away**2,
-                (low - pitch).clamp_min(0) / _NARROW,
-                (pitch - high).clamp_min(0) / _NARROW,
+                torch.log(shares + _EPSILON)[:, pitch % N_CLASSES],
+                -0.5 * standardised**2,
+                (low - pitch).clamp_min(0) / _MIN_DEVIATION,
+                (pitch - high).clamp_min(0) / _MIN_DEVIATION,
             ],
             1,
         )
 
 
 def _mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Over the events of a mask ``[B, T]``; 0 where there is none."""
+    """Mean over the events of a mask ``[B, T]``; 0 where it is empty."""
     return (x * mask).sum(1) / mask.sum(1).clamp_min(1).float()
 
 
@@ -235,7 +234,7 @@ def _quantile(x: Tensor, mask: Tensor, q: float) -> Tensor:
 
 
 def _distinct(ids: Tensor, mask: Tensor) -> Tensor:
-    """Different ids (none negative) as a share of all."""
+    """Distinct ids (none negative) as a share of all."""
     if not ids.shape[1]:
         return torch.zeros(len(ids), device=ids.device)
     ordered = ids.masked_fill(~mask, -1).sort(1).values

@@ -1,1 +1,1 @@
-"""Layers that the networks share."""
+"""Layers of the networks."""

@@ -1,201 +1,88 @@
-"""From a hidden state to choices: chained heads, which score a choice also by where it leads."""
+"""Heads that factorise an event's distribution by its categories: offset, pitch, duration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.features import active_notes
-from gan_music.networks.features.history import MEMORIES, N_FAMILIAR, History, familiarity, nearness
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.features.base import StepState
+from gan_music.networks.features.feature_set import FeatureSet, SequenceFeatures
+from gan_music.networks.layers.bf16_linear import InferenceLinear
+from gan_music.networks.layers.fused_embeddings import FusedEmbeddings
 
-_OFFSET, _PITCH, _DURATION = 0, 1, 2
 
+class ChainedHeads(nn.Module):
+    """Logits of each category given the hidden state and the categories before it in the chain:
+    offset, then pitch, then duration, then velocity where events have it.
 
-class Heads(nn.Module):
-    """Logits of each category given the state and the categories before it in the chain.
-
-    Offset, then pitch given the offset, then duration given both (then velocity given all). Each is
-    scored as itself, by ``n`` numbers of its own; and
-
-    - an *offset* and a *duration* also by where the onset or the end would lie, in its beat and on
-      which beat of the bar;
-    - a *pitch* also by its interval to each of the last ``n_intervals`` pitches, and by how
-      familiar it is: the logarithms of the shares that it, its pitch class and its register have of
-      what was heard of late, with weights that the state gives.
-
-    With ``n_recalled`` above 0, each is scored also by what followed at places like this one
-    (:func:`~gan_music.networks.features.lookback.recall`, in so many kinds of likeness), with weights that the
-    state gives.
-
-    With ``hears_sounding``, an offset and a duration are scored also by whether held notes end
-    then, and a pitch by its intervals to those that begin with it, are held, and were heard of late
-    (:mod:`gan_music.networks.features.active_notes`), with weights that the state gives.
-
-    So a network that knows where the beat or the key is need not learn for each offset and each
-    pitch what leads there; and what it learned in one key or at one place holds at all others.
-    With ``n_intervals=0`` each is scored as itself alone.
+    The outputs of a head are the logits that it gives each choice itself, and the weights by which
+    the features score the choices (:class:`~gan_music.networks.features.feature_set.FeatureSet`).
     """
 
-    nearness: Tensor
-
-    def __init__(
-        self,
-        space: NoteSpace,
-        *,
-        hidden_size: int,
-        embedding_size: int,
-        n_intervals: int,
-        n_expected: int = 0,
-        n_recalled: int = 0,
-        hears_sounding: bool = False,
-    ) -> None:
+    def __init__(self, feature_set: FeatureSet, *, hidden_size: int, embedding_size: int) -> None:
         super().__init__()
-        self.space, self.n_intervals, self.n_recalled = space, n_intervals, n_recalled
-        self.n_weights = N_FAMILIAR + n_expected
-        n_places = space.grid + space.n_beats
-        n_pitches = space.sizes[_PITCH]
-        relations = {
-            _OFFSET: n_places,
-            _PITCH: n_intervals * (2 * n_pitches - 1) + self.n_weights,
-            _DURATION: n_places,
-        }
-        more = relations if n_intervals else {}
-        self.n_sounding = {
-            _OFFSET: active_notes.N_TIMES,
-            _PITCH: active_notes.n_around(len(MEMORIES)),
-            _DURATION: active_notes.N_TIMES,
-        }
-        if not hears_sounding:
-            self.n_sounding = {}
+        sizes = feature_set.space.sizes
         self.first = nn.ModuleList(
-            nn.Linear(hidden_size + i * embedding_size, hidden_size)
-            for i in range(space.n_categories)
+            nn.Linear(hidden_size + i * embedding_size, hidden_size) for i in range(len(sizes))
         )
         self.out = nn.ModuleList(
-            nn.Linear(hidden_size, n + more.get(i, 0) + self.n_sounding.get(i, 0) + n_recalled)
-            for i, n in enumerate(space.sizes)
+            nn.Linear(hidden_size, feature_set.n_outputs(i)) for i in range(len(sizes))
         )
-        # what a head is told of the choices before its own
-        self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in space.sizes[:-1])
-        self.register_buffer("nearness", nearness(n_pitches), persistent=False)
+        # embeddings of the categories before a head's own
+        self.chain = nn.ModuleList(nn.Embedding(n, embedding_size) for n in sizes[:-1])
 
     def forward(
-        self,
-        hidden: Tensor,
-        context: History,
-        events: Tensor,
-        recalled: Sequence[Tensor] | None = None,
+        self, hidden: Tensor, events: Tensor, features: SequenceFeatures
     ) -> tuple[Tensor, ...]:
-        """States ``[B, T, H]`` before known ids ``[B, T, C + 2]`` -> ``C`` times ``[B, T, n]``.
-
-        ``recalled`` is what is recalled of each category, ``[B, T, K, n]``.
+        """Hidden states ``[B, T, H]`` before known events, ids ``[B, T, C + 2]`` -> ``C`` times
+        ``[B, T, n]``.
         """
         ids = events.clamp_min(0)
-        told, logits = [hidden], []
+        inputs, logits = [hidden], []
         for i, (first, out) in enumerate(zip(self.first, self.out, strict=True)):
-            scores = out(F.gelu(first(torch.cat(told, -1))))
-            of_past = recalled[i] if recalled else None
-            logits.append(self.logits(i, scores, context, ids[..., -2], of_past, ids[..., _OFFSET]))
+            outputs = out(F.gelu(first(torch.cat(inputs, -1))))
+            logits.append(features.logits(i, outputs))
             if i < len(self.chain):
-                told.append(self.chain[i](ids[..., i]))
+                inputs.append(self.chain[i](ids[..., i]))
         return tuple(logits)
 
-    def logits(
-        self,
-        category: int,
-        scores: Tensor,
-        context: History,
-        onset: Tensor,
-        recalled: Tensor | None = None,
-        offset: Tensor | None = None,
+
+class HeadDecoder:
+    """:class:`ChainedHeads` for one event of each sequence."""
+
+    def __init__(self, heads: ChainedHeads, *, hidden_size: int, bf16: bool) -> None:
+        first = [cast(nn.Linear, f) for f in heads.first]
+        chain = [cast(nn.Embedding, c) for c in heads.chain]
+        # the part of all first layers that reads the hidden state, as one product
+        self.first = InferenceLinear(
+            torch.cat([layer.weight[:, :hidden_size] for layer in first]).T,
+            torch.cat([layer.bias for layer in first]),
+            bf16=bf16,
+        )
+        # the part that reads the categories before
+        self.chain = []
+        for i, layer in enumerate(first[1:], 1):
+            tables = [[c.weight] for c in chain[:i]]
+            self.chain.append(FusedEmbeddings(tables, layer.weight[:, hidden_size:].T))
+        layers = [cast(nn.Linear, o) for o in heads.out]
+        self.out = [InferenceLinear(o.weight.T, o.bias, bf16=bf16) for o in layers]
+
+    def choose(
+        self, hidden: Tensor, noise: Sequence[Tensor], state: StepState, temperature: float
     ) -> Tensor:
-        """What the output of a head ``[..., W]`` says of each choice ``[..., n]``.
-
-        ``onset`` is the event's position in the bar and ``offset`` the id of its offset, which
-        heads after the offset's may know; ``recalled`` is what is recalled of this category,
-        ``[..., K, n]``.
+        """Hidden states ``[B, H]`` and Gumbel noise of each category, ``[B, n]`` -> the event that
+        is chosen, ids ``[B, C]``.
         """
-        more = []
-        if recalled is not None:
-            scores, trust = scores.tensor_split([-self.n_recalled], -1)
-            more.append(_weighted(trust, recalled))
-        if n := self.n_sounding.get(category, 0):
-            scores, weights = scores.tensor_split([-n], -1)
-            more.append(self._sounding(category, weights, context, onset, offset))
-        return sum(reversed(more), self._related(category, scores, context, onset))
-
-    def _sounding(
-        self,
-        category: int,
-        weights: Tensor,
-        context: History,
-        onset: Tensor,
-        offset: Tensor | None,
-    ) -> Tensor:
-        """Scores by what sounds, with weights ``[..., F]``."""
-        if category == _OFFSET:
-            return _weighted(weights, active_notes.offsets(self.space, context.sounding))
-        assert offset is not None
-        then = context.sounding.moved(self.space.offset_bins[offset])
-        if category == _PITCH:
-            found = active_notes.harmony(self.space, then, onset, context.heard)
-            return active_notes.score(found, weights)
-        return _weighted(weights, active_notes.durations(self.space, then))
-
-    def _related(self, category: int, scores: Tensor, context: History, onset: Tensor) -> Tensor:
-        """By itself, and by what it is to what came before."""
-        if not self.n_intervals:
-            return scores
-        own, scores = scores.tensor_split([self.space.sizes[category]], -1)
-        if category == _OFFSET:
-            return own + self._landing(scores, context.position, context.meter, _OFFSET)
-        if category == _PITCH:
-            *intervals, weights = scores.split(
-                [*[2 * own.shape[-1] - 1] * self.n_intervals, self.n_weights], -1
-            )
-            for k, score in enumerate(intervals):
-                own = own + self._interval(score, context.pitches[..., k])
-            return own + self._familiarity(weights, context)
-        if category == _DURATION:
-            return own + self._landing(scores, onset, context.meter, _DURATION)
-        return own
-
-    def _landing(self, scores: Tensor, start: Tensor, meter: Tensor, category: int) -> Tensor:
-        """Scores of places in the beat, and of beats -> of each way there from ``start``."""
-        space = self.space
-        bins = space.offset_bins if category == _OFFSET else space.duration_bins
-        place = (start[..., None] + bins) % space.bars[meter][..., None]
-        within, beat = scores.tensor_split([space.grid], -1)
-        return within.gather(-1, place % space.grid) + beat.gather(-1, place // space.grid)
-
-    def _interval(self, scores: Tensor, pitch: Tensor) -> Tensor:
-        """Scores of intervals ``[..., 2 P - 1]`` -> of each pitch, ``[..., P]``."""
-        n = self.space.sizes[_PITCH]
-        start = pitch.where(pitch < n, n // 2)  # before there is one: from the middle
-        steps = torch.arange(n, device=scores.device) + n - 1
-        return scores.gather(-1, steps - start[..., None])
-
-    def _familiarity(self, weights: Tensor, context: History) -> Tensor:
-        """Weights ``[..., F + E]`` of how familiar and expected each pitch is -> its score,
-        ``[..., P]``.
-        """
-        expected = context.expected
-        familiar = familiarity(context.heard, self.nearness)
-        of_heard, of_expected = weights.tensor_split([N_FAMILIAR], -1)
-        scores = _weighted(of_heard, familiar)
-        if expected.shape[1]:
-            scores = scores + torch.einsum(
-                "b...e,bep->b...p", of_expected, expected.to(weights.dtype)
-            )
-        return scores
-
-
-def _weighted(weights: Tensor, told: Tensor) -> Tensor:
-    """Weights ``[..., K]`` of what is told of each choice ``[..., K, n]`` -> its score,
-    ``[..., n]``.
-    """
-    return (weights[..., None, :] @ told.to(weights.dtype))[..., 0, :]
+        parts = self.first(hidden).chunk(len(self.out), -1)
+        event = hidden.new_empty((len(hidden), len(self.out)), dtype=torch.int64)
+        for i, x in enumerate(parts):
+            if i > 0:
+                x = x + self.chain[i - 1](event[:, :i])
+            logits = state.logits(i, self.out[i](F.gelu(x)))
+            event[:, i] = (logits / temperature + noise[i]).argmax(-1)
+            state.choose(i, event[:, i])
+        return event

@@ -1,1 +1,1 @@
-"""Lightning callbacks."""
+"""Callbacks of a training run."""

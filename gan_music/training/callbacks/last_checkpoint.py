@@ -1,4 +1,8 @@
-"""Checkpoints while training: when ``last.ckpt`` is written, how, and how a run goes on from it."""
+"""``last.ckpt``: when it is written, how, and how a run resumes from it.
+
+Not ``ModelCheckpoint(save_on_exception=True)``: it would save within a batch, with weights, counts
+and random states that do not belong together, whereas a signal here waits for the batch to end.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,18 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-from gan_music.system.atomic_files import replacing
+from gan_music.checkpoints.migrations import migrate
+from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
 
 log = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints that are on the disk in full, or not at all, whatever ends the process.
+    """Writes checkpoints that are on the disk in full, or not at all, even after a power cut.
 
-    Lightning's own moves a file from the system's temporary folder, which copies it where that is
-    another disk, and waits for no disk.
+    Lightning's own writes to the system's temporary folder, which may be another disk, and does not
+    flush the file.
     """
 
     def save_checkpoint(
@@ -35,22 +40,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         # in memory first: torch hides why a file could not be written
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with replacing(path, durable=True) as temporary:
+        with atomic_write(path, durable=True) as temporary:
             temporary.write_bytes(content.getbuffer())
+
+    def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        return migrate(super().load_checkpoint(path, *arguments, **options))
 
 
 class LastCheckpoint(Checkpoint):
-    """``last.ckpt``: after each epoch, every so many batches within it, and before an interruption.
+    """Writes ``last.ckpt`` after each epoch, every so many batches, and before an interruption.
 
-    Within an epoch it is written once a batch is over, so that a run goes on with the next one:
-    the loader and the random states are in it, too.
+    Within an epoch it is written at the end of a batch, with the state of the data loader and the
+    random states, so that the resumed run continues with the next batch.
 
     Parameters
     ----------
     every_n_batches : None writes it after epochs only.
-    interruption : Ctrl-C and SIGTERM, which wait for a checkpoint here.
-    keep_end : of a run that had ended its training early, a checkpoint ends it again; otherwise
-        training goes on.
+    signals : Ctrl-C and SIGTERM, which are raised once the checkpoint is written.
+    keeps_end : whether a run that had ended early, by patience for instance, ends when resumed.
     """
 
     def __init__(
@@ -58,11 +65,11 @@ class LastCheckpoint(Checkpoint):
         path: Path,
         *,
         every_n_batches: int | None,
-        interruption: DeferredSignals,
-        keep_end: bool,
+        signals: DeferredSignals,
+        keeps_end: bool,
     ) -> None:
         self.path, self.every_n_batches = path, every_n_batches
-        self.interruption, self.keep_end = interruption, keep_end
+        self.signals, self.keeps_end = signals, keeps_end
         self._has_ended = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -71,47 +78,47 @@ class LastCheckpoint(Checkpoint):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        state = checkpoint["callbacks"].get(self.state_key, {})
-        if state.get("has_ended", False) and self.keep_end:
+        has_ended = checkpoint["callbacks"].get(self.state_key, {}).get("has_ended", False)
+        if has_ended and self.keeps_end:
             trainer.should_stop = True
         batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        number = int(batches["total"]["ready"])
+        batch_number = int(batches["total"]["ready"])
         where = (
             f"after epoch {checkpoint['epoch'] + 1}"
-            if batches["is_last_batch"] or state.get("has_ended", False)
-            else f"after batch {number}, within epoch {checkpoint['epoch'] + 1}"
+            if batches["is_last_batch"] or has_ended
+            else f"after batch {batch_number}, within epoch {checkpoint['epoch'] + 1}"
         )
         log.info("going on %s: %s", where, self.path.parent.parent)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-                _forget_from(logger, number)
+                _purge_from(logger, batch_number)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *arguments: Any
     ) -> None:
-        # after an epoch's last batch it is measured, and saved with what was found
+        # the last batch of an epoch is followed by validation, and by on_train_epoch_end
         if trainer.is_last_batch or trainer.should_stop:
             return
-        number = trainer.fit_loop.total_batch_idx + 1
-        due = self.every_n_batches is not None and number % self.every_n_batches == 0
-        if due or self.interruption.noted:
+        batch_number = trainer.fit_loop.total_batch_idx + 1
+        due = self.every_n_batches is not None and batch_number % self.every_n_batches == 0
+        if due or self.signals.pending:
             self._save(trainer)
-        self.interruption.raise_noted()
+        self.signals.raise_pending()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._has_ended = trainer.should_stop
         self._save(trainer)
-        self.interruption.raise_noted()
+        self.signals.raise_pending()
 
     def _save(self, trainer: Trainer) -> None:
-        # the curves up to here are part of what is kept
+        # first the scalars up to here, which a resumed run does not log again
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.flush()
         trainer.save_checkpoint(self.path)
 
 
-def _forget_from(logger: TensorBoardLogger, batch: int) -> None:
-    """Have TensorBoard leave out what was logged from this batch on: it is trained on again."""
+def _purge_from(logger: TensorBoardLogger, batch: int) -> None:
+    """Make TensorBoard ignore earlier points from this batch on, which is trained on again."""
     writer = logger.experiment._get_file_writer()
     writer.add_event(Event(step=batch, session_log=SessionLog(status=SessionLog.START)))

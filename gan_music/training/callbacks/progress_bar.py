@@ -1,7 +1,7 @@
-"""On a terminal: one bar for the whole of a training run, with what matters of it beside it.
+"""A progress bar of the whole run on a terminal.
 
-Plain tqdm, which Lightning's own bar is made of, too: that one starts anew each epoch and knows
-nothing of the verdict, and rich would be one more dependency for a line.
+Not a ``TQDMProgressBar``: it has a bar for each epoch and each validation, so that every hook would
+have to be overridden.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from gan_music.data.batch import Batch
 from gan_music.models.base import MusicModel
-from gan_music.training.callbacks.measuring import CollapseAlarm
+from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 
-_EVERY = 0.5  # seconds: figures are fetched from the device no more often
+_EVERY = 0.5  # seconds between reads of figures, each of which synchronises with the GPU
 _FIGURES = (
     ("loss_d", "train/loss_d"),
     ("loss_g", "train/loss_g"),
@@ -28,10 +29,10 @@ _FIGURES = (
 
 
 class RunProgressBar(Callback):
-    """Epoch, share of all batches, time left, losses, verdict, and items (``unit``) a second.
+    """Epoch, share of all batches, time left, losses, verdict and examples (``unit``) a second.
 
-    Lines of the log go above it, and nothing of it stays once training has ended. The speed is that
-    of this epoch's batches, what is measured between them left out; the time left counts all.
+    Log lines are printed above the bar, which is removed at the end. The speed is that of this
+    epoch's batches without the time between them; the time left includes it.
     """
 
     def __init__(self, alarm: CollapseAlarm, *, unit: str) -> None:
@@ -49,11 +50,12 @@ class RunProgressBar(Callback):
                 dynamic_ncols=True,
                 leave=False,
                 disable=not trainer.is_global_zero,
-                smoothing=0.02,  # epochs end with a while of measuring
+                smoothing=0.02,  # validation at the end of an epoch takes as long as many batches
                 mininterval=_EVERY,
             )
         )
-        self._start_epoch(trainer, pl_module)  # one that goes on in its middle is not started again
+        # on_train_epoch_start is not called where a run resumes within an epoch
+        self._start_epoch(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start_epoch(trainer, pl_module)
@@ -64,20 +66,20 @@ class RunProgressBar(Callback):
         phase = f" ({pl_module.phase})" if pl_module.phase else ""
         text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}{phase}"
         self._bar.set_description_str(text, refresh=False)
-        self._n_items, self._seconds, self._told = 0, 0.0, 0.0
+        self._n_examples, self._seconds, self._last_read = 0, 0.0, 0.0
 
     def on_train_batch_start(self, *arguments: Any) -> None:
-        self._started = time.monotonic()
+        self._batch_start = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
         assert self._bar is not None
         now = time.monotonic()
-        self._n_items += len(batch)
-        self._seconds += now - self._started
-        if now - self._told >= _EVERY:
-            self._told = now
+        self._n_examples += len(batch.x)
+        self._seconds += now - self._batch_start
+        if now - self._last_read >= _EVERY:
+            self._last_read = now
             self._bar.set_postfix_str(self._figures(trainer))
         self._bar.update()
 
@@ -94,5 +96,5 @@ class RunProgressBar(Callback):
         words = [f"{name} {float(known[key]):.2f}" for name, key in _FIGURES if key in known]
         if self.alarm.verdict is not None:
             words.append(self.alarm.verdict)
-        words.append(f"{self._n_items / max(self._seconds, 1e-9):,.0f} {self.unit}/s")
+        words.append(f"{self._n_examples / max(self._seconds, 1e-9):,.0f} {self.unit}/s")
         return ", ".join(words)

@@ -12,29 +12,29 @@ from gan_music.music.piece import Piece
 from gan_music.system.errors import UserError
 
 
-def crotchets(*pitches: int, first: int = 0, tempo: float = 120) -> Piece:
+def quarter_notes(*pitches: int, first: int = 0, tempo: float = 120) -> Piece:
     onset = first + 24 * np.arange(len(pitches))
     return Piece.from_arrays(onset, [24] * len(pitches), pitches, grid=24, tempo=tempo)
 
 
 def peak_hertz(sound: np.ndarray, rate: int) -> float:
-    """Where the spectrum is strongest, to a hertz or so."""
+    """Frequency of the strongest component, with a resolution of half a hertz."""
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), n=2 * rate))
     return float(spectrum.argmax()) / 2
 
 
 @pytest.mark.parametrize(("pitch", "hertz"), [(57, 220.0), (69, 440.0), (81, 880.0)])
 def test_a_note_sounds_at_its_pitch(pitch: int, hertz: float) -> None:
-    sound, rate = synthesize(crotchets(pitch, pitch, pitch, pitch))
+    sound, rate = synthesize(quarter_notes(pitch, pitch, pitch, pitch))
     assert peak_hertz(sound[: 2 * rate], rate) == pytest.approx(hertz, rel=0.005)
 
 
-def test_length_loudness_and_order() -> None:
-    sound, rate = synthesize(crotchets(69, 73, 76, 81, tempo=60))
+def test_duration_peak_and_order() -> None:
+    sound, rate = synthesize(quarter_notes(69, 73, 76, 81, tempo=60))
     assert sound.dtype == np.float32
     assert sound.ndim == 1
     assert len(sound) / rate == pytest.approx(4 + 1.5, abs=0.05)
-    # a decibel below clipping, and silent at the end
+    # the peak is a decibel below 1, and the end is silent
     assert np.abs(sound).max() == pytest.approx(10 ** (-1 / 20), rel=1e-5)
     assert abs(sound[-1]) < 1e-3
     for second, hertz in enumerate((440.0, 554.4, 659.3, 880.0)):
@@ -44,14 +44,14 @@ def test_length_loudness_and_order() -> None:
 
 
 def test_it_begins_with_the_first_note() -> None:
-    late, _ = synthesize(crotchets(69, first=2400))
-    early, _ = synthesize(crotchets(69))
+    late, _ = synthesize(quarter_notes(69, first=2400))
+    early, _ = synthesize(quarter_notes(69))
     assert np.array_equal(late, early)
 
 
 def test_instruments_differ_and_a_unison_is_two_notes() -> None:
-    piano, rate = synthesize(crotchets(69, 69))
-    flute, _ = synthesize(crotchets(69, 69), program=73)
+    piano, rate = synthesize(quarter_notes(69, 69))
+    flute, _ = synthesize(quarter_notes(69, 69), program=73)
     assert not np.allclose(piano, flute, atol=0.05)
     assert peak_hertz(flute[:rate], rate) == pytest.approx(440, rel=0.005)
     overlapping = Piece.from_arrays([0, 12], [48, 12], [69, 69], grid=24)
@@ -59,15 +59,15 @@ def test_instruments_differ_and_a_unison_is_two_notes() -> None:
     assert len(sound) / rate == pytest.approx(1 + 1.5, abs=0.05)
 
 
-def test_nothing_sounds_of_no_notes() -> None:
+def test_a_piece_without_notes_is_silent() -> None:
     sound, _ = synthesize(Piece.from_arrays([], [], [], grid=24))
     assert len(sound) > 0
     assert not sound.any()
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_files_hold_what_was_made(tmp_path: Path, suffix: str) -> None:
-    piece = crotchets(60, 64, 67)
+def test_files_hold_the_waveform(tmp_path: Path, suffix: str) -> None:
+    piece = quarter_notes(60, 64, 67)
     write_sound(piece, tmp_path / f"a{suffix}")
     written, rate = soundfile.read(tmp_path / f"a{suffix}", dtype="float32")
     made, expected = synthesize(piece)
@@ -76,28 +76,28 @@ def test_files_hold_what_was_made(tmp_path: Path, suffix: str) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
-def test_a_soundfont_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_no_soundfont(tmp_path: Path) -> None:
     (tmp_path / "a.sf2").write_bytes(b"RIFF\0\0\0\0sfbk")
     (tmp_path / "c.sf2").write_bytes(b"RIFF\0\0\0\0WAVE")
     with pytest.raises(UserError, match=r"a\.sf2 cannot be played"):
-        synthesize(crotchets(60), soundfont=tmp_path / "a.sf2")
+        synthesize(quarter_notes(60), soundfont=tmp_path / "a.sf2")
     with pytest.raises(UserError, match=r"b\.sf2 cannot be read"):
-        write_sound(crotchets(60), tmp_path / "b.wav", soundfont=tmp_path / "b.sf2")
+        write_sound(quarter_notes(60), tmp_path / "b.wav", soundfont=tmp_path / "b.sf2")
     with pytest.raises(UserError, match=r"c\.sf2 is no SoundFont"):
         check_soundfont(tmp_path / "c.sf2")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.sf2", "c.sf2"]
 
 
-def test_music_without_end_is_refused() -> None:
+def test_a_piece_longer_than_an_hour_is_refused() -> None:
     with pytest.raises(UserError, match="lasts 100 minutes"):
         synthesize(Piece.from_arrays([0], [24 * 100], [60], grid=24, tempo=1))
 
 
-def test_without_the_extra_one_sentence_says_what_to_install(
+def test_without_the_extra_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert sound_available()
     monkeypatch.setattr(sound_module.importlib.util, "find_spec", lambda name: None)
     assert not sound_available()
     with pytest.raises(UserError, match=r"pip install 'gan_music\[audio\]'"):
-        synthesize(crotchets(60))
+        synthesize(quarter_notes(60))

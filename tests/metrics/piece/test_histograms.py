@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gan_music.metrics.piece.histograms import attribute, compare, histogram_distance
+from gan_music.metrics.piece.histograms import attribute, histogram_distance, histogram_distances
 from gan_music.music.piece import Piece
 from tests.conftest import make_piece
 
@@ -24,14 +24,14 @@ def test_histogram_distance_by_hand() -> None:
     assert math.isnan(histogram_distance(a, np.array([], dtype=int)))
 
 
-def test_offsets_are_within_a_piece() -> None:
+def test_offsets_do_not_cross_pieces() -> None:
     pieces = [melody([60, 62, 64]), melody([60, 61])]
     assert attribute(pieces, "offset").tolist() == [24, 24, 24]
 
 
-def test_compare() -> None:
+def test_histogram_distances() -> None:
     piece = make_piece(0)
-    assert compare([piece], [piece])["distance"] == 0
-    figures = compare([melody([60] * 20)], [piece])
+    assert histogram_distances([piece], [piece])["distance"] == 0
+    figures = histogram_distances([melody([60] * 20)], [piece])
     parts = [figures[f"distance_{a}"] for a in ("pitch", "duration", "offset")]
     assert figures["distance"] == pytest.approx(np.mean(parts))

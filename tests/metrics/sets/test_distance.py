@@ -1,4 +1,4 @@
-"""The distance that training is steered by: its ends, its order, where parts are undefined."""
+"""The distance that selects the best checkpoint: range, order, undefined components."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from gan_music.metrics.piece.histograms import compare
+from gan_music.metrics.piece.histograms import histogram_distances
 from gan_music.metrics.sets.distance import distance
 from gan_music.music.piece import Piece, windows
 
 
-def shuffled(window: Piece, rate: float, seed: int) -> Piece:
+def corrupted(window: Piece, rate: float, seed: int) -> Piece:
     rng = np.random.default_rng(seed)
     pitch = window.pitch.copy()
     chosen = np.flatnonzero(rng.random(len(pitch)) < rate)
@@ -20,26 +20,28 @@ def shuffled(window: Piece, rate: float, seed: int) -> Piece:
     return Piece.from_arrays(window.onset, window.duration, pitch, grid=window.grid)
 
 
-def test_it_is_1_minus_the_mean_of_its_parts(chorales: list[Piece]) -> None:
+def test_it_is_1_minus_the_mean_of_its_components(chorales: list[Piece]) -> None:
     half = len(chorales) // 2
     ours, theirs = windows(chorales[:half], 32, 60), windows(chorales[half:], 32, 60)
     figures = distance(ours, theirs)
     parts = [figures[k] for k in ("histogram_overlap", "oa_mean", "precision", "coverage")]
     assert figures["distance"] == pytest.approx(1 - np.mean(parts))
-    assert figures["histogram_overlap"] == pytest.approx(1 - compare(ours, theirs)["distance"])
+    assert figures["histogram_overlap"] == pytest.approx(
+        1 - histogram_distances(ours, theirs)["distance"]
+    )
 
 
-def test_the_same_windows_are_nearest_then_real_then_damaged_ones(chorales: list[Piece]) -> None:
+def test_order_of_equal_real_and_corrupted_windows(chorales: list[Piece]) -> None:
     half = len(chorales) // 2
     ours, theirs = windows(chorales[:half], 32, 60), windows(chorales[half:], 32, 60)
     one_note = [Piece.from_arrays(np.arange(32) * 6, [6] * 32, [60] * 32, grid=24)] * 60
     found = [
-        distance(side, theirs)["distance"]
-        for side in (
+        distance(candidate, theirs)["distance"]
+        for candidate in (
             theirs,
             ours,
-            [shuffled(w, 0.25, i) for i, w in enumerate(ours)],
-            [shuffled(w, 1.0, i) for i, w in enumerate(ours)],
+            [corrupted(w, 0.25, i) for i, w in enumerate(ours)],
+            [corrupted(w, 1.0, i) for i, w in enumerate(ours)],
             one_note,
         )
     ]
@@ -48,7 +50,7 @@ def test_the_same_windows_are_nearest_then_real_then_damaged_ones(chorales: list
     assert found[-1] > 0.7
 
 
-def test_short_and_few_windows_leave_the_histograms() -> None:
+def test_short_windows_have_histograms_alone() -> None:
     short = [Piece.from_arrays([0, 6, 12], [6] * 3, [60, 62, 64], grid=24)]
     figures = distance(short, short)
     assert figures == {"distance": 0.0, "histogram_overlap": 1.0}

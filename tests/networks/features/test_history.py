@@ -10,10 +10,11 @@ from torch import Tensor
 
 from gan_music.models.event_model import note_space
 from gan_music.networks.features.history import (
-    MEMORIES,
+    TIME_CONSTANTS,
+    History,
     IntervalEmbedding,
     add_input_noise,
-    histories,
+    history_sequence,
     initial_history,
 )
 from gan_music.networks.lstm_generator import LSTMGenerator
@@ -25,7 +26,11 @@ N_INTERVALS = 4
 space = note_space(NoteEvents(24))
 
 
-def playable(n: int, length: int, seed: int) -> Tensor:
+def histories(events: Tensor, **options: Tensor) -> History:
+    return history_sequence(space, events, events, n_intervals=N_INTERVALS, **options)
+
+
+def consistent_events(n: int, length: int, seed: int) -> Tensor:
     """Events whose positions follow from their offsets, in 3/4."""
     torch.manual_seed(seed)
     meter = torch.full((n,), meter_id(3, 4))
@@ -40,80 +45,78 @@ def playable(n: int, length: int, seed: int) -> Tensor:
 
 @settings(deadline=None, max_examples=20)
 @given(length=st.integers(1, 40), seed=st.integers(0, 100))
-def test_whole_windows_and_single_steps_know_the_same(length: int, seed: int) -> None:
-    events = playable(3, length, seed)
-    expected = torch.randn(3, 2, space.sizes[1])
-    whole = histories(space, events, n_intervals=N_INTERVALS, expected=expected)
-    step = initial_history(space, *space.starts(events), n_intervals=N_INTERVALS, expected=expected)
+def test_sequences_and_single_steps_agree(length: int, seed: int) -> None:
+    events = consistent_events(3, length, seed)
+    prior = torch.randn(3, 2, space.sizes[1])
+    whole = histories(events, pitch_prior=prior)
+    step = initial_history(space, *space.starts(events), n_intervals=N_INTERVALS, pitch_prior=prior)
     for t in range(length):
-        for field in ("position", "meter", "pitches", "heard"):
+        for field in ("position", "meter", "pitches", "pitch_history"):
             one, all_ = getattr(step, field), getattr(whole, field)
             assert torch.allclose(one, all_[:, t], rtol=1e-5, atol=1e-6), field
         # of the whole sequence, and so the same at all steps
-        assert step.expected is whole.expected is expected
-        step = step.after(space, events[:, t, :3])
+        assert step.pitch_prior is whole.pitch_prior is prior
+        assert step.offset is step.onset is None
+        step = step.choose(space, 0, events[:, t, 0])
+        assert whole.offset is not None
+        assert whole.onset is not None
+        assert torch.equal(step.offset, whole.offset[:, t])  # type: ignore[arg-type]
+        assert torch.equal(step.onset, whole.onset[:, t])  # type: ignore[arg-type]
+        step = step.observe(space, events[:, t, :3])
 
 
-def test_what_a_context_says() -> None:
+def test_a_history_by_hand() -> None:
     meter = meter_id(4, 4)
-    # pitches 40, 44, 47 a crotchet apart, from the second beat on
+    # pitches 40, 44, 47 a quarter note apart, from the second beat on
     events = torch.tensor(
         [[[24, 40, 0, 24, meter], [24, 44, 0, 48, meter], [24, 47, 0, 72, meter]]]
     )
-    context = histories(space, events, n_intervals=N_INTERVALS)
-    assert context.position.tolist() == [[0, 24, 48]]
-    assert context.pitches[0, :, :3].tolist() == [[88, 88, 88], [40, 88, 88], [44, 40, 88]]
-    assert context.intervals()[0].tolist() == [
+    history = histories(events)
+    assert history.position.tolist() == [[0, 24, 48]]
+    assert history.pitches[0, :, :3].tolist() == [[88, 88, 88], [40, 88, 88], [44, 40, 88]]
+    assert history.intervals()[0].tolist() == [
         [0] * N_INTERVALS,
         [0] * N_INTERVALS,
         [88 + 4] + [0] * (N_INTERVALS - 1),
     ]
-    for m, memory in enumerate(MEMORIES):
-        heard = context.heard[0, 2, m]
-        assert heard[44].item() == 1
-        assert heard[40].item() == pytest.approx(math.exp(-1 / memory))
-        assert heard.sum().item() == pytest.approx(1 + math.exp(-1 / memory))
-    assert context.heard[0, 0].sum() == 0
+    for m, constant in enumerate(TIME_CONSTANTS):
+        counts = history.pitch_history[0, 2, m]
+        assert counts[44].item() == 1
+        assert counts[40].item() == pytest.approx(math.exp(-1 / constant))
+        assert counts.sum().item() == pytest.approx(1 + math.exp(-1 / constant))
+    assert history.pitch_history[0, 0].sum() == 0
 
 
 def test_a_transposed_window_has_the_same_intervals() -> None:
-    events = playable(2, 10, 0)
+    events = consistent_events(2, 10, 0)
     events[..., 1] = events[..., 1] % 70
     higher = events.clone()
     higher[..., 1] += 7
     embed = IntervalEmbedding(space, 4, n_intervals=N_INTERVALS)
-    assert torch.equal(
-        embed(histories(space, events, n_intervals=N_INTERVALS).intervals()),
-        embed(histories(space, higher, n_intervals=N_INTERVALS).intervals()),
-    )
+    assert torch.equal(embed(histories(events).intervals()), embed(histories(higher).intervals()))
 
 
 def test_padding_is_no_error() -> None:
-    events = torch.cat([playable(2, 5, 0), torch.full((2, 3, 5), PADDING)], 1)
-    whole, padded = (
-        histories(space, events[:, :5], n_intervals=N_INTERVALS, active_notes_span=3),
-        histories(space, events, n_intervals=N_INTERVALS, active_notes_span=3),
-    )
-    fields = zip((*whole[:-1], *whole.sounding), (*padded[:-1], *padded.sounding), strict=True)
-    for a, b in fields:
+    events = torch.cat([consistent_events(2, 5, 0), torch.full((2, 3, 5), PADDING)], 1)
+    for a, b in zip(histories(events[:, :5]), histories(events), strict=True):
         assert torch.allclose(a, b[:, :5])
         assert torch.isfinite(b).all()
 
 
-def test_misheard_pitches_are_a_little_off_and_nothing_else_is() -> None:
-    events = torch.cat([playable(20, 100, 0), torch.full((20, 5, 5), PADDING)], 1)
-    events[:, :100, 1] = events[:, :100, 1] % 80 + 3  # no move runs into an end of the keyboard
+def test_input_noise_moves_pitches_a_little_and_nothing_else() -> None:
+    events = torch.cat([consistent_events(20, 100, 0), torch.full((20, 5, 5), PADDING)], 1)
+    events[:, :100, 1] = events[:, :100, 1] % 80 + 3  # no move is clamped
     torch.manual_seed(0)
-    heard = add_input_noise(space, events, 0.2)
-    moves = heard[..., 1] - events[..., 1]
+    inputs = add_input_noise(space, events, 0.2)
+    moves = inputs[..., 1] - events[..., 1]
     assert set(moves.unique().tolist()) == {-3, -2, -1, 0, 1, 2, 3}
     assert (moves[:, :100] != 0).float().mean().item() == pytest.approx(0.2, abs=0.03)
-    heard[..., 1] = events[..., 1]
-    assert torch.equal(heard, events)
+    inputs[..., 1] = events[..., 1]
+    assert torch.equal(inputs, events)
     assert torch.equal(add_input_noise(space, events, 0.0), events)
 
 
-def test_what_was_misheard_is_all_that_a_generator_knows_of_the_past() -> None:
+def test_a_generator_reads_noisy_inputs_alone() -> None:
     generator = LSTMGenerator(
         space,
         noise_size=1,
@@ -123,10 +126,9 @@ def test_what_was_misheard_is_all_that_a_generator_knows_of_the_past() -> None:
         dropout=0.0,
         n_intervals=N_INTERVALS,
     )
-    events, z = playable(2, 12, 0), torch.zeros(2, 1)
-    heard = add_input_noise(space, events, 1.0)
-    for i, (a, b) in enumerate(
-        zip(generator.logits(events, z, heard=heard), generator.logits(heard, z), strict=True)
-    ):
-        # the duration is told the pitch that was chosen in truth
+    events, z = consistent_events(2, 12, 0), torch.zeros(2, 1)
+    inputs = add_input_noise(space, events, 1.0)
+    noisy, own = generator.logits(events, z, inputs=inputs), generator.logits(inputs, z)
+    for i, (a, b) in enumerate(zip(noisy, own, strict=True)):
+        # the head of the duration reads the true pitch
         assert torch.equal(a, b) == (i < 2)

@@ -1,4 +1,4 @@
-"""Compiled loops say what the tensors' way says, to rounding."""
+"""Numba kernels agree with tensor operations up to rounding."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_music.models.event_model import note_space
-from gan_music.networks.features import numba_state as compiled
+from gan_music.networks import lstm_generator
+from gan_music.networks.features import numba_state
 from gan_music.networks.features.numba_state import NumbaState
 from gan_music.networks.features.tensor_state import TensorState
-from gan_music.networks.lstm_decoder import LSTMDecoder
 from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.representations.note_events import NoteEvents, meter_id
 from tests.networks.test_lstm_generator import make_generator, starts
@@ -45,9 +45,9 @@ def both(generator: LSTMGenerator, n: int) -> tuple[TensorState, NumbaState]:
         torch.randint(0, 4, (n,))
     ]
     position = torch.randint(0, 1000, (n,)) % generator.space.bars[meter]
-    z = generator.noise(n)
-    begin = position, meter
-    return TensorState(generator, z, begin), NumbaState(generator, z, begin)
+    prior = generator._pitch_prior(generator.prior(n))
+    arguments = generator.feature_set, (position, meter), prior
+    return TensorState(*arguments), NumbaState(*arguments)
 
 
 def music(generator: LSTMGenerator, n: int, length: int, period: int) -> Tensor:
@@ -65,24 +65,23 @@ def music(generator: LSTMGenerator, n: int, length: int, period: int) -> Tensor:
     return ids.clamp_max(87)
 
 
-def agree(plain: TensorState, loops: NumbaState, event: Tensor) -> None:
-    """Both say the same before an event, ids ``[B, C]``, and of its choices; then it comes."""
-    assert torch.equal(plain.known(), loops.known())
-    assert torch.equal(plain.event(), loops.event())
-    assert torch.equal(plain.position, loops.position)
-    told, ours = plain.told(), loops.told()
-    assert (told is None) == (ours is None)
-    if told is not None and ours is not None:
-        torch.testing.assert_close(ours, told, atol=1e-5, rtol=1e-5)
-    for i, out in enumerate(plain.heads.out):
-        scores = torch.randn(len(event), out.weight.shape[0])
+def compare(tensor: TensorState, numba: NumbaState, event: Tensor) -> None:
+    """Before an event, ids ``[B, C]``, and for its choices; then append it."""
+    assert torch.equal(tensor.input_ids(), numba.input_ids())
+    assert torch.equal(tensor.position, numba.position)
+    wanted, found = tensor.inputs(), numba.inputs()
+    assert (wanted is None) == (found is None)
+    if wanted is not None and found is not None:
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    for i in range(event.shape[1]):
+        outputs = torch.randn(len(event), tensor.feature_set.n_outputs(i))
         torch.testing.assert_close(
-            loops.logits(i, scores), plain.logits(i, scores), atol=2e-3, rtol=1e-4
+            numba.logits(i, outputs), tensor.logits(i, outputs), atol=2e-3, rtol=1e-4
         )
-        for past in (plain, loops):
-            past.chose(i, event[:, i])
-    for past in (plain, loops):
-        past.after(event)
+        for state in (tensor, numba):
+            state.choose(i, event[:, i])
+    for state in (tensor, numba):
+        state.observe(event)
 
 
 @pytest.mark.parametrize(
@@ -99,77 +98,77 @@ def agree(plain: TensorState, loops: NumbaState, event: Tensor) -> None:
     ],
 )
 @torch.no_grad()
-def test_loops_say_what_tensors_say(changes: dict[str, Any]) -> None:
+def test_all_kinds_of_features(changes: dict[str, Any]) -> None:
     generator = any_generator(**changes)
-    plain, loops = both(generator, 5)
+    tensor, numba = both(generator, 5)
     for event in music(generator, 5, 90, period=17).unbind(1):
-        agree(plain, loops, event)
+        compare(tensor, numba, event)
 
 
 @given(
     period=st.integers(1, 60),
     lookback_span=st.integers(1, 50),
     active_notes_span=st.integers(1, 20),
-    more=st.integers(1, 30),
+    slack=st.integers(1, 30),
     seed=st.integers(0, 1 << 30),
 )
 @settings(max_examples=10, deadline=None, derandomize=True)
 @torch.no_grad()
-def test_whatever_comes_back_and_however_little_is_kept(
-    period: int, lookback_span: int, active_notes_span: int, more: int, seed: int
+def test_any_repetition_and_any_capacity(
+    period: int, lookback_span: int, active_notes_span: int, slack: int, seed: int
 ) -> None:
-    # a small "more" lets the last events move to the front again and again
+    # with little slack the last events are moved to the front again and again
     generator = any_generator(lookback_span=lookback_span, active_notes_span=active_notes_span)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "_MORE", more)
+        patch.setattr(numba_state, "_SLACK", slack)
         torch.manual_seed(seed)
-        plain, loops = both(generator, 3)
+        tensor, numba = both(generator, 3)
         for event in music(generator, 3, 120, period).unbind(1):
-            agree(plain, loops, event)
+            compare(tensor, numba, event)
 
 
 @torch.no_grad()
-def test_rows_are_kept_and_places_given_alike() -> None:
+def test_rows_are_reordered_and_positions_set_alike() -> None:
     generator = any_generator()
-    plain, loops = both(generator, 4)
+    tensor, numba = both(generator, 4)
     events = music(generator, 4, 60, period=9)
     for t in range(30):
-        agree(plain, loops, events[:, t])
+        compare(tensor, numba, events[:, t])
     rows = torch.tensor([2, 2, 0])
     position = torch.tensor([5, 0, 47])
-    for past in (plain, loops):
-        past.keep(rows)
-        past.place(position)
+    for state in (tensor, numba):
+        state.reorder(rows)
+        state.set_position(position)
     for t in range(30, 60):
-        agree(plain, loops, events[rows, t])
+        compare(tensor, numba, events[rows, t])
     # the copies are their own
     twice = events[:3, 0].clone()
     twice[1, 1] += 1
-    agree(plain, loops, twice)
+    compare(tensor, numba, twice)
 
 
-def test_long_silence_of_a_pitch_is_no_slower() -> None:
-    # what was heard once fades to zero, not to numbers that a processor is slow with
+def test_decayed_counts_become_zero_not_subnormal() -> None:
     generator = any_generator()
-    _, loops = both(generator, 2)
+    _, numba = both(generator, 2)
     low, high = torch.tensor([[3, 10, 3]] * 2), torch.tensor([[3, 50, 3]] * 2)
     for event in (low, *[high] * 1300):
-        loops.after(event)
-    heard = loops.state.heard
-    assert heard[:, 0, 10].tolist() == [0.0, 0.0]
-    assert (heard[:, 1, 10] > 1e-6).all()
+        numba.observe(event)
+    counts = numba.pitches.counts
+    assert counts[:, 0, 10].tolist() == [0.0, 0.0]
+    assert (counts[:, 1, 10] > 1e-6).all()
 
 
-def test_loops_write_what_tensors_write() -> None:
+def test_decoders_generate_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = make_generator(lookback_span=30, active_notes_span=10, attention_span=9)
-    z, gumbel, begin = generator.noise(6), generator.gumbel(6, 80), starts(6)
-    rollout = LSTMDecoder(generator, z, begin)
-    assert isinstance(rollout.past, NumbaState)
-    plain = LSTMDecoder(generator, z, begin)
-    plain.past = TensorState(generator, z, begin)
-    assert torch.equal(rollout.write(gumbel), plain.write(gumbel))
+    z, gumbel, begin = generator.prior(6), generator.gumbel(6, 80), starts(6)
+    decoder = generator.decoder(z, begin)
+    assert isinstance(decoder.state, NumbaState)
+    monkeypatch.setattr(lstm_generator, "_step_state", TensorState)
+    other = generator.decoder(z, begin)
+    assert isinstance(other.state, TensorState)
+    assert torch.equal(decoder.generate(gumbel), other.generate(gumbel))
 
 
-def test_nothing_is_compiled_where_nothing_is_told() -> None:
+def test_numba_is_left_out_where_no_feature_needs_it() -> None:
     generator = make_generator(n_intervals=0)
-    assert isinstance(LSTMDecoder(generator, generator.noise(2), starts(2)).past, TensorState)
+    assert isinstance(generator.decoder(generator.prior(2), starts(2)).state, TensorState)

@@ -33,7 +33,7 @@ def encoded(*notes: tuple[int, int, int]) -> Tensor:
     return torch.from_numpy(codec.encode(piece))[None]
 
 
-def named(found: Tensor) -> dict[str, float]:
+def scalars(found: Tensor) -> dict[str, float]:
     return dict(zip(SCALARS, found[0, N_CLASSES:].tolist(), strict=True))
 
 
@@ -43,8 +43,8 @@ def any_events(n: int, length: int, seed: int = 0) -> Tensor:
     return torch.stack([torch.randint(0, size, (n, length)) for size in sizes], -1)
 
 
-def test_an_outline_by_hand() -> None:
-    # a third held for a quarter, then a repeated quaver, then a triplet quaver off the grid of four
+def test_a_style_vector_by_hand() -> None:
+    # a third held for a quarter, then a repeated eighth, then a triplet eighth off the sixteenths
     found = style_vector(
         space, encoded((0, 24, 60), (0, 24, 64), (24, 12, 60), (36, 12, 60), (56, 4, 62))
     )
@@ -52,7 +52,7 @@ def test_an_outline_by_hand() -> None:
     assert {(k + 21) % 12: x for k, x in shares.items() if x} == pytest.approx(
         {0: 0.6, 2: 0.2, 4: 0.2}
     )
-    figures = named(found)
+    figures = scalars(found)
     assert figures["pitch_mean"] == pytest.approx(C4 + 6 / 5)
     assert figures["pitch_deviation"] == pytest.approx(math.sqrt(12.8) / math.sqrt(5))
     logs = [math.log1p(x) for x in (0, 24, 12, 20)]
@@ -80,8 +80,8 @@ def test_an_outline_by_hand() -> None:
         assert figures[name] == pytest.approx(wanted), name
 
 
-def test_what_comes_back_is_not_distinct() -> None:
-    figures = named(
+def test_repetitions_are_not_distinct() -> None:
+    figures = scalars(
         style_vector(space, encoded(*[(24 * i, 24, 60 + 2 * (i % 2)) for i in range(12)]))
     )
     assert figures["distinct_pitches"] == pytest.approx(2 / 12)
@@ -102,7 +102,7 @@ def test_padding_does_not_count(length: int, padding: int, seed: int) -> None:
     assert torch.allclose(found, style_vector(space, events), atol=1e-4)
 
 
-def test_a_transposition_turns_the_classes_and_moves_the_register() -> None:
+def test_a_transposition_rotates_the_classes_and_shifts_the_register() -> None:
     events = any_events(4, 40)
     events[..., 1] = events[..., 1].clamp(10, 70)
     higher = events.clone()
@@ -127,47 +127,47 @@ def mixture(**changes: Tensor) -> StyleMixture:
     )._replace(**changes)
 
 
-def test_drawn_outlines_are_a_component_turned_to_a_key() -> None:
+def test_samples_are_a_component_transposed_to_a_key() -> None:
     style_prior = StylePrior(space, n_components=2)
-    style_prior.follow(mixture())
-    z = style_prior.draw(5)
+    style_prior.set_mixture(mixture())
+    z = style_prior.sample(5)
     assert torch.equal(z[:, N_CLASSES:], torch.arange(12.0, STYLE_SIZE).expand(5, -1))
     # the tonic's share, 0, now stands at the fourth class
     assert z[0, :N_CLASSES].tolist() == [9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_drawn_outlines_have_the_covariance_of_their_component() -> None:
+def test_samples_have_the_covariance_of_their_component() -> None:
     factor = torch.randn(STYLE_SIZE, STYLE_SIZE, generator=torch.Generator().manual_seed(0))
     style_prior = StylePrior(space, n_components=2)
-    style_prior.follow(
+    style_prior.set_mixture(
         mixture(factors=factor.tril().expand(2, -1, -1), keys=torch.eye(N_CLASSES)[0])
     )
-    z = style_prior.draw(20_000, torch.Generator().manual_seed(1))
+    z = style_prior.sample(20_000, torch.Generator().manual_seed(1))
     assert torch.allclose(z.T.cov(), factor.tril() @ factor.tril().T, atol=2.0)
 
 
-def test_the_same_noise_is_the_same_outline() -> None:
+def test_the_same_seed_gives_the_same_sample() -> None:
     style_prior = StylePrior(space, n_components=3)
-    a, b = (style_prior.draw(4, torch.Generator().manual_seed(2)) for _ in range(2))
+    a, b = (style_prior.sample(4, torch.Generator().manual_seed(2)) for _ in range(2))
     assert torch.equal(a, b)
 
 
-def test_known_events_have_standardised_outlines() -> None:
+def test_known_events_are_encoded_standardised() -> None:
     style_prior = StylePrior(space, n_components=2)
     events = any_events(6, 20)
     found = style_vector(space, events)
-    style_prior.follow(mixture(location=found.mean(0), scale=found.std(0) + 0.1))
-    z = style_prior.of(events, blur=0.0)
+    style_prior.set_mixture(mixture(location=found.mean(0), scale=found.std(0) + 0.1))
+    z = style_prior.encode(events, noise=0.0)
     assert torch.allclose(z * style_prior.scale + style_prior.location, found, atol=1e-4)
-    blurred = style_prior.of(events.repeat(100, 1, 1), blur=0.1) - z.repeat(100, 1)
-    assert blurred.std().item() == pytest.approx(0.1, rel=0.05)
+    noise = style_prior.encode(events.repeat(100, 1, 1), noise=0.1) - z.repeat(100, 1)
+    assert noise.std().item() == pytest.approx(0.1, rel=0.05)
 
 
-def test_what_an_outline_says_of_each_pitch() -> None:
+def test_the_prior_of_each_pitch() -> None:
     found = torch.zeros(1, STYLE_SIZE)
     found[0, 0], found[0, 7] = 0.75, 0.25
     found[0, N_CLASSES : N_CLASSES + 4] = torch.tensor([40.0, 6.0, 30.0, 60.0])
-    shares, register, below, above = StylePrior(space, n_components=1).expected(found)[0]
+    shares, register, below, above = StylePrior(space, n_components=1).pitch_prior(found)[0]
     assert shares[[0, 12, 84]].tolist() == pytest.approx([math.log(0.76)] * 3)
     assert shares[[7, 79]].tolist() == pytest.approx([math.log(0.26)] * 2)
     assert shares[[1, 80]].tolist() == pytest.approx([math.log(0.01)] * 2)
@@ -176,7 +176,7 @@ def test_what_an_outline_says_of_each_pitch() -> None:
     assert above[[10, 60, 63, 66]].tolist() == [0, 0, 1, 2]
 
 
-def test_what_goes_on_from_a_passage_is_drawn_like_it() -> None:
+def test_continuations_are_sampled_close_to_their_passage() -> None:
     # in C, around the middle, against any key and register
     passage = encoded(*[(6 * i, 6, 60 + (0, 4, 7, 5, 2, 11, 9)[i % 7]) for i in range(14)])
     found = style_vector(space, passage)[0]
@@ -186,8 +186,8 @@ def test_what_goes_on_from_a_passage_is_drawn_like_it() -> None:
     means[:, :N_CLASSES] = c_major
     means[1, N_CLASSES] += 12
     even = torch.full((12,), 1 / 12)
-    style_prior.follow(mixture(weights=torch.tensor([0.5, 0.5]), means=means, keys=even))
+    style_prior.set_mixture(mixture(weights=torch.tensor([0.5, 0.5]), means=means, keys=even))
     state = torch.get_rng_state()
-    z = style_prior.draw_like(passage.expand(3, -1, -1), torch.Generator().manual_seed(0))
+    z = style_prior.sample_like(passage.expand(3, -1, -1), torch.Generator().manual_seed(0))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.allclose(z, found.expand(3, -1), atol=1e-5)

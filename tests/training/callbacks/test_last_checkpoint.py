@@ -1,4 +1,4 @@
-"""A run that goes on from any of its checkpoints is, bit for bit, the undisturbed one."""
+"""A run that resumes from any of its checkpoints ends bit for bit as one without a break."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from gan_music.config.validate import compose_run
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.music.piece import windows_or_pieces
 from gan_music.system.signals import DeferredSignals
+from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
+from gan_music.training.callbacks.epoch_log import EpochLog
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
-from gan_music.training.callbacks.measuring import CollapseAlarm, EpochLine
-from gan_music.training.factory import build_codec, build_data, build_model
+from gan_music.training.factory import build_data, build_model
 from tests.conftest import TINY
 
 NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embedding")))
@@ -40,12 +41,12 @@ KINDS = {
         *("model.rollout_batch=5", "model.rollout_reuse=2"),
     ),
     "crnn_gan": (NETWORKS[0], "model.warm_start_epochs=1"),
-    "paper": (NETWORKS[0], "model.noise_size=4"),
+    "neo_saleem": (NETWORKS[0], "model.noise_size=4"),
 }
 
 
 class Draws(Callback):
-    """Draws from numpy and Python on each batch, as a callback of a user's may; keeps it."""
+    """Draws from numpy and Python on each batch, as a user's callback may, and records them."""
 
     def __init__(self) -> None:
         self.drawn: list[float] = []
@@ -55,7 +56,7 @@ class Draws(Callback):
 
 
 class Keep(Callback):
-    """Copies last.ckpt before each batch, as a kill would leave it."""
+    """Copies last.ckpt before each batch, as a killed process would leave it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +74,7 @@ def fit(
     resume: Path | None = None,
     accelerator: str = "cpu",
 ) -> tuple[dict[str, Any], list[float]]:
-    """Train two epochs; what last.ckpt holds then, and what was drawn on each batch."""
+    """Train two epochs; returns the content of last.ckpt, and the draws of each batch."""
     tiny = tuple(x for x in TINY if x.startswith(("data.", "trainer.", "samples.")))
     config = compose_run(
         "data=midi",
@@ -83,22 +84,22 @@ def fit(
         *words,
         "data.n_workers=1",
     )
-    # what a process has drawn before it goes on must not matter
+    # draws of a process before it resumes must have no effect
     seed_everything(config.seed + (resume is not None), verbose=False)
-    data = build_data(config.data, build_codec(config), seed=config.seed)
+    data = build_data(config.data, config.representation, seed=config.seed)
     data.prepare_data()
     data.setup()
-    model = build_model(config.model, data.codec.state(), dataclasses.asdict(config))
+    model = build_model(config.model, data.representation, config=dataclasses.asdict(config))
     draws = Draws()
     last = LastCheckpoint(
-        folder / "last.ckpt", every_n_batches=1, interruption=DeferredSignals(), keep_end=True
+        folder / "last.ckpt", every_n_batches=1, signals=DeferredSignals(), keeps_end=True
     )
     trainer = Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=2,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),
-        callbacks=[alarm(data), EpochLine(), draws, Keep(folder), last],
+        callbacks=[alarm(data), EpochLog(), draws, Keep(folder), last],
         plugins=[AtomicCheckpointIO()],
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -121,13 +122,13 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """The points of each curve in TensorBoard."""
     events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
-    # the trainer logs a loss that a batch has none of as that of the batch before
+    # not losses: where a batch has none, the trainer logs that of the batch before
     tags = ("train/grad_norm_g", "collapse/entropy_pitch")
-    return {t: [(e.step, e.value) for e in events.TensorBoardScalars(t)] for t in tags}
+    return {t: [(e.step, e.value) for e in events.Scalars(t)] for t in tags}
 
 
 def assert_same(a: Any, b: Any, where: str = "") -> None:
-    """Two checkpoints, or parts of them, are the same, the clock aside."""
+    """Assert that two checkpoints, or parts of them, are equal but for the training time."""
     assert type(a) is type(b), where
     if isinstance(a, torch.Tensor):
         assert torch.equal(a, b), where
@@ -146,7 +147,7 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore::lightning.pytorch.utilities.warnings.PossibleUserWarning")
-def test_going_on_after_any_batch_changes_nothing(
+def test_resuming_after_any_batch_changes_nothing(
     tmp_path: Path, midi_folder: Path, kind: str
 ) -> None:
     words = (f"model={kind}", *KINDS[kind], "data.batch_size=40", "data.transpose=2")
@@ -157,14 +158,14 @@ def test_going_on_after_any_batch_changes_nothing(
     for number in (1, n_batches, 2 * n_batches - 1):
         folder = tmp_path / str(number)
         folder.mkdir()
-        # files of events are read in the order of their names, which hold the second
+        # event files are read in the order of their names, which hold the time in seconds
         (folder / "tensorboard").mkdir()
         (events,) = (tmp_path / "whole" / "tensorboard").glob("events.*")
         shutil.copy(events, folder / "tensorboard" / "events.out.tfevents.0000000000.before")
         resumed, rest = fit(folder, midi_folder, words, tmp_path / "whole" / f"{number}.ckpt")
         assert_same(whole, resumed)
         assert rest == drawn[number:]
-        # what was logged after the checkpoint is not there twice
+        # no point after the checkpoint is there twice
         assert curves(folder) == curves(tmp_path / "whole")
 
 
@@ -176,6 +177,6 @@ def test_on_a_gpu_the_data_and_random_states_are_kept(tmp_path: Path, midi_folde
     middle = tmp_path / "whole" / "1.ckpt"
     resumed, rest = fit(tmp_path / "on", midi_folder, words, middle, accelerator="gpu")
     assert rest == drawn[1:]
-    # not the weights: sums are taken in any order there
+    # not the weights: the order of summation varies on a GPU
     assert_same(whole["gan_music"]["rng"], resumed["gan_music"]["rng"])
     assert_same(whole["loops"], resumed["loops"])

@@ -1,0 +1,42 @@
+"""Settings of the representations, and the registry of ``representation.name``."""
+
+from __future__ import annotations
+
+from gan_music.config.fields import Entry, settings
+
+
+@settings
+class RepresentationConfig:
+    """What music becomes for the networks; explained in ``conf/representation``."""
+
+    name: str
+
+
+@settings
+class NoteEventsConfig(RepresentationConfig):
+    """Categories; explained in ``conf/representation/note_events.yaml``."""
+
+    velocity: bool
+
+
+@settings
+class NoteTriplesConfig(RepresentationConfig):
+    """Neo & Saleem's; explained in ``conf/representation/note_triples.yaml``."""
+
+    use_offsets: bool
+
+
+@settings
+class NoteQuadruplesConfig(RepresentationConfig):
+    """C-RNN-GAN's; explained in ``conf/representation/note_quadruples.yaml``."""
+
+    hertz: bool
+
+
+REPRESENTATIONS: dict[str, Entry] = {
+    "note_events": Entry(NoteEventsConfig, "representations.note_events:NoteEvents"),
+    "note_triples": Entry(NoteTriplesConfig, "representations.note_triples:NoteTriples"),
+    "note_quadruples": Entry(
+        NoteQuadruplesConfig, "representations.note_quadruples:NoteQuadruples"
+    ),
+}

@@ -1,0 +1,102 @@
+"""Watches samples for mode collapse while training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gan_music.decoding.request import SampleRequest
+from gan_music.metrics import collapse
+from gan_music.models.base import MusicModel
+from gan_music.music.piece import Piece
+
+log = logging.getLogger(__name__)
+
+
+class CollapseAlarm(Callback):
+    """Every so many batches, and on the last batch of an epoch: the diversity of samples.
+
+    Logs ``collapse/<figure>``, as a ratio to that of real music
+    (:mod:`gan_music.metrics.collapse`), and ``collapse/verdict`` (0 healthy, 1 narrow, 2
+    collapsed); a change of the verdict is logged as text.
+
+    Parameters
+    ----------
+    reference : windows of real music; as many are sampled.
+    patience : consecutive ``collapsed`` verdicts outside a warm start that stop training; None
+        never stops it.
+    """
+
+    def __init__(
+        self,
+        reference: Sequence[Piece],
+        *,
+        every_n_batches: int,
+        window: int,
+        seed: int,
+        patience: int | None,
+    ) -> None:
+        self.n_windows = len(reference)
+        self.reference = collapse.collapse_figures(reference)
+        self.every_n_batches, self.window = every_n_batches, window
+        self.seed, self.patience = seed, patience
+        self.verdict: str | None = None
+        self.first_collapse: int | None = None  # the batch
+        self.n_in_a_row = 0
+        self.has_stopped = False  # the training
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "first_collapse": self.first_collapse,
+            "n_in_a_row": self.n_in_a_row,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.verdict = state_dict["verdict"]
+        self.first_collapse = state_dict["first_collapse"]
+        self.n_in_a_row = state_dict["n_in_a_row"]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *arguments: Any
+    ) -> None:
+        batch_number = trainer.fit_loop.total_batch_idx + 1
+        if batch_number % self.every_n_batches and not trainer.is_last_batch:
+            return
+        assert isinstance(pl_module, MusicModel)
+        ratios = self._ratios(pl_module) if trainer.is_global_zero else {}
+        # computed by rank 0 alone, so that all processes stop on the same batch
+        ratios = trainer.strategy.broadcast(ratios)
+        verdict, figure = collapse.worst(ratios)
+        if verdict is None:
+            return
+        level = (collapse.HEALTHY, collapse.NARROW, collapse.COLLAPSED).index(verdict)
+        # not by the module, whose logging keeps every n-th batch alone
+        for logger in trainer.loggers:
+            logger.log_metrics(
+                {f"collapse/{k}": v for k, v in (ratios | {"verdict": float(level)}).items()},
+                step=batch_number - 1,
+            )
+        if verdict != self.verdict:
+            why = f": {figure} is {ratios[figure]:.2f} of real music's" if figure else ""
+            log.info("batch %d: the samples are %s%s", batch_number, verdict, why)
+        self.verdict = verdict
+        has_collapsed = verdict == collapse.COLLAPSED and not pl_module.phase
+        if has_collapsed and self.first_collapse is None:
+            self.first_collapse = batch_number
+        self.n_in_a_row = self.n_in_a_row + 1 if has_collapsed else 0
+        if self.patience is not None and self.n_in_a_row >= self.patience:
+            log.warning("collapsed %d times in a row: training stops", self.n_in_a_row)
+            trainer.should_stop = self.has_stopped = True
+
+    def _ratios(self, model: MusicModel) -> dict[str, float]:
+        request = SampleRequest(n_pieces=self.n_windows, length=self.window, seed=self.seed)
+        pieces = model.sample(request)
+        return collapse.relative_to(collapse.collapse_figures(pieces), self.reference)
+
+    def summary(self) -> dict[str, Any]:
+        """The verdicts, for ``metrics.json``."""
+        return {"last_verdict": self.verdict, "first_collapsed_batch": self.first_collapse}

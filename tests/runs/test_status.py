@@ -1,0 +1,103 @@
+"""The status file: who holds a run's folder, what it says of the end, what can be resumed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan_music.runs import status as jobs
+from gan_music.system.errors import UserError
+from tests.conftest import run_python
+
+ROOT = Path(__file__).parents[2]
+
+
+def finished_run(folder: Path, state: str, settings: str) -> Path:
+    folder.mkdir(parents=True)
+    jobs.begin_run(folder, {"overrides": [], "cwd": "."})
+    jobs.end_run(folder, state, {"overrides": [], "cwd": "."})
+    (folder / "config.yaml").write_text(settings)
+    return folder
+
+
+OURS = {"seed": 1, "data": {"root": None}}
+THE_SAME = "seed: 1\ndata: {root: null}\n"
+
+
+def test_the_newest_unfinished_run_is_found_and_claimed(tmp_path: Path) -> None:
+    assert jobs.find_unfinished(OURS, ".", tmp_path) is None
+    older = finished_run(tmp_path / "quick" / "1", jobs.INTERRUPTED, THE_SAME)
+    newer = finished_run(tmp_path / "mine", jobs.FAILED, THE_SAME + "checkpoint: {every: 7}\n")
+    for name, state in (("2", jobs.DONE), ("3", jobs.PRUNED)):
+        finished_run(tmp_path / "quick" / name, state, THE_SAME)
+    finished_run(tmp_path / "quick" / "4", jobs.INTERRUPTED, "seed: 2\ndata: {root: null}\n")
+    os.utime(older / "status.json", (1, 1))
+    assert jobs.find_unfinished(OURS, ".", tmp_path) == newer
+    # another process passes it over
+    code = (
+        "import sys, pathlib, gan_music.runs.status as jobs\n"
+        f"print(jobs.find_unfinished({OURS!r}, '.', pathlib.Path(sys.argv[1])))\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == str(older)
+    jobs.end_run(newer, jobs.DONE, {"overrides": [], "cwd": "."})
+
+
+def test_a_folder_belongs_to_one_process_until_it_dies(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, gan_music.runs.status as jobs, pathlib\n"
+        "jobs.begin_run(pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'})\n"
+        "print('there', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    call = {"overrides": ["seed=1"], "cwd": "."}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(UserError, match="another process is at work"):
+            jobs.begin_run(tmp_path, call)
+        jobs.end_run(tmp_path, jobs.FAILED, call, error="the folder is taken.")
+        assert jobs.read_status(tmp_path)["pid"] == other.pid
+        assert jobs.read_status(tmp_path)["status"] == jobs.RUNNING
+        other.kill()
+    jobs.begin_run(tmp_path, call)  # the lock has died with its process
+    jobs.end_run(tmp_path, jobs.DONE, call, val_distance=0.25)
+    assert jobs.read_status(tmp_path)["val_distance"] == 0.25
+    assert jobs.read_status(tmp_path)["overrides"] == ["seed=1"]
+
+
+def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
+    call = {"overrides": ["seed=1"], "cwd": "."}
+    code = (
+        "import sys, gan_music.runs.status as jobs, pathlib\n"
+        "folder, call = pathlib.Path(sys.argv[1]), {'overrides': [], 'cwd': '.'}\n"
+        "jobs.begin_run(folder, call)\n"
+        "jobs.end_run(folder, jobs.FAILED, call, error='the cause.')\n"
+    )
+    jobs.begin_run(tmp_path, call)
+    done = run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1")
+    assert done.returncode == 0, done.stderr
+    assert jobs.read_status(tmp_path)["error"] == "the cause."
+    jobs.end_run(tmp_path, jobs.FAILED, call, error="the other process is gone.")
+    assert jobs.read_status(tmp_path)["error"] == "the cause."
+    jobs.begin_run(tmp_path, call)
+    assert jobs.read_status(tmp_path)["error"] is None
+    jobs.end_run(tmp_path, jobs.FAILED, call, error="another cause.")
+    assert jobs.read_status(tmp_path)["error"] == "another cause."
+
+
+def test_a_new_run_removes_temporary_files_of_a_killed_one(tmp_path: Path) -> None:
+    left = tmp_path / "checkpoints" / f".last.ckpt.{'0' * 32}.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    jobs.begin_run(tmp_path, {"overrides": [], "cwd": "."})
+    jobs.end_run(tmp_path, jobs.DONE, {"overrides": [], "cwd": "."})
+    assert not left.exists()

@@ -1,0 +1,113 @@
+"""``python -m gan_music.extract``: its table, its files, and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_command
+from tests.data.test_extract import many_notes
+
+
+def group_members(group: int) -> list[int]:
+    """Process ids of a process group, from /proc, without zombies."""
+    members = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            members.append(int(stat.parent.name))
+    return members
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    for i in range(4):
+        (tmp_path / "music" / f"{i}.mid").write_bytes(many_notes(500_000 + i))
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gan_music.extract", "data=midi", "data.root=music"),
+            *("data.cache_dir=kept", "data.n_workers=2", "data.reader=music21"),
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(group_members(process.pid)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        assert len(group_members(process.pid)) == 3
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait() == 130
+    assert output == ""
+    assert group_members(process.pid) == []
+
+
+def test_extract_shows_what_was_read(tmp_path: Path, midi_folder: Path) -> None:
+    (tmp_path / "music").mkdir()
+    shutil.copytree(midi_folder, tmp_path / "music" / "a")
+    (tmp_path / "music" / "page.mid").write_text("<html>")
+    done = run_command(
+        "extract",
+        "data=midi",
+        "data.root=music",
+        "data.cache_dir=kept",
+        "picture=true",
+        "out=shown",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = dict(line.rsplit(None, 1) for line in done.stdout.splitlines()[:7])
+    assert {key.strip(): value for key, value in rows.items()} == {
+        "files": "17",
+        "pieces": "16",
+        "notes": f"{16 * 120:,}",
+        "folders": "2",
+        "hours of music": "0.2",
+        "median tempo": "120",
+        "refused": "1",
+    }
+    assert "(page.mid)" in done.stdout.splitlines()[7]
+    assert "page.mid" in (tmp_path / "kept" / "rejects.csv").read_text()
+    assert (tmp_path / "shown" / "data.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_extract_shows_why_nothing_was_read(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "page.mid").write_text("<html>")
+    done = run_command(
+        "extract", "data=midi", "data.root=music", "data.cache_dir=kept", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "refused                  1" in done.stdout
+    assert done.stderr.startswith("error: none of 1 files could be used")
+    assert len((tmp_path / "kept" / "rejects.csv").read_text().splitlines()) == 2
+
+
+def test_extract_fills_the_cache_and_reports(midi_folder: Path, tmp_path: Path) -> None:
+    arguments = ("data=midi", f"data.root={midi_folder}", "data.cache_dir=kept")
+    first = run_command("extract", *arguments, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "files                   16" in first.stdout
+    assert "(0 of these files were in it; 16 entries" in first.stdout
+    assert len(list((tmp_path / "kept").rglob("*.npz"))) == 16
+    second = run_command("extract", *arguments, cwd=tmp_path)
+    assert "(16 of these files were in it; 16 entries" in second.stdout
+    cleared = run_command("extract", *arguments, "clear=true", cwd=tmp_path)
+    assert "is empty now (16 entries" in cleared.stdout
+    assert not list((tmp_path / "kept").rglob("*.npz"))
