@@ -32,7 +32,7 @@ check: $(VENV)/.installed-test ## lint, formatting and types
 
 bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own files
 	$(BIN)/python benchmarks/reading.py $(MIDI)
-	$(BIN)/python benchmarks/paper_step.py
+	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/gan_step.py
 	$(BIN)/python benchmarks/scale.py

@@ -1,14 +1,13 @@
 """What reading music costs: both readers, the cache, several processes, ten times the files.
 
-    python benchmarks/reading.py [DIR] [--sample N]
+    python benchmarks/reading.py [DIR] [--sample N] [--scores QUERY]
 
-DIR holds MIDI files; without one, music21's chorales are written as MIDI first. Every pair is timed
-in this run, on this machine, and a ratio is printed beside what it is held against.
+DIR holds MIDI files; without one, scores of music21's corpus (Bach's chorales, or those of QUERY)
+are written as MIDI first. Each pair is timed in one run, and its ratio is printed.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import resource
@@ -20,6 +19,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import common
 from music21 import converter
 
 from gan_music.data.cache import NoteCache
@@ -30,11 +30,9 @@ from gan_music.io.read import read
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
 
-GRID = 24
-
 
 def timed(sources: Sequence[Source], cache: NoteCache, n_workers: int) -> tuple[float, Extraction]:
-    """Seconds from the first file that is opened to the last array, workers' start included."""
+    """Seconds from the start of the workers to the last array, and the pieces."""
     start = time.perf_counter()
     result = extract(sources, cache, min_notes=1, n_workers=n_workers)
     return time.perf_counter() - start, result
@@ -48,28 +46,28 @@ def music21_alone(sources: Sequence[Source], n: int) -> tuple[float, float]:
     parse = events = 0.0
     for source in sample:
         start = time.perf_counter()
-        with suppress(Exception):  # a file that it refuses costs time as well
-            converter.parse(source.path, forceSource=True, quarterLengthDivisors=(GRID,))
+        with suppress(Exception):  # a refused file costs time as well
+            converter.parse(source.path, forceSource=True, quarterLengthDivisors=(common.GRID,))
         parse += time.perf_counter() - start
         start = time.perf_counter()
         with suppress(ValueError):
-            read(source.path, grid=GRID, reader="music21")
+            read(source.path, grid=common.GRID, reader="music21")
         events += time.perf_counter() - start
     return parse / len(sample), events / len(sample)
 
 
 def warm_seconds(sources: Sequence[Source], n_workers: int) -> float:
-    """Seconds to read all but the first few, once every worker has begun."""
+    """Seconds a file, without the first eighth, in which the workers start."""
     with tempfile.TemporaryDirectory() as folder:
-        cache = NoteCache(Path(folder), GRID)
+        cache = NoteCache(Path(folder), common.GRID)
         pool: Pool = Pool(
             partial(read_and_store, cache=cache), n_workers=n_workers, timeout_s=600, memory_mb=4096
         )
-        start = 0.0
+        start, n_first = time.perf_counter(), len(sources) // 8
         for n_done, _ in enumerate(pool.run([(s, cache.key(s.path)) for s in sources]), 1):
-            if n_done == 8:
+            if n_done == n_first:
                 start = time.perf_counter()
-        return (time.perf_counter() - start) / (len(sources) - 8)
+        return (time.perf_counter() - start) / (len(sources) - n_first)
 
 
 def tenfold(pieces: Sequence[Piece], folder: Path) -> None:
@@ -90,7 +88,7 @@ def tenfold(pieces: Sequence[Piece], folder: Path) -> None:
 
 
 def array_bytes(result: Extraction) -> int:
-    """Bytes of all notes that a data set holds."""
+    """Bytes of the arrays of all notes."""
     return sum(
         a.nbytes
         for p in result.pieces
@@ -99,35 +97,38 @@ def array_bytes(result: Extraction) -> int:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held so far (Linux counts in KiB)."""
+    """Peak resident memory of this process (Linux counts in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--sample", type=int, default=12, help="files that music21 alone reads")
+    parser = common.Parser(__doc__)
+    parser.add_argument("folder", nargs="?", type=common.folder, metavar="DIR")
+    parser.add_argument("--sample", type=common.count, default=12, metavar="N")
+    parser.add_argument("--scores", default="bach", metavar="QUERY")
     arguments = parser.parse_args()
     n_workers = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        chorales = find_sources(None, "bach")
+        scores = find_sources(None, arguments.scores)
         folder = arguments.folder
         if folder is None:
             folder = work / "midi"
             folder.mkdir()
             for number, piece in enumerate(
-                extract(chorales, NoteCache(work / "c0", GRID), min_notes=1).pieces
+                extract(scores, NoteCache(work / "c0", common.GRID), min_notes=1).pieces
             ):
                 write_midi(piece, folder / f"{number:03d}.mid")
         sources = find_sources(folder, "")
 
-        empty, result = timed(sources, NoteCache(work / "c1", GRID), n_workers)
+        empty, result = timed(sources, NoteCache(work / "c1", common.GRID), n_workers)
         n, notes = len(sources), result.n_notes
-        print(f"{n} files with {notes:,} notes, on {n_workers} processors")
+        print(f"{n} files with {notes:,} notes, on {n_workers} CPUs")
         print(f"auto, empty cache           {empty:8.2f} s  {1e3 * empty / n:8.2f} ms a file")
-        cached = min(timed(sources, NoteCache(work / "c1", GRID), n_workers)[0] for _ in range(3))
+        cached = min(
+            timed(sources, NoteCache(work / "c1", common.GRID), n_workers)[0] for _ in range(3)
+        )
         print(f"from the cache              {cached:8.2f} s  {1e3 * cached / n:8.2f} ms a file")
         parse, events = music21_alone(sources, arguments.sample)
         print(f"one process, {arguments.sample} files of the same, for all {n}:")
@@ -141,20 +142,20 @@ def main() -> None:
         ten.mkdir()
         tenfold(result.pieces, ten)
         before, one = peak_bytes(), array_bytes(result)
-        many, result = timed(find_sources(ten, ""), NoteCache(work / "c2", GRID), n_workers)
+        many, result = timed(find_sources(ten, ""), NoteCache(work / "c2", common.GRID), n_workers)
         print(f"ten times the files         {many:8.2f} s  {many / empty:8.2f} times the time")
         print(
             f"memory grew by {(peak_bytes() - before) / 1e6:.0f} MB for "
             f"{array_bytes(result) / 1e6:.0f} MB of arrays ({one / 1e6:.0f} MB before)"
         )
 
-        one_process, two = warm_seconds(chorales, 1), warm_seconds(chorales, 2)
-        print(f"chorales, 1 process         {1e3 * one_process:8.2f} ms a file, workers warm")
+        one_process, two = warm_seconds(scores, 1), warm_seconds(scores, 2)
+        print(f"scores, 1 process           {1e3 * one_process:8.2f} ms a file, workers warm")
         print(
-            f"chorales, 2 processes       {1e3 * two:8.2f} ms a file: "
+            f"scores, 2 processes         {1e3 * two:8.2f} ms a file: "
             f"{one_process / two:.2f} times faster"
         )
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

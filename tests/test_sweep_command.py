@@ -6,7 +6,6 @@ import json
 import signal
 from pathlib import Path
 
-import pytest
 import torch
 
 from tests.conftest import TINY, Command, run_python, start_command
@@ -113,22 +112,6 @@ def test_a_job_that_calls_sys_exit_fails(midi_folder: Path, tmp_path: Path) -> N
     assert status(tmp_path / "s" / "0") == "failed"
     assert "SystemExit: 7" in (tmp_path / "s" / "0" / "train.log").read_text()
     assert (tmp_path / "s" / "1").is_dir()
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
-def test_memory_does_not_grow_from_job_to_job(midi_folder: Path, tmp_path: Path) -> None:
-    done = run_python(
-        str(ROOT / "benchmarks" / "sweep_memory.py"),
-        *("-m", "seed=range(4)", "data=midi", f"data.root={midi_folder}", *TINY),
-        *("trainer.max_epochs=1", "model.hidden_size=384"),
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [x for x in done.stdout.splitlines() if x.startswith("resident MiB: ")]
-    resident = [int(x.rpartition(" ")[2]) for x in lines]
-    assert len(resident) == 4
-    # weights, optimizer states and EMA weights take 28 MiB a job
-    assert resident[3] - resident[1] < 28
 
 
 def test_a_sweep_of_several_devices_is_refused(train: Command, tmp_path: Path) -> None:
