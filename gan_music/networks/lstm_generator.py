@@ -28,9 +28,11 @@ _HEAD_SIZE = 32
 
 
 class LSTMGenerator(EventGenerator):
-    """The LSTM's initial state is a function of ``z``. Its input at each step is the last event's
-    embeddings, its intervals to the pitches before it, its position in the bar, ``z``, and the
-    inputs of the features.
+    """An LSTM over events, with chained heads and hand-made features.
+
+    Its initial state is a function of ``z``. Its input at each step is the last event's embeddings,
+    its intervals to the pitches before it, its position in the bar, ``z``, and the inputs of the
+    features.
 
     Parameters
     ----------

@@ -187,7 +187,7 @@ def test_a_gradient_alone_that_is_not_finite_is_named(tmp_path: Path) -> None:
 def test_counts_that_are_not_finite_are_named(tmp_path: Path) -> None:
     model = test_ngram.fitted(test_ngram.make_pieces(3))
     model.on_fit_start = lambda: None  # type: ignore[method-assign]  # it is fitted
-    model.chain.ladders[0].strengths *= NAN
+    model.chain.by_category[0].strengths *= NAN
     windows = model._windows(test_ngram.make_pieces(3), 16)
     trainer = Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False)
     with pytest.raises(NonFiniteError, match="nll of the n-gram model is not finite"):
