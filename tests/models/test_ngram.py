@@ -52,7 +52,7 @@ def test_all_pieces_are_counted_in_the_end() -> None:
     model = fitted(pieces)
     n_events = sum(16 * (-(-len(p) // 16)) for p in pieces)
     for backoff in model.chain.by_category:
-        assert int(backoff.rungs[0].counts.sum()) == n_events
+        assert int(backoff.tables[0].counts.sum()) == n_events
 
 
 def test_samples_are_pieces_of_their_seed() -> None:
