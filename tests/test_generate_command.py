@@ -137,7 +137,7 @@ def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None
         (["continue_from=short.mid"], "short.mid holds 3 notes, and a primer needs at least 4"),
         (["continue_from=tunes.abc"], "tunes.abc holds 2 pieces: give a file of one"),
         (["continue_from=waltz.mid", "meter=3/4"], "leave meter out"),
-        (["max_copied_notes=9"], "this checkpoint does not know what it was trained on"),
+        (["max_copied_notes=9"], "this checkpoint holds no copy filter"),
     ],
 )
 def test_what_is_refused_leaves_nothing(folder: Path, overrides: list[str], words: str) -> None:
