@@ -10,8 +10,6 @@ import torch
 
 from tests.conftest import TINY, Command, run_python, start_command
 
-ROOT = Path(__file__).parent.parent
-
 
 def status(folder: Path) -> str:
     return json.loads((folder / "status.json").read_text())["status"]
