@@ -212,12 +212,4 @@ def test_a_broken_file_is_refused_by_name_and_the_rest_is_read(tmp_path: Path) -
     assert [p.name for p in result.pieces] == ["0.mid", "1.mid", "2.mid"]
     assert set(result.rejects) == {"page.mid", "short.mid"}
     assert "min_notes=20" in result.rejects["short.mid"]
-    result.write_rejects(tmp_path / "rejects.csv")
-    assert (tmp_path / "rejects.csv").read_text().splitlines()[0] == "file,reason"
     assert "page.mid" in result.summary()
-
-
-def test_only_broken_files(tmp_path: Path) -> None:
-    (tmp_path / "page.mid").write_text("<html>")
-    with pytest.raises(UserError, match=r"page\.mid"):
-        extract(find_sources(tmp_path, ""), NoteCache(tmp_path / "c", 24), min_notes=1)

@@ -40,8 +40,7 @@ def test_written_midi_reads_back(notes: list, crowded: bool, grid: int) -> None:
 
 @pytest.mark.parametrize("source", ["a.musicxml", "a.abc", "a.krn"])
 def test_scores_written_as_midi_read_back(tmp_path: Path, source: str) -> None:
-    text = {"a.musicxml": scores.MUSICXML, "a.abc": scores.ABC, "a.krn": scores.KERN}[source]
-    (tmp_path / source).write_text(text)
+    (tmp_path / source).write_text(scores.TEXTS[source])
     (piece,) = read(tmp_path / source)
     write_midi(piece, tmp_path / "a.mid")
     assert read(tmp_path / "a.mid")[0].same_notes(piece)

@@ -93,9 +93,7 @@ def test_a_piece_longer_than_an_hour_is_refused() -> None:
         synthesize(Piece.from_arrays([0], [24 * 100], [60], grid=24, tempo=1))
 
 
-def test_without_the_extra_the_error_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sound_available()
     monkeypatch.setattr(sound_module.importlib.util, "find_spec", lambda name: None)
     assert not sound_available()
