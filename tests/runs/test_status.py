@@ -11,7 +11,7 @@ import pytest
 
 from gan_music.runs import status as jobs
 from gan_music.system.errors import UserError
-from tests.conftest import run_python
+from tests.conftest import run_python, succeed
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,8 +83,7 @@ def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
         "jobs.end_run(folder, jobs.FAILED, call, error='the cause.')\n"
     )
     jobs.begin_run(tmp_path, call)
-    done = run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1")
-    assert done.returncode == 0, done.stderr
+    succeed(run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1"))
     assert jobs.read_status(tmp_path)["error"] == "the cause."
     jobs.end_run(tmp_path, jobs.FAILED, call, error="the other process is gone.")
     assert jobs.read_status(tmp_path)["error"] == "the cause."
