@@ -10,14 +10,11 @@ import pytest
 
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
-from tests.conftest import TINY, run_command, run_python, sentence, status_of, succeed
+from tests.conftest import SMALL, run_command, run_python, sentence, status_of, succeed
 
-SMALL = (
-    *(t for t in TINY if not t.startswith("model.")),
-    "model.hidden_size=8",
-    "samples.n_sounds=0",
-    "samples.n_validation_windows=4",
-    "collapse.n_windows=4",
+FEW = (
+    *("model.hidden_size=8", "samples.n_sounds=0"),
+    *("samples.n_validation_windows=4", "collapse.n_windows=4"),
 )
 SMALLEST = ("data.window=1", "data.stride=8", "data.batch_size=1")
 
@@ -47,7 +44,7 @@ def test_extreme_settings_end_in_a_run_or_a_sentence(
 ) -> None:
     folder = tmp_path / "r"
     done = run_command(
-        "train", "data=midi", f"data.root={one_pitch}", *SMALL, *SMALLEST, *overrides,
+        "train", "data=midi", f"data.root={one_pitch}", *SMALL, *FEW, *SMALLEST, *overrides,
         f"hydra.run.dir={folder}", cwd=tmp_path,
     )  # fmt: skip
     assert "Traceback" not in done.stdout + done.stderr
@@ -78,7 +75,7 @@ main()
 
 def poisoned(folder: Path, music: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return run_python(
-        "-c", PATCHED, "data=midi", f"data.root={music}", "model=neo_saleem", *SMALL,
+        "-c", PATCHED, "data=midi", f"data.root={music}", "model=neo_saleem", *SMALL, *FEW,
         "data.batch_size=32", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent,
     )  # fmt: skip
 

@@ -8,10 +8,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from gan_music.config.data_settings import DataConfig
-from gan_music.config.validate import checked, conf_dir
+from gan_music.config.validate import conf_dir
 from gan_music.data.sources import find_sources, printable
 from gan_music.io.read import SUFFIXES
 from gan_music.system.errors import UserError
@@ -98,32 +96,6 @@ def test_the_corpus_has_what_help_says() -> None:
     base = find_sources(None, "bach")[0].path.parents[1]
     holding = {p.relative_to(base).parts[0] for p in base.rglob("*") if p.suffix in SUFFIXES}
     assert named.keys() == holding
-
-
-def checked_query(value: object) -> object:
-    """What the schema makes of data.query=value."""
-    config = OmegaConf.load(conf_dir() / "data" / "base.yaml")
-    return checked(DataConfig, OmegaConf.merge(config, {"root": None, "query": value})).query
-
-
-def test_a_query_is_a_text_or_a_list() -> None:
-    assert checked_query("bach") == "bach"
-    assert checked_query(1850) == "1850"
-    assert checked_query(["bach", "weber"]) == ["bach", "weber"]
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (True, "query=True must be a text or a list"),
-        (["bach", True], "query=True must be a text."),
-        ({"a": 1}, "must be a text or a list"),
-        (None, "query=None must be a text or a list"),
-    ],
-)
-def test_a_query_that_is_none(value: object, words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        checked_query(value)
 
 
 def test_a_list_on_the_command_line(tmp_path: Path) -> None:

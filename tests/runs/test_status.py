@@ -91,12 +91,3 @@ def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
     assert jobs.read_status(tmp_path)["error"] is None
     jobs.end_run(tmp_path, jobs.FAILED, call, error="another cause.")
     assert jobs.read_status(tmp_path)["error"] == "another cause."
-
-
-def test_a_new_run_removes_temporary_files_of_a_killed_one(tmp_path: Path) -> None:
-    left = tmp_path / "checkpoints" / f".last.ckpt.{'0' * 32}.tmp"
-    left.parent.mkdir()
-    left.write_bytes(b"half")
-    jobs.begin_run(tmp_path, {"overrides": [], "cwd": "."})
-    jobs.end_run(tmp_path, jobs.DONE, {"overrides": [], "cwd": "."})
-    assert not left.exists()

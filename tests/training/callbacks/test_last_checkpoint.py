@@ -22,7 +22,7 @@ from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.factory import build_data, build_model
-from tests.conftest import TINY, events_of
+from tests.conftest import SMALL, TINY, events_of
 
 NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embedding")))
 KINDS = {
@@ -72,9 +72,8 @@ def fit(
     accelerator: str = "cpu",
 ) -> tuple[dict[str, Any], list[float]]:
     """Train two epochs; returns the content of last.ckpt, and the draws of each batch."""
-    tiny = tuple(x for x in TINY if x.startswith(("data.", "trainer.", "samples.")))
     music = ("data=midi", f"data.root={midi}", f"data.cache_dir={midi.parent / 'kept'}")
-    config = compose_run(*music, *tiny, *words, "data.n_workers=1")
+    config = compose_run(*music, *SMALL, *words, "data.n_workers=1")
     # draws of a process before it resumes must have no effect
     seed_everything(config.seed + (resume is not None), verbose=False)
     data = build_data(config.data, config.representation, seed=config.seed)
