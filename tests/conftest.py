@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
@@ -93,6 +94,12 @@ def events_of(run: Path) -> EventAccumulator:
     events = EventAccumulator(str(run / "tensorboard"), size_guidance=sizes)
     events.Reload()
     return events
+
+
+def hyperparameters(run: Path) -> Any:
+    """A run's settings, as the HPARAMS tab has them."""
+    found = events_of(run).PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    return HParamsPluginData.FromString(found).session_start_info.hparams
 
 
 def status_of(run: Path) -> dict[str, Any]:

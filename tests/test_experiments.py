@@ -163,23 +163,12 @@ def test_a_warm_start_from_a_checkpoint(midi_folder: Path, tmp_path: Path) -> No
 
 
 NEO_SALEEM = {
-    "name": "neo_saleem",
-    "hidden_size": 256,
-    "n_layers": 2,
-    "noise_size": 100,
-    "lr_g": 0.001,
-    "lr_d": 0.001,
-    "betas": [0.9, 0.999],
+    **{"name": "neo_saleem", "hidden_size": 256, "n_layers": 2, "noise_size": 100},
+    **{"lr_g": 0.001, "lr_d": 0.001, "betas": [0.9, 0.999]},
 }
 CRNN_GAN = {
-    "name": "crnn_gan",
-    "hidden_size": 350,
-    "n_layers": 2,
-    "noise_size": 4,
-    "lr": 0.1,
-    "freeze_below": 0.7,
-    "feature_matching": True,
-    "warm_start_epochs": 6,
+    **{"name": "crnn_gan", "hidden_size": 350, "n_layers": 2, "noise_size": 4, "lr": 0.1},
+    **{"freeze_below": 0.7, "feature_matching": True, "warm_start_epochs": 6},
 }
 TRIPLES = {"name": "note_triples", "use_offsets": False}
 QUADRUPLES = {"name": "note_quadruples", "hertz": True}

@@ -64,16 +64,11 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     (tmp_path / "music" / "page.mid").write_text("<html>")
     music = ("data=midi", "data.root=music", "data.cache_dir=kept")
     first = succeed(run_command("extract", *music, "picture=true", "out=shown", cwd=tmp_path))
-    rows = dict(line.rsplit(None, 1) for line in first.stdout.splitlines()[:7])
-    assert {key.strip(): value for key, value in rows.items()} == {
-        "files": "17",
-        "pieces": "16",
-        "notes": f"{16 * 120:,}",
-        "folders": "2",
-        "hours of music": "0.2",
-        "median tempo": "120",
-        "refused": "1",
-    }
+    rows = [" ".join(line.split()) for line in first.stdout.splitlines()[:7]]
+    assert rows == [
+        *("files 17", "pieces 16", "notes 1,920", "folders 2"),
+        *("hours of music 0.2", "median tempo 120", "refused 1"),
+    ]
     assert "(page.mid)" in first.stdout.splitlines()[7]
     assert "page.mid" in (tmp_path / "kept" / "rejects.csv").read_text()
     assert (tmp_path / "shown" / "data.png").read_bytes().startswith(b"\x89PNG")

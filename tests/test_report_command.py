@@ -33,7 +33,7 @@ from gan_music.io.rendering import sound
 from gan_music.page import html
 from gan_music.report import main
 from gan_music.training.factory import restore_model
-from tests.conftest import TINY, events_of, run_command, succeed
+from tests.conftest import TINY, events_of, hyperparameters, run_command, succeed
 from tests.pages import checked_page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> $\\frac{ {{ 7*7 }} &amp;"
@@ -335,14 +335,13 @@ def sweep(run: Path) -> Path:
 def test_the_hparams_tab_has_settings_and_final_measures(
     events: EventAccumulator, run: Path
 ) -> None:
-    found = events.PluginTagToContent("hparams")
-    start = HParamsPluginData.FromString(found["_hparams_/session_start_info"])
-    given = start.session_start_info.hparams
+    given = hyperparameters(run)
     assert given["seed"].number_value == 0
     assert given["model.hidden_size"].number_value == 12
     assert given["data.reader"].string_value == "auto"
     assert given["report"].number_value == 1
-    experiment = HParamsPluginData.FromString(found["_hparams_/experiment"]).experiment
+    found = events.PluginTagToContent("hparams")["_hparams_/experiment"]
+    experiment = HParamsPluginData.FromString(found).experiment
     shown = {m.name.tag for m in experiment.metric_infos}
     assert "final/val_distance" in shown
     assert shown <= set(events.Tags()["scalars"])

@@ -11,27 +11,19 @@ import pytest
 import torch
 import yaml
 from omegaconf import OmegaConf
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.io.read import read
 from tests.conftest import (
     TINY,
     Command,
     events_of,
+    hyperparameters,
     run_command,
     sentence,
     signal_command,
     status_of,
     succeed,
 )
-
-
-def hyperparameters(run: Path) -> tuple[float, float]:
-    """A run's width and seed, as the HPARAMS tab has them."""
-    found = events_of(run).PluginTagToContent("hparams")
-    start = HParamsPluginData.FromString(found["_hparams_/session_start_info"])
-    given = start.session_start_info.hparams
-    return given["model.hidden_size"].number_value, given["seed"].number_value
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +158,7 @@ def test_an_exported_checkpoint_is_small_and_cannot_be_trained_on(
     assert small.stat().st_size < best.stat().st_size / 2
     shutil.copy(only_run(run) / "config.yaml", tmp_path / "r")
     done = run_command("train", f"resume={small}", "trainer.max_epochs=9", cwd=tmp_path)
-    assert "was exported to be sampled from and cannot be trained on" in sentence(done)
+    assert "was exported for sampling and cannot be trained on" in sentence(done)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +229,9 @@ def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path
         seen.add((config.model.hidden_size, config.seed))
         tags = events_of(sweep / job).Tags()["scalars"]
         assert {"train/loss_d", "train/loss_g", "final/val_distance"} <= set(tags)
-        assert hyperparameters(sweep / job) == (config.model.hidden_size, config.seed)
+        given = hyperparameters(sweep / job)
+        assert given["model.hidden_size"].number_value == config.model.hidden_size
+        assert given["seed"].number_value == config.seed
         status = status_of(sweep / job)
         assert (status["status"], status["error"]) == ("done", None)
         figures = json.loads((sweep / job / "metrics.json").read_text())
@@ -267,8 +261,6 @@ def test_runs_that_start_in_one_second_have_their_own_folders(
     ("overrides", "words"),
     [
         (["data=midi"], ["data.root"]),
-        (["data.root=empty"], ["empty holds no music"]),
-        (["data.root=broken"], ["page.mid"]),
         (["learning_rate=1"], ["learning_rate does not exist"]),
         (["+learning_rate=1"], ["learning_rate does not exist"]),
         (["hidden_size=64"], ["did you mean model.hidden_size"]),
@@ -280,9 +272,6 @@ def test_runs_that_start_in_one_second_have_their_own_folders(
 def test_a_mistake_on_the_command_line_gives_one_sentence(
     tmp_path: Path, overrides: list[str], words: list[str]
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "page.mid").write_text("<html>")
     line = sentence(run_command("train", *overrides, cwd=tmp_path))
     assert all(word in line for word in words), line
 

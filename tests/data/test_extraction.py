@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +16,7 @@ from gan_music.data.extraction import Extraction, NothingReadError, extract
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.system.errors import UserError
-from tests.conftest import make_piece
+from tests.conftest import make_piece, run_python, succeed
 from tests.io import scores
 
 
@@ -137,15 +136,7 @@ def without_privileges(folder: Path, code: str) -> str:
         "from gan_music.data.sources import find_sources\n"
     )
     first = prelude if os.geteuid() == 0 else imports + code
-    done = subprocess.run(
-        [sys.executable, "-c", first, imports + code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return succeed(run_python("-c", first, imports + code, cwd=folder)).stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux where root runs it")

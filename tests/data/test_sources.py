@@ -103,12 +103,6 @@ def test_a_list_on_the_command_line(tmp_path: Path) -> None:
     assert line.startswith("error: data.query=nobody matches nothing in music21's corpus")
 
 
-def test_sources_are_found_below_and_named_by_their_path(midi_folder: Path) -> None:
-    found = names(midi_folder)
-    assert len(found) == 16
-    assert {"below/walk00.mid", "walk01.mid"} <= set(found)
-
-
 def test_sources_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         find_sources(tmp_path / "missing", "")

@@ -42,9 +42,7 @@ def test_the_newest_unfinished_run_is_found_and_claimed(tmp_path: Path) -> None:
         "import sys, pathlib, gan_music.runs.status as jobs\n"
         f"print(jobs.find_unfinished({OURS!r}, '.', pathlib.Path(sys.argv[1])))\n"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    found = succeed(run_python("-c", code, str(tmp_path), cwd=ROOT))
     assert found.stdout.strip() == str(older)
     jobs.end_run(newer, jobs.DONE, {"overrides": [], "cwd": "."})
 
