@@ -112,7 +112,6 @@ def _tell(text: str) -> None:
 def _extra(
     given: Sequence[Sequence[str]], experiments: Sequence[str], parser: argparse.ArgumentParser
 ) -> dict[str, list[str]]:
-    """Overrides by experiment, from ``--with``."""
     extra: dict[str, list[str]] = {}
     for name, *overrides in given:
         if name not in (*experiments, EVERY):

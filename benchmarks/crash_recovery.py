@@ -95,7 +95,6 @@ class Run:
             self.phase, self.since = phase, now
 
     def wait(self) -> int:
-        """Wait for its end, and return the exit code."""
         code = self.process.wait()
         self._reader.join()
         self.seconds[self.phase] = time.monotonic() - self.since
@@ -119,7 +118,6 @@ class Run:
 
 
 def temporaries(folder: Path) -> Iterator[Path]:
-    """Temporary files below a folder that a killed writer has left."""
     return folder.rglob(".*.tmp")
 
 
@@ -150,7 +148,6 @@ def same(a: Any, b: Any) -> bool:
 
 
 def half_written(folder: Path) -> list[str]:
-    """Checkpoints that cannot be read after a kill."""
     broken = []
     for path in (folder / "checkpoints").glob("*.ckpt"):
         try:
@@ -218,7 +215,6 @@ def killed_runs(
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("--kills", type=common.count, default=20)
     parser.add_argument("--seed", type=int, default=0)

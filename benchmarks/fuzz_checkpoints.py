@@ -79,7 +79,6 @@ def contents() -> list[dict[str, Any]]:
 
 
 def saved(content: Any) -> bytes:
-    """The bytes that ``torch.save`` writes."""
     file = io.BytesIO()
     torch.save(content, file)
     return file.getvalue()
@@ -133,7 +132,6 @@ def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: boo
 
 
 def flipped(data: bytes, rng: np.random.Generator) -> bytes:
-    """Replace a few bytes."""
     array = np.frombuffer(data, np.uint8).copy()
     at = rng.integers(len(array), size=int(rng.choice([1, 4, 64])))
     array[at] = rng.integers(256, size=len(at))
@@ -254,7 +252,6 @@ def configs(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def read_checkpoint(data: bytes, path: Path) -> None:
-    """As the commands do."""
     path.write_bytes(data)
     restore_model(load_checkpoint(path, to_train=len(data) % 2 == 0), path)
 
@@ -271,7 +268,6 @@ def read_config(data: bytes, path: Path) -> None:
 
 
 def outcome(read: Callable[[bytes, Path], None], data: bytes, path: Path) -> tuple[str, str]:
-    """(outcome, failure or nothing)."""
     start = time.monotonic()
     try:
         read(data, path)
@@ -288,7 +284,6 @@ def outcome(read: Callable[[bytes, Path], None], data: bytes, path: Path) -> tup
 
 
 def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
-    """(lines to print, failures)."""
     lines, wrong = [], []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for what, files, read, path in (
@@ -317,7 +312,6 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("n", nargs="?", type=common.count, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)

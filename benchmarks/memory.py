@@ -38,7 +38,6 @@ LIMIT_MB = 16
 
 
 def resident(process: int) -> float:
-    """MiB that a process holds."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -58,7 +57,6 @@ def train(words: list[str], n_lines: int) -> list[float] | None:
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("--epochs", type=common.count, default=200)
     parser.add_argument("--jobs", type=common.count)

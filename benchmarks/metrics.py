@@ -44,7 +44,6 @@ SIZES = ((2, 4), (4, 2), (4, 4), (8, 1), (8, 2), (16, 1), (16, 2), (16, 4), (32,
 
 
 def cost(given: argparse.Namespace) -> None:
-    """Seconds of each group of figures."""
     pieces = common.read_pieces(given.midi)
     shuffled = [pieces[i] for i in np.random.default_rng(0).permutation(len(pieces))]
     sets = [shuffled[i::2][: given.pieces] for i in (0, 1)]
@@ -70,7 +69,6 @@ def with_pitches_shuffled(piece: Piece, rate: float, seed: int) -> Piece:
 
 
 def sensitivity(given: argparse.Namespace) -> None:
-    """Figures of real music and of what was made of it."""
     pieces = common.read_pieces(given.midi)
     order, n = np.random.default_rng(given.seed).permutation(len(pieces)), given.pieces
     generated, reference = ([pieces[i] for i in order[k : k + n]] for k in (0, n))
@@ -91,7 +89,6 @@ def sensitivity(given: argparse.Namespace) -> None:
 
 
 def false_alarms(given: argparse.Namespace) -> None:
-    """Verdicts on real music."""
     pieces = common.read_pieces(given.midi, min_notes=WINDOW)
     for n_pieces, n_each in SIZES:
         verdicts: Counter[str | None] = Counter()
@@ -114,7 +111,6 @@ def collapse_ratios(sets: Sequence[Sequence[Piece]], n_each: int) -> dict[str, f
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     checks = {"cost": cost, "sensitivity": sensitivity, "false_alarms": false_alarms}
     parser.add_argument("check", choices=checks)

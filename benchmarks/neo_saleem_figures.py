@@ -60,7 +60,6 @@ def draw(curves: dict[str, dict[float, float]], path: Path) -> None:
 
 
 def summary(pieces: list[Piece]) -> str:
-    """Numbers, means and standard deviations of pitches and durations."""
     pitch, duration = attribute(pieces, "pitch"), attribute(pieces, "duration")
     quarters = duration / pieces[0].grid
     return (
@@ -71,7 +70,6 @@ def summary(pieces: list[Piece]) -> str:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("run", type=common.folder, metavar="RUN")
     parser.add_argument("picture", type=Path, nargs="?", metavar="PICTURE.png")

@@ -61,8 +61,8 @@ assert old.keys() == new.keys(), f"names differ: {sorted(old.keys() ^ new.keys()
 assert all(a.shape == new[k].shape for k, a in old.items()), "shapes differ"
 gaps = [(a.double() - new[k].double()).abs().max() for k, a in old.items() if a.numel()]
 largest = float(max(gaps, default=0))
-same = all(a.dtype == new[k].dtype and torch.equal(a, new[k]) for k, a in
-old.items()) print(len(new), sum(v.numel() for v in new.values()), largest, int(same))
+same = all(a.dtype == new[k].dtype and torch.equal(a, new[k]) for k, a in old.items())
+print(len(new), sum(v.numel() for v in new.values()), largest, int(same))
 """
 
 
@@ -107,7 +107,6 @@ def renamed(checkout: Path, override: str) -> str:
 
 
 def trained(checkout: Path, experiment: str, music: Sequence[str], cwd: Path) -> Path:
-    """The folder of a finished run of an experiment."""
     folder = cwd / experiment
     words = (*SMALL, *(music if experiment != "quick" else ()), *EXPERIMENTS[experiment])
     overrides = [renamed(checkout, word) for word in words]
@@ -117,7 +116,6 @@ def trained(checkout: Path, experiment: str, music: Sequence[str], cwd: Path) ->
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The MIDI files of a folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.mid"))}
 
 
@@ -138,7 +136,6 @@ def compare(
 
 
 def verdict(same: bool) -> str:
-    """In a word."""
     return "same" if same else "DIFFER"
 
 
@@ -150,7 +147,6 @@ def generated(checkout: Path, cwd: Path) -> dict[str, bytes]:
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("old", type=common.folder, metavar="OLD")
     parser.add_argument("new", type=common.folder, metavar="NEW")

@@ -57,12 +57,10 @@ class Finished:
 
     @property
     def name(self) -> str:
-        """For messages."""
         return f"{self.experiment}, seed {self.seed}"
 
     @property
     def reports(self) -> list[Report]:
-        """The reports of its own and of further samples."""
         return [self.report, *self.again]
 
     def figure(self, group: str, name: str) -> float:
@@ -85,14 +83,12 @@ def load(
     sweep: dict[float, Report] | None = None,
     again: Sequence[Report] = (),
 ) -> Finished:
-    """A finished run from its folder."""
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     return Finished(experiment, seed, report, config, sweep or {}, again)
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Mean and standard deviation over seeds."""
     known = np.array([v for v in values if not math.isnan(v)])
     if not len(known):
         return Spread(math.nan, math.nan, 0)
@@ -133,7 +129,6 @@ def page(
 
 
 def seeds_line(runs: Sequence[Finished]) -> str:
-    """The number of seeds, and notes on what was measured."""
     seeds = sorted({r.seed for r in runs})
     few = f"{len(seeds)} seeds ({', '.join(map(str, seeds))}): mean ± standard deviation over them."
     if len(seeds) == 1:
@@ -161,7 +156,6 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
 
 
 def repetition_table(runs: Sequence[Finished]) -> list[str]:
-    """Repetition after several bars, of each experiment and of real music."""
     rows = [
         [experiment, *means(ours, REPETITION)] for experiment, ours in by_experiment(runs).items()
     ]
@@ -204,7 +198,6 @@ def difference(values: Sequence[float], form: str) -> str:
 
 
 def sweep_table(runs: Sequence[Finished]) -> list[str]:
-    """A row for each experiment and temperature, and for real music."""
     rows = []
     for experiment, temperatures in sweeps(runs).items():
         for temperature, reports in temperatures.items():
@@ -222,7 +215,6 @@ def sweep_table(runs: Sequence[Finished]) -> list[str]:
 
 
 def costs_lines(runs: Sequence[Finished]) -> list[str]:
-    """The devices on which the runs were trained."""
     machines = collections.defaultdict(list)
     for run in runs:
         cost = run.report.get("cost")
@@ -237,7 +229,6 @@ def costs_lines(runs: Sequence[Finished]) -> list[str]:
 
 
 def cost_cells(runs: Sequence[Finished]) -> list[str]:
-    """Verdicts and costs of the runs of one experiment."""
     verdicts = collections.Counter(r.report["verdict"] or "undefined" for r in runs)
     costs = [r.report.get("cost") or {} for r in runs]
     known = [c["n_weights"] for c in costs if c]
@@ -305,7 +296,6 @@ def draw(runs: Sequence[Finished], path: Path) -> None:
 
 
 def by_experiment(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
-    """The runs of each experiment, in the order of their first runs."""
     found: dict[str, list[Finished]] = {}
     for run in runs:
         found.setdefault(run.experiment, []).append(run)
@@ -340,17 +330,14 @@ def ceilings(runs: Sequence[Finished], group: str, name: str) -> list[float]:
 
 
 def titles(figures: Sequence[Column]) -> list[str]:
-    """The titles of their columns."""
     return [title for title, *_ in figures]
 
 
 def means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
-    """Cells of one experiment's figures over its seeds."""
     return [cell([r.figure(*key) for r in runs], form) for _, *key, form in figures]
 
 
 def real_means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
-    """Cells of the figures of real music."""
     return [cell(ceilings(runs, *key), form) for _, *key, form in figures]
 
 
@@ -371,5 +358,4 @@ def cell(values: Sequence[float], form: str) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -38,7 +38,6 @@ class Run:
 
     @property
     def name(self) -> str:
-        """For messages."""
         return f"{self.experiment}, seed {self.seed}"
 
 
@@ -103,7 +102,6 @@ def state(folder: Path) -> str:
 
 
 def command(run: Run) -> list[str]:
-    """The command that starts or resumes a run."""
     train = [sys.executable, "-m", "gan_music.train"]
     if state(run.folder) == INTERRUPTED:  # its settings are in the checkpoint
         return [*train, f"resume={quoted(str(_last(run.folder)))}"]
