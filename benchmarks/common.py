@@ -39,6 +39,11 @@ from gan_music.training.factory import (
 from gan_music.training.run import quiet_lightning
 
 GRID = 24  # steps of a quarter note
+# settings of a run that is to be short, whatever it learns
+SMALL = (
+    *("trainer=cpu", "model.hidden_size=16", "collapse.n_windows=8"),
+    *("samples.n_validation_windows=8", "samples.n_notes=64"),
+)
 
 
 class Parser(argparse.ArgumentParser):

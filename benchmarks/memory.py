@@ -19,20 +19,10 @@ from pathlib import Path
 import common
 
 SMALL = (
-    "data.query=monteverdi",
-    "trainer=cpu",
-    "trainer.log_every_n_batches=1",
-    "checkpoint.every=3",
-    "model.hidden_size=16",
-    "model.warm_start_epochs=10",
-    "data.window=16",
-    "data.batch_size=192",  # ten batches an epoch
-    "collapse.every_n_batches=5",
-    "collapse.n_windows=8",
-    "samples.n_validation_windows=8",
-    "samples.n_pieces=4",
-    "samples.n_notes=64",
-    "samples.show_every_n_epochs=5",
+    *common.SMALL,
+    *("data.query=monteverdi", "data.window=16", "data.batch_size=192"),  # ten batches an epoch
+    *("trainer.log_every_n_batches=1", "checkpoint.every=3", "model.warm_start_epochs=10"),
+    *("collapse.every_n_batches=5", "samples.n_pieces=4", "samples.show_every_n_epochs=5"),
 )
 LIMIT_MB = 16
 

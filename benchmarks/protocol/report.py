@@ -92,9 +92,8 @@ def spread(values: Iterable[float]) -> Spread:
     known = np.array([v for v in values if not math.isnan(v)])
     if not len(known):
         return Spread(math.nan, math.nan, 0)
-    return Spread(
-        float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else math.nan, len(known)
-    )
+    deviation = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    return Spread(float(known.mean()), deviation, len(known))
 
 
 def page(
@@ -103,25 +102,12 @@ def page(
     """The whole report in Markdown; ``problems`` are sentences for its last section, ``against`` is
     the experiment that others are compared with, paired by seed.
     """
-    if not runs:
-        lines = ["No run has finished."]
-    else:
-        lines = [
-            seeds_line(runs),
-            "",
-            *main_table(runs),
-            "",
-            *costs_lines(runs),
-            "",
-            "## Share of notes repeated after so many bars",
-            "",
-            *repetition_table(runs),
-            "",
-            "## Temperatures",
-            "",
-            *sweep_table(runs),
-            *(paired_lines(runs, against) if against else ()),
-        ]
+    lines = ["No run has finished."]
+    if runs:
+        lines = [seeds_line(runs), "", *main_table(runs), "", *costs_lines(runs), ""]
+        lines += ["## Share of notes repeated after so many bars", "", *repetition_table(runs)]
+        lines += ["", "## Temperatures", "", *sweep_table(runs)]
+        lines += paired_lines(runs, against) if against else []
     odd = [*differing(runs), *problems]
     if odd:
         lines += ["", "## Notes", "", *(f"- {one}" for one in odd)]
@@ -138,9 +124,8 @@ def seeds_line(runs: Sequence[Finished]) -> str:
     if n_draws != {1}:
         among = " or ".join(map(str, sorted(n_draws)))
         few += f" Figures of a run are means over {among} sets of samples."
-    return " ".join(
-        [few, *shared, "Best: accuracy 0.5; 4-grams and copies as in real music; the others high."]
-    )
+    best = "Best: accuracy 0.5; 4-grams and copies as in real music; the others high."
+    return " ".join([few, *shared, best])
 
 
 def main_table(runs: Sequence[Finished]) -> list[str]:
@@ -152,7 +137,7 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
     ]
     n_seeds = str(len({r.seed for r in runs}))
     rows.append([REAL, n_seeds, *real_means(runs, FIGURES), *[""] * len(costs)])
-    return markdown(["", "seeds", *titles(FIGURES), *costs], rows)
+    return markdown(["", "seeds", *(f[0] for f in FIGURES), *costs], rows)
 
 
 def repetition_table(runs: Sequence[Finished]) -> list[str]:
@@ -160,7 +145,7 @@ def repetition_table(runs: Sequence[Finished]) -> list[str]:
         [experiment, *means(ours, REPETITION)] for experiment, ours in by_experiment(runs).items()
     ]
     rows.append([REAL, *real_means(runs, REPETITION)])
-    return markdown(["", *titles(REPETITION)], rows)
+    return markdown(["", *(f[0] for f in REPETITION)], rows)
 
 
 def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
@@ -176,13 +161,9 @@ def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
             for _, *key, form in SHOWN
         ]
         rows.append([experiment, str(len(pairs)), *cells])
-    head = [
-        "",
-        f"## Difference from {against}, paired by seed",
-        "",
-        "Means with 95 % intervals (Student's t).",
-    ]
-    return [*head, "", *markdown(["", "seeds", *titles(SHOWN)], rows)]
+    head = ["", f"## Difference from {against}, paired by seed", ""]
+    head += ["Means with 95 % intervals (Student's t).", ""]
+    return [*head, *markdown(["", "seeds", *(f[0] for f in SHOWN)], rows)]
 
 
 def difference(values: Sequence[float], form: str) -> str:
@@ -208,7 +189,7 @@ def sweep_table(runs: Sequence[Finished]) -> list[str]:
     if rows:
         n_seeds = str(len({r.seed for r in runs}))
         rows.append([REAL, "", n_seeds, *real_means(runs, SWEPT)])
-        lines = markdown(["", "temperature", "seeds", *titles(SWEPT)], rows)
+        lines = markdown(["", "temperature", "seeds", *(f[0] for f in SWEPT)], rows)
     if without:
         lines += ["", f"Without a temperature: {', '.join(without)}."]
     return lines
@@ -217,8 +198,7 @@ def sweep_table(runs: Sequence[Finished]) -> list[str]:
 def costs_lines(runs: Sequence[Finished]) -> list[str]:
     machines = collections.defaultdict(list)
     for run in runs:
-        cost = run.report.get("cost")
-        if cost:
+        if cost := run.report.get("cost"):
             machines[f"{cost['accelerator']}, CPU threads: {cost['n_threads']}"].append(run)
     return [
         f"Trained on {machine}"
@@ -286,10 +266,8 @@ def draw(runs: Sequence[Finished], path: Path) -> None:
                 )
     real = [[spread(ceilings(runs, "prdc", n)).mean] for n in ("coverage", "precision")]
     axis.plot(*real, marker="*", markersize=12, linestyle="none", color="black", label=REAL)
-    axis.set_xlim(-0.02, 1.02)
-    axis.set_ylim(-0.02, 1.02)
-    axis.set_xlabel("diversity: coverage")
-    axis.set_ylabel("quality: precision")
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axis.set(xlabel="diversity: coverage", ylabel="quality: precision")
     axis.grid(color="#e0e0e0")
     axis.legend(frameon=False, fontsize=8)
     FigureCanvasAgg(figure).print_figure(path, format="png", dpi=110)
@@ -314,9 +292,9 @@ def sweeps(runs: Sequence[Finished]) -> dict[str, dict[float, list[Report]]]:
     return found
 
 
-def generated(report: Report, group: str, name: str) -> float:
+def generated(report: Report, group: str, name: str, column: str = "generated") -> float:
     """A figure of the samples; NaN where it is undefined or absent."""
-    return number(report["figures"].get(group, {}).get(name, {}).get("generated"))
+    return number(report["figures"].get(group, {}).get(name, {}).get(column))
 
 
 def ceilings(runs: Sequence[Finished], group: str, name: str) -> list[float]:
@@ -324,13 +302,8 @@ def ceilings(runs: Sequence[Finished], group: str, name: str) -> list[float]:
     values = collections.defaultdict(list)
     for run in runs:
         for report in run.reports:
-            figure = report["figures"].get(group, {}).get(name, {})
-            values[run.seed].append(number(figure.get("reference")))
+            values[run.seed].append(generated(report, group, name, "reference"))
     return [spread(of_seed).mean for of_seed in values.values()]
-
-
-def titles(figures: Sequence[Column]) -> list[str]:
-    return [title for title, *_ in figures]
 
 
 def means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
