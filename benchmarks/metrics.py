@@ -28,15 +28,9 @@ from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.music.piece import Piece, windows
 
 FIGURES = {
-    "oa_mean": "mgeval",
-    "kl_mean": "mgeval",
-    "accuracy": "c2st",
-    "accuracy_long_window": "c2st",
-    "precision": "prdc",
-    "recall": "prdc",
-    "density": "prdc",
-    "coverage": "prdc",
-    "frechet_distance": "prdc",
+    "mgeval": ("oa_mean", "kl_mean"),
+    "c2st": ("accuracy", "accuracy_long_window"),
+    "prdc": ("precision", "recall", "density", "coverage", "frechet_distance"),
 }
 WINDOW = 64
 # pieces in a set, windows of each
@@ -81,7 +75,7 @@ def sensitivity(given: argparse.Namespace) -> None:
         columns[f"{rate:.0%}" if rate else "real"] = figures
     names = ("ceiling", *columns, "shuffled", "one note")
     print(f"{'':18}" + "".join(f"{name:>10}" for name in names))
-    for name, group in FIGURES.items():
+    for group, name in ((group, name) for group, names in FIGURES.items() for name in names):
         real = columns["real"][group][name]
         values = [real["reference"], *(c[group][name]["generated"] for c in columns.values())]
         values += [real["shuffled"], real["one_note"]]

@@ -21,8 +21,7 @@ from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.decoding.request import SampleRequest
-from gan_music.metrics.piece.histograms import attribute
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, attribute
 from gan_music.training.factory import restore_model
 
 N_NOTES = 10_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gan_music.config.validate import conf_dir
+from gan_music.page.overrides import quoted
 
 NEW, INTERRUPTED, FINISHED = "new", "interrupted", "finished"
 EVERY = "all"  # in --with: every experiment
@@ -85,13 +85,6 @@ def merged(*overrides: Sequence[str]) -> list[str]:
     """Overrides in one list: the last one of each key."""
     by_key = {o.partition("=")[0]: o for one in overrides for o in one}
     return list(by_key.values())
-
-
-def quoted(text: str) -> str:
-    """A text as a quoted value in Hydra's override grammar."""
-    # a backslash is literal, except before a quote
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
 
 
 def state(folder: Path) -> str:
