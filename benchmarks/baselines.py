@@ -1,12 +1,12 @@
 """The evaluation protocol: train and measure every baseline with several seeds, in one table.
 
-    python benchmarks/baselines.py MIDI [--out DIR] [--experiments ...] [--seeds ...]
-        [--temperatures ...] [--draws N] [--against EXPERIMENT] [--record DIR]
-        [--with EXPERIMENT KEY=VALUE ...]
+    python benchmarks/baselines.py MIDI [--out DIR] [--experiments NAME ...] [--seeds N ...]
+        [--temperatures T ...] [--draws N] [--against NAME] [--record DIR]
+        [--with NAME KEY=VALUE ...]
 
-A run is one of the training command, in OUT/EXPERIMENT/seed_SEED. The same command, given again,
-skips finished runs and resumes interrupted ones. OUT/table.md and OUT/temperatures.png are
-rewritten after each run; docs/results.md, "The protocol", describes them. Unless ``--with`` says
+docs/results.md, "The protocol", describes the options, and OUT/table.md and OUT/temperatures.png,
+which are rewritten after each run. A run is one of the training command, in OUT/NAME/seed_SEED. The
+same command, given again, skips finished runs and resumes interrupted ones. Unless ``--with`` says
 otherwise, paper has trainer.max_epochs=1 (its 100 epochs take days) and the data.movement of the
 others, so that all have one test split.
 """
@@ -51,7 +51,10 @@ def main() -> int:
                 failures.append(f"{run.name}, failed: {failure}")
                 _tell(f"  failed: {failure}")
             problems = [*failures, *(d for r in runs for d in differences(r))]
-            _write(out, finished, problems, arguments.against)
+            text = report.page(finished, problems, against=arguments.against)
+            (out / "table.md").write_text(text, encoding="utf-8")
+            if finished:
+                report.draw(finished, out / "temperatures.png")
     except KeyboardInterrupt:
         _tell("interrupted: the same command resumes")
         return 130
@@ -96,15 +99,6 @@ def _measure(
     return failure
 
 
-def _write(
-    out: Path, finished: Sequence[report.Finished], problems: Sequence[str], against: str | None
-) -> None:
-    text = report.page(finished, problems, against=against)
-    (out / "table.md").write_text(text, encoding="utf-8")
-    if finished:
-        report.draw(finished, out / "temperatures.png")
-
-
 def _tell(text: str) -> None:
     print(text, flush=True)
 
@@ -112,7 +106,6 @@ def _tell(text: str) -> None:
 def _extra(
     given: Sequence[Sequence[str]], experiments: Sequence[str], parser: argparse.ArgumentParser
 ) -> dict[str, list[str]]:
-    """Overrides by experiment, from ``--with``."""
     extra: dict[str, list[str]] = {}
     for name, *overrides in given:
         if name not in (*experiments, EVERY):
@@ -126,60 +119,16 @@ def _extra(
 
 def _parser() -> argparse.ArgumentParser:
     parser = common.Parser(__doc__)
-    parser.add_argument("midi", type=common.folder, metavar="MIDI", help="a folder of MIDI files")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("outputs/baselines"),
-        metavar="DIR",
-        help="runs, table.md and temperatures.png; %(default)s",
-    )
-    parser.add_argument(
-        "--experiments",
-        nargs="+",
-        default=EXPERIMENTS,
-        metavar="NAME",
-        help="files of conf/experiment, or NAME=FILE for one under another name; "
-        f"{' '.join(EXPERIMENTS)}",
-    )
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="N", help="0 1 2")
-    parser.add_argument(
-        "--temperatures",
-        nargs="+",
-        type=_positive,
-        default=TEMPERATURES,
-        metavar="T",
-        help="sampling temperatures, for models that have one; 0.8 0.9 1.0 1.1",
-    )
-    parser.add_argument(
-        "--draws",
-        type=common.count,
-        default=1,
-        metavar="N",
-        help="sets of samples of each run, whose figures are averaged; %(default)s",
-    )
-    parser.add_argument(
-        "--against",
-        metavar="EXPERIMENT",
-        help="add a table of differences from this one, paired by seed",
-    )
-    parser.add_argument(
-        "--record",
-        type=Path,
-        metavar="DIR",
-        help="also keep the figures and settings of finished runs there, without music and "
-        "weights; --out DIR makes the tables from them",
-    )
-    parser.add_argument(
-        "--with",
-        dest="extra",
-        action="append",
-        nargs="+",
-        default=[],
-        metavar=("EXPERIMENT", "KEY=VALUE"),
-        help="settings of one experiment, or of all: "
-        "--with paper trainer.max_epochs=3 --with all trainer=cpu",
-    )
+    add = parser.add_argument
+    add("midi", type=common.folder, metavar="MIDI")
+    add("--out", type=Path, default=Path("outputs/baselines"), metavar="DIR")
+    add("--experiments", nargs="+", default=EXPERIMENTS, metavar="NAME")
+    add("--seeds", nargs="+", type=int, default=SEEDS, metavar="N")
+    add("--temperatures", nargs="+", type=_positive, default=TEMPERATURES, metavar="T")
+    add("--draws", type=common.count, default=1, metavar="N")
+    add("--against", metavar="NAME")
+    add("--record", type=Path, metavar="DIR")
+    add("--with", dest="extra", action="append", nargs="+", default=[], metavar="NAME")
     return parser
 
 

@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from gan_music.data.extract import extract
 from hydra.errors import HydraException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf.errors import OmegaConfBaseException
@@ -25,6 +24,7 @@ from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.datamodule import MusicDataModule
+from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
@@ -39,6 +39,11 @@ from gan_music.training.factory import (
 from gan_music.training.run import quiet_lightning
 
 GRID = 24  # steps of a quarter note
+# settings of a run that is to be short, whatever it learns
+SMALL = (
+    *("trainer=cpu", "model.hidden_size=16", "collapse.n_windows=8"),
+    *("samples.n_validation_windows=8", "samples.n_notes=64"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,7 +69,6 @@ def command(main: Callable[[], int | None]) -> NoReturn:
 
 
 def folder(text: str) -> Path:
-    """An argument that names an existing folder."""
     path = Path(text).expanduser().absolute()
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is no folder")
@@ -72,14 +76,12 @@ def folder(text: str) -> Path:
 
 
 def count(text: str) -> int:
-    """An argument that is a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
     return int(text)
 
 
 def override(text: str) -> str:
-    """An argument that is an override of a setting."""
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text} is no override, KEY=VALUE")
     return text
@@ -210,7 +212,6 @@ def fit(data: MusicDataModule, model: MusicModel, timer: InTurn, **settings: Any
 
 
 def print_times(times: Mapping[str, Sequence[float]]) -> None:
-    """Medians in milliseconds."""
     for name, seconds in times.items():
         print(f"  {name:14}{1000 * statistics.median(seconds):8.1f} ms")
 

@@ -79,7 +79,6 @@ def _ends(notes: np.ndarray) -> dict[tuple[int, int], Counter[int]]:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("folder", type=common.folder, metavar="DIR")
     parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")

@@ -34,13 +34,13 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from lightning.pytorch import seed_everything
+from mutations import flip_bits, repeat, truncate
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.config.untrusted import check_folder
 from gan_music.config.validate import checked, compose_run, conf_dir
-from gan_music.system.errors import UserError
 from gan_music.training.factory import restore_model
 
 SECONDS = 20.0  # of any one
@@ -76,13 +76,6 @@ def contents() -> list[dict[str, Any]]:
         model.on_save_checkpoint(content)
         found.append(content)
     return found
-
-
-def saved(content: Any) -> bytes:
-    """The bytes that ``torch.save`` writes."""
-    file = io.BytesIO()
-    torch.save(content, file)
-    return file.getvalue()
 
 
 def places(content: Any, seen: set[int] | None = None) -> Iterator[tuple[Any, Any]]:
@@ -132,20 +125,6 @@ def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: boo
     return content
 
 
-def flipped(data: bytes, rng: np.random.Generator) -> bytes:
-    """Replace a few bytes."""
-    array = np.frombuffer(data, np.uint8).copy()
-    at = rng.integers(len(array), size=int(rng.choice([1, 4, 64])))
-    array[at] = rng.integers(256, size=len(at))
-    return array.tobytes()
-
-
-def cut(data: bytes, rng: np.random.Generator) -> bytes:
-    """Cut off the end, or repeat a part."""
-    a, b = sorted(rng.integers(len(data), size=2).tolist())
-    return data[:b] if rng.random() < 0.5 else data[:b] + data[a:]
-
-
 def members(data: bytes, change: Callable[[dict[str, bytes]], None], *, packed: bool) -> bytes:
     """The zip archive with changed members."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -167,7 +146,7 @@ def pickled(data: bytes, rng: np.random.Generator) -> bytes:
         table = bytearray(found[name])
         kind = rng.integers(3)
         if kind == 0:
-            found[name] = flipped(bytes(table), rng)
+            found[name] = flip_bits(bytes(table), rng)
         elif kind == 1:  # a one-byte number becomes 2**31 - 1, or terabytes
             at = [i for i in range(len(table) - 1) if table[i : i + 1] == b"K"]
             i = at[rng.integers(len(at))]
@@ -175,20 +154,11 @@ def pickled(data: bytes, rng: np.random.Generator) -> bytes:
             table[i : i + 2] = number if rng.random() < 0.5 else b"\x8a\x06" + b"\xff" * 5 + b"\x0f"
             found[name] = bytes(table)
         else:
-            word = (b"cos\nsystem\n", b"cbuiltins\nbytearray\n", b"cbuiltins\neval\n")[
-                rng.integers(3)
-            ]
+            words = (b"cos\nsystem\n", b"cbuiltins\nbytearray\n", b"cbuiltins\neval\n")
             # the call of a function with a large number, before the rest
-            found[name] = (
-                table[:2]
-                + word
-                + b"J"
-                + struct.pack("<i", 2**30)
-                + b"\x85R0"
-                + b"]r"
-                + struct.pack("<I", 2**31 - 1) * int(rng.random() < 0.5)
-                + table[2:]
-            )
+            call = words[rng.integers(3)] + b"J" + struct.pack("<i", 2**30) + b"\x85R0]r"
+            call += struct.pack("<I", 2**31 - 1) * int(rng.random() < 0.5)
+            found[name] = table[:2] + call + table[2:]
 
     return members(data, change, packed=False)
 
@@ -218,9 +188,11 @@ def checkpoints(n: int, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
             for _ in range(int(rng.integers(1, 4))):
                 content = edited(content, rng, folder)
             names.append("edited")
-        data = saved(content)
+        file = io.BytesIO()
+        torch.save(content, file)
+        data = file.getvalue()
         if not names or rng.random() < 0.15:
-            change = (flipped, cut, pickled, bombed)[rng.integers(4)]
+            change = (flip_bits, truncate, repeat, pickled, bombed)[rng.integers(5)]
             data, names = change(data, rng), [*names, change.__name__]
         yield " ".join(names), data
 
@@ -248,13 +220,12 @@ def configs(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
         text = ("# @package _global_\n" + yaml.safe_dump(content)).encode()
         names = ["edited"]
         if rng.random() < 0.3:
-            change = (flipped, cut)[rng.integers(2)]
+            change = (flip_bits, truncate, repeat)[rng.integers(3)]
             text, names = change(text, rng), ["edited", change.__name__]
         yield " ".join(names), text
 
 
 def read_checkpoint(data: bytes, path: Path) -> None:
-    """As the commands do."""
     path.write_bytes(data)
     restore_model(load_checkpoint(path, to_train=len(data) % 2 == 0), path)
 
@@ -271,24 +242,17 @@ def read_config(data: bytes, path: Path) -> None:
 
 
 def outcome(read: Callable[[bytes, Path], None], data: bytes, path: Path) -> tuple[str, str]:
-    """(outcome, failure or nothing)."""
-    start = time.monotonic()
+    """Whether it was loaded or refused, and what is wrong with that, if anything."""
     try:
         read(data, path)
-        kind, wrong = "loaded", ""
-    except UserError as error:
-        kind, wrong = "refused", "" if str(error).endswith((".", "?")) else str(error)
     except Exception as error:  # the command explains what Hydra and YAML raise
         sentence = explain(error, TrainConfig)
-        kind, wrong = "refused", sentence if sentence.startswith("unexpected") else ""
-    seconds = time.monotonic() - start
-    if seconds > SECONDS:
-        wrong = f"{seconds:.0f} s"
-    return kind, wrong
+        is_one = sentence.endswith((".", "?")) and not sentence.startswith("unexpected")
+        return "refused", "" if is_one else sentence
+    return "loaded", ""
 
 
 def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
-    """(lines to print, failures)."""
     lines, wrong = [], []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for what, files, read, path in (
@@ -300,10 +264,11 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
         for number, (names, data) in enumerate(files):
             began = time.monotonic()
             kind, fault = outcome(read, data, path)
-            longest = max(longest, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            longest = max(longest, seconds)
             counts[names, kind] += 1
-            if fault:
-                wrong.append(f"{what} {number} ({names}): {fault}")
+            if fault or seconds > SECONDS:
+                wrong.append(f"{what} {number} ({names}): {fault or f'{seconds:.0f} s'}")
         lines.append(f"{what}: {sum(counts.values())} in {time.monotonic() - start:.0f} s")
         lines += [f"  {names}: {kind} {c}" for (names, kind), c in sorted(counts.items())]
         lines.append(f"  the longest took {longest:.1f} s")
@@ -317,7 +282,6 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("n", nargs="?", type=common.count, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)

@@ -55,7 +55,6 @@ def documents(folder: Path, rng: np.random.Generator) -> list[tuple[str, bytes]]
 
 
 def midi(piece: Piece, folder: Path) -> bytes:
-    """The bytes of its MIDI file."""
     path = folder / "piece.mid"
     write_midi(piece, path)
     return path.read_bytes()
@@ -113,7 +112,6 @@ def run_reader(folder: Path, reader: str) -> tuple[Extraction, list[str], float]
 
 
 def report(reader: str, result: Extraction, wrong: Sequence[str], seconds: float) -> str:
-    """The outcomes as lines."""
     kinds = collections.Counter(
         next((k for k in ("longer to read", "more memory", "crashed") if k in reason), "reason")
         for reason in result.rejects.values()
@@ -132,7 +130,6 @@ def report(reader: str, result: Extraction, wrong: Sequence[str], seconds: float
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("n", nargs="?", type=common.count, default=2000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)

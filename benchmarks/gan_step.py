@@ -54,7 +54,6 @@ class Passes:
         self.fake = decoding.rollout(generator, self.z, self.gumbel, tuple(starts))
 
     def passes(self) -> None:
-        """Forward and backward of both losses."""
         if self.fake is None:
             self.rollout()
         kind = self.events.device.type
@@ -77,7 +76,6 @@ class Passes:
         return self.discriminator(self.events), self.discriminator(self.fake)
 
     def loss_g(self) -> Tensor:
-        """The generator's adversarial loss."""
         relaxed = self.generator.relaxed(
             self.fake, self.z, self.gumbel, temperature=self.s.temperature
         )
@@ -113,7 +111,6 @@ class ReinforcePasses(Passes):
 
 
 def report(config: TrainConfig, n_rounds: int, device: str) -> None:
-    """Time the parts in turn, and print."""
     data, model = common.build(config)
     events = next(iter(data.train_dataloader())).x
     kinds = {"gumbel_gan": Passes, "reinforce_gan": ReinforcePasses}
@@ -137,7 +134,6 @@ def report(config: TrainConfig, n_rounds: int, device: str) -> None:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("n_rounds", type=common.count, nargs="?", default=15, metavar="N_ROUNDS")
     parser.add_argument("overrides", type=common.override, nargs="*", metavar="KEY=VALUE")

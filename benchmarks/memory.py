@@ -19,26 +19,15 @@ from pathlib import Path
 import common
 
 SMALL = (
-    "data.query=monteverdi",
-    "trainer=cpu",
-    "trainer.log_every_n_batches=1",
-    "checkpoint.every=3",
-    "model.hidden_size=16",
-    "model.warm_start_epochs=10",
-    "data.window=16",
-    "data.batch_size=192",  # ten batches an epoch
-    "collapse.every_n_batches=5",
-    "collapse.n_windows=8",
-    "samples.n_validation_windows=8",
-    "samples.n_pieces=4",
-    "samples.n_notes=64",
-    "samples.show_every_n_epochs=5",
+    *common.SMALL,
+    *("data.query=monteverdi", "data.window=16", "data.batch_size=192"),  # ten batches an epoch
+    *("trainer.log_every_n_batches=1", "checkpoint.every=3", "model.warm_start_epochs=10"),
+    *("collapse.every_n_batches=5", "samples.n_pieces=4", "samples.show_every_n_epochs=5"),
 )
 LIMIT_MB = 16
 
 
 def resident(process: int) -> float:
-    """MiB that a process holds."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -58,7 +47,6 @@ def train(words: list[str], n_lines: int) -> list[float] | None:
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("--epochs", type=common.count, default=200)
     parser.add_argument("--jobs", type=common.count)

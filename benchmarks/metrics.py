@@ -28,15 +28,9 @@ from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.music.piece import Piece, windows
 
 FIGURES = {
-    "oa_mean": "mgeval",
-    "kl_mean": "mgeval",
-    "accuracy": "c2st",
-    "accuracy_long_window": "c2st",
-    "precision": "prdc",
-    "recall": "prdc",
-    "density": "prdc",
-    "coverage": "prdc",
-    "frechet_distance": "prdc",
+    "mgeval": ("oa_mean", "kl_mean"),
+    "c2st": ("accuracy", "accuracy_long_window"),
+    "prdc": ("precision", "recall", "density", "coverage", "frechet_distance"),
 }
 WINDOW = 64
 # pieces in a set, windows of each
@@ -44,7 +38,6 @@ SIZES = ((2, 4), (4, 2), (4, 4), (8, 1), (8, 2), (16, 1), (16, 2), (16, 4), (32,
 
 
 def cost(given: argparse.Namespace) -> None:
-    """Seconds of each group of figures."""
     pieces = common.read_pieces(given.midi)
     shuffled = [pieces[i] for i in np.random.default_rng(0).permutation(len(pieces))]
     sets = [shuffled[i::2][: given.pieces] for i in (0, 1)]
@@ -70,7 +63,6 @@ def with_pitches_shuffled(piece: Piece, rate: float, seed: int) -> Piece:
 
 
 def sensitivity(given: argparse.Namespace) -> None:
-    """Figures of real music and of what was made of it."""
     pieces = common.read_pieces(given.midi)
     order, n = np.random.default_rng(given.seed).permutation(len(pieces)), given.pieces
     generated, reference = ([pieces[i] for i in order[k : k + n]] for k in (0, n))
@@ -83,7 +75,7 @@ def sensitivity(given: argparse.Namespace) -> None:
         columns[f"{rate:.0%}" if rate else "real"] = figures
     names = ("ceiling", *columns, "shuffled", "one note")
     print(f"{'':18}" + "".join(f"{name:>10}" for name in names))
-    for name, group in FIGURES.items():
+    for group, name in ((group, name) for group, names in FIGURES.items() for name in names):
         real = columns["real"][group][name]
         values = [real["reference"], *(c[group][name]["generated"] for c in columns.values())]
         values += [real["shuffled"], real["one_note"]]
@@ -91,7 +83,6 @@ def sensitivity(given: argparse.Namespace) -> None:
 
 
 def false_alarms(given: argparse.Namespace) -> None:
-    """Verdicts on real music."""
     pieces = common.read_pieces(given.midi, min_notes=WINDOW)
     for n_pieces, n_each in SIZES:
         verdicts: Counter[str | None] = Counter()
@@ -114,7 +105,6 @@ def collapse_ratios(sets: Sequence[Sequence[Piece]], n_each: int) -> dict[str, f
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     checks = {"cost": cost, "sensitivity": sensitivity, "false_alarms": false_alarms}
     parser.add_argument("check", choices=checks)

@@ -17,12 +17,10 @@ Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 
 def truncate(content: bytes, rng: np.random.Generator) -> bytes:
-    """Keep the beginning."""
     return content[: int(rng.integers(len(content) + 1))]
 
 
 def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
-    """Flip a few bits."""
     changed = bytearray(content)
     for _ in range(int(rng.integers(1, 20)) if changed else 0):
         changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
@@ -30,7 +28,6 @@ def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def cut_out(content: bytes, rng: np.random.Generator) -> bytes:
-    """Remove a stretch."""
     a, b = sorted(rng.integers(0, len(content) + 1, 2))
     return content[:a] + content[b:]
 
@@ -54,7 +51,6 @@ def swap_parts(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def insert_noise(content: bytes, rng: np.random.Generator) -> bytes:
-    """Insert random bytes."""
     at = int(rng.integers(len(content) + 1))
     return content[:at] + rng.bytes(int(rng.integers(1, 200))) + content[at:]
 
@@ -82,7 +78,6 @@ def wrong_header(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def wrong_length(content: bytes, rng: np.random.Generator) -> bytes:
-    """Overwrite the length of a track."""
     at = content.find(b"MTrk", int(rng.integers(len(content) + 1))) + 4
     length = int(rng.choice([0, 1, 100, 2**31 - 1, 2**32 - 1]))
     return content[:at] + length.to_bytes(4, "big") + content[at + 4 :] if at > 3 else content
@@ -112,7 +107,6 @@ def other_numbers(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def nest(content: bytes, rng: np.random.Generator) -> bytes:
-    """Insert elements nested thousands deep."""
     depth, at = int(rng.choice([100, 5_000, 200_000])), content.find(b"<measure")
     tag = [b"note", b"measure", b"x"][int(rng.integers(3))]
     return content[:at] + b"<%s>" % tag * depth + b"</%s>" % tag * depth + content[at:]

@@ -40,7 +40,6 @@ def check_gradients(model: MusicModel) -> None:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("n", type=common.count, nargs="?", default=20, metavar="N")
     n = parser.parse_args().n

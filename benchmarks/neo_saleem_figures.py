@@ -21,8 +21,7 @@ from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.decoding.request import SampleRequest
-from gan_music.metrics.piece.histograms import attribute
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, attribute
 from gan_music.training.factory import restore_model
 
 N_NOTES = 10_000
@@ -60,7 +59,6 @@ def draw(curves: dict[str, dict[float, float]], path: Path) -> None:
 
 
 def summary(pieces: list[Piece]) -> str:
-    """Numbers, means and standard deviations of pitches and durations."""
     pitch, duration = attribute(pieces, "pitch"), attribute(pieces, "duration")
     quarters = duration / pieces[0].grid
     return (
@@ -71,7 +69,6 @@ def summary(pieces: list[Piece]) -> str:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("run", type=common.folder, metavar="RUN")
     parser.add_argument("picture", type=Path, nargs="?", metavar="PICTURE.png")

@@ -28,7 +28,6 @@ def onset_errors(piece: Piece, decoded: IntArray, longest: int) -> IntArray:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("folder", type=common.folder, metavar="DIR")
     parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")

@@ -101,7 +101,6 @@ def renamed(checkout: Path, override: str) -> str:
 
 
 def trained(checkout: Path, experiment: str, music: Sequence[str], cwd: Path) -> Path:
-    """The folder of a finished run of an experiment."""
     folder = cwd / experiment
     words = (*SMALL, *(music if experiment != "quick" else ()), *EXPERIMENTS[experiment])
     overrides = [renamed(checkout, word) for word in words]
@@ -111,7 +110,6 @@ def trained(checkout: Path, experiment: str, music: Sequence[str], cwd: Path) ->
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The MIDI files of a folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.mid"))}
 
 
@@ -132,7 +130,6 @@ def compare(
 
 
 def verdict(same: bool) -> str:
-    """In a word."""
     return "same" if same else "DIFFER"
 
 
@@ -144,7 +141,6 @@ def generated(checkout: Path, cwd: Path) -> dict[str, bytes]:
 
 
 def main() -> int:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("old", type=common.folder, metavar="OLD")
     parser.add_argument("new", type=common.folder, metavar="NEW")

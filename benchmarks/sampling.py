@@ -24,7 +24,6 @@ from gan_music.training.precision import decodes_in_bf16
 
 
 def seconds(function: Callable[[], object], repeats: int) -> float:
-    """The shortest time of a few calls."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -48,7 +47,6 @@ def forward_pass(config: TrainConfig, n: int, n_notes: int) -> float:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     for name, default in (("N_PIECES", 64), ("N_NOTES", 400), ("N_LONG", 4000)):
         parser.add_argument(

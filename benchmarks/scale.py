@@ -33,7 +33,6 @@ N_FILES = 400
 
 
 def main() -> None:
-    """Measure and print."""
     parser = common.Parser(__doc__)
     parser.add_argument("sizes", type=common.count, nargs="*", metavar="N_PIECES")
     sizes = parser.parse_args().sizes or [1_000, 10_000]
@@ -71,13 +70,11 @@ def served(n: int, folder: Path) -> None:
 
 
 def start(pack: Path, cache: Path) -> MusicDataModule:
-    """What a run does before its first batch."""
     music = (f"data.root={pack}", f"data.cache_dir={cache}")
     return common.read_data(compose_run("data=midi", *music, "data.transpose=5"))
 
 
 def draw(data: MusicDataModule) -> None:
-    """Draw the order of an epoch."""
     next(iter(data.train_dataloader().batch_sampler))  # type: ignore[arg-type]
 
 

@@ -59,7 +59,6 @@ _DISTINCT_4GRAMS = _NAMES.index("distinct pitch 4-grams")
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("midi", type=common.folder, metavar="MIDI")
     parser.add_argument("samples", type=common.folder, nargs="*", metavar="SAMPLES")
@@ -137,14 +136,12 @@ def distance(points: Points, real: Points) -> Points:
 
 
 def notes(piece: Piece) -> Notes:
-    """A piece's notes by onset, then by pitch."""
     columns = [piece.onset, piece.duration, piece.pitch]
     rows = np.stack(columns, 1).astype(np.int64)
     return rows[np.lexsort((rows[:, 2], rows[:, 0]))]
 
 
 def excerpt(piece: Notes, rng: np.random.Generator) -> Notes:
-    """400 notes from a random place."""
     first = rng.integers(0, max(1, len(piece) - _N_NOTES))
     return piece[first : first + _N_NOTES]
 
@@ -160,7 +157,6 @@ def windows(pieces: Sequence[Notes]) -> tuple[Points, NDArray[np.intp]]:
 
 
 def window_features(window: Notes) -> Points:
-    """The features ``[30]`` of a window, in the order of ``_NAMES``."""
     onset, duration, pitch = window.T
     classes = np.bincount(pitch % 12, minlength=12) / len(pitch)
     time, interval, step = np.unique(onset), np.diff(pitch), np.diff(onset)
@@ -183,12 +179,10 @@ def window_features(window: Notes) -> Points:
 
 
 def shares(values: NDArray[np.int64]) -> Points:
-    """Relative frequencies of the distinct values."""
     return np.unique(values, return_counts=True)[1] / len(values)
 
 
 def entropy(p: Points) -> float:
-    """Shannon entropy of probabilities, in bits."""
     return float(-(p[p > 0] * np.log2(p[p > 0])).sum())
 
 

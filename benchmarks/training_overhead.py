@@ -54,7 +54,6 @@ class Loop:
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("n_rounds", type=common.count, nargs="?", default=400, metavar="N_ROUNDS")
     n_rounds = max(2, parser.parse_args().n_rounds)  # quartiles take two

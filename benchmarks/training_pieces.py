@@ -25,7 +25,6 @@ _FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]
 
 
 def main() -> None:
-    """The command."""
     parser = common.Parser(__doc__)
     parser.add_argument("midi", type=common.folder, metavar="MIDI")
     parser.add_argument("n_draws", type=common.count, nargs="?", default=6, metavar="N_DRAWS")

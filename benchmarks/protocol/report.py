@@ -57,12 +57,10 @@ class Finished:
 
     @property
     def name(self) -> str:
-        """For messages."""
         return f"{self.experiment}, seed {self.seed}"
 
     @property
     def reports(self) -> list[Report]:
-        """The reports of its own and of further samples."""
         return [self.report, *self.again]
 
     def figure(self, group: str, name: str) -> float:
@@ -85,20 +83,17 @@ def load(
     sweep: dict[float, Report] | None = None,
     again: Sequence[Report] = (),
 ) -> Finished:
-    """A finished run from its folder."""
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     return Finished(experiment, seed, report, config, sweep or {}, again)
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Mean and standard deviation over seeds."""
     known = np.array([v for v in values if not math.isnan(v)])
     if not len(known):
         return Spread(math.nan, math.nan, 0)
-    return Spread(
-        float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else math.nan, len(known)
-    )
+    deviation = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    return Spread(float(known.mean()), deviation, len(known))
 
 
 def page(
@@ -107,25 +102,12 @@ def page(
     """The whole report in Markdown; ``problems`` are sentences for its last section, ``against`` is
     the experiment that others are compared with, paired by seed.
     """
-    if not runs:
-        lines = ["No run has finished."]
-    else:
-        lines = [
-            seeds_line(runs),
-            "",
-            *main_table(runs),
-            "",
-            *costs_lines(runs),
-            "",
-            "## Share of notes repeated after so many bars",
-            "",
-            *repetition_table(runs),
-            "",
-            "## Temperatures",
-            "",
-            *sweep_table(runs),
-            *(paired_lines(runs, against) if against else ()),
-        ]
+    lines = ["No run has finished."]
+    if runs:
+        lines = [seeds_line(runs), "", *main_table(runs), "", *costs_lines(runs), ""]
+        lines += ["## Share of notes repeated after so many bars", "", *repetition_table(runs)]
+        lines += ["", "## Temperatures", "", *sweep_table(runs)]
+        lines += paired_lines(runs, against) if against else []
     odd = [*differing(runs), *problems]
     if odd:
         lines += ["", "## Notes", "", *(f"- {one}" for one in odd)]
@@ -133,7 +115,6 @@ def page(
 
 
 def seeds_line(runs: Sequence[Finished]) -> str:
-    """The number of seeds, and notes on what was measured."""
     seeds = sorted({r.seed for r in runs})
     few = f"{len(seeds)} seeds ({', '.join(map(str, seeds))}): mean ± standard deviation over them."
     if len(seeds) == 1:
@@ -143,9 +124,8 @@ def seeds_line(runs: Sequence[Finished]) -> str:
     if n_draws != {1}:
         among = " or ".join(map(str, sorted(n_draws)))
         few += f" Figures of a run are means over {among} sets of samples."
-    return " ".join(
-        [few, *shared, "Best: accuracy 0.5; 4-grams and copies as in real music; the others high."]
-    )
+    best = "Best: accuracy 0.5; 4-grams and copies as in real music; the others high."
+    return " ".join([few, *shared, best])
 
 
 def main_table(runs: Sequence[Finished]) -> list[str]:
@@ -157,16 +137,15 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
     ]
     n_seeds = str(len({r.seed for r in runs}))
     rows.append([REAL, n_seeds, *real_means(runs, FIGURES), *[""] * len(costs)])
-    return markdown(["", "seeds", *titles(FIGURES), *costs], rows)
+    return markdown(["", "seeds", *(f[0] for f in FIGURES), *costs], rows)
 
 
 def repetition_table(runs: Sequence[Finished]) -> list[str]:
-    """Repetition after several bars, of each experiment and of real music."""
     rows = [
         [experiment, *means(ours, REPETITION)] for experiment, ours in by_experiment(runs).items()
     ]
     rows.append([REAL, *real_means(runs, REPETITION)])
-    return markdown(["", *titles(REPETITION)], rows)
+    return markdown(["", *(f[0] for f in REPETITION)], rows)
 
 
 def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
@@ -182,13 +161,9 @@ def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
             for _, *key, form in SHOWN
         ]
         rows.append([experiment, str(len(pairs)), *cells])
-    head = [
-        "",
-        f"## Difference from {against}, paired by seed",
-        "",
-        "Means with 95 % intervals (Student's t).",
-    ]
-    return [*head, "", *markdown(["", "seeds", *titles(SHOWN)], rows)]
+    head = ["", f"## Difference from {against}, paired by seed", ""]
+    head += ["Means with 95 % intervals (Student's t).", ""]
+    return [*head, *markdown(["", "seeds", *(f[0] for f in SHOWN)], rows)]
 
 
 def difference(values: Sequence[float], form: str) -> str:
@@ -204,7 +179,6 @@ def difference(values: Sequence[float], form: str) -> str:
 
 
 def sweep_table(runs: Sequence[Finished]) -> list[str]:
-    """A row for each experiment and temperature, and for real music."""
     rows = []
     for experiment, temperatures in sweeps(runs).items():
         for temperature, reports in temperatures.items():
@@ -215,18 +189,16 @@ def sweep_table(runs: Sequence[Finished]) -> list[str]:
     if rows:
         n_seeds = str(len({r.seed for r in runs}))
         rows.append([REAL, "", n_seeds, *real_means(runs, SWEPT)])
-        lines = markdown(["", "temperature", "seeds", *titles(SWEPT)], rows)
+        lines = markdown(["", "temperature", "seeds", *(f[0] for f in SWEPT)], rows)
     if without:
         lines += ["", f"Without a temperature: {', '.join(without)}."]
     return lines
 
 
 def costs_lines(runs: Sequence[Finished]) -> list[str]:
-    """The devices on which the runs were trained."""
     machines = collections.defaultdict(list)
     for run in runs:
-        cost = run.report.get("cost")
-        if cost:
+        if cost := run.report.get("cost"):
             machines[f"{cost['accelerator']}, CPU threads: {cost['n_threads']}"].append(run)
     return [
         f"Trained on {machine}"
@@ -237,7 +209,6 @@ def costs_lines(runs: Sequence[Finished]) -> list[str]:
 
 
 def cost_cells(runs: Sequence[Finished]) -> list[str]:
-    """Verdicts and costs of the runs of one experiment."""
     verdicts = collections.Counter(r.report["verdict"] or "undefined" for r in runs)
     costs = [r.report.get("cost") or {} for r in runs]
     known = [c["n_weights"] for c in costs if c]
@@ -295,17 +266,14 @@ def draw(runs: Sequence[Finished], path: Path) -> None:
                 )
     real = [[spread(ceilings(runs, "prdc", n)).mean] for n in ("coverage", "precision")]
     axis.plot(*real, marker="*", markersize=12, linestyle="none", color="black", label=REAL)
-    axis.set_xlim(-0.02, 1.02)
-    axis.set_ylim(-0.02, 1.02)
-    axis.set_xlabel("diversity: coverage")
-    axis.set_ylabel("quality: precision")
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axis.set(xlabel="diversity: coverage", ylabel="quality: precision")
     axis.grid(color="#e0e0e0")
     axis.legend(frameon=False, fontsize=8)
     FigureCanvasAgg(figure).print_figure(path, format="png", dpi=110)
 
 
 def by_experiment(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
-    """The runs of each experiment, in the order of their first runs."""
     found: dict[str, list[Finished]] = {}
     for run in runs:
         found.setdefault(run.experiment, []).append(run)
@@ -324,9 +292,9 @@ def sweeps(runs: Sequence[Finished]) -> dict[str, dict[float, list[Report]]]:
     return found
 
 
-def generated(report: Report, group: str, name: str) -> float:
+def generated(report: Report, group: str, name: str, column: str = "generated") -> float:
     """A figure of the samples; NaN where it is undefined or absent."""
-    return number(report["figures"].get(group, {}).get(name, {}).get("generated"))
+    return number(report["figures"].get(group, {}).get(name, {}).get(column))
 
 
 def ceilings(runs: Sequence[Finished], group: str, name: str) -> list[float]:
@@ -334,23 +302,15 @@ def ceilings(runs: Sequence[Finished], group: str, name: str) -> list[float]:
     values = collections.defaultdict(list)
     for run in runs:
         for report in run.reports:
-            figure = report["figures"].get(group, {}).get(name, {})
-            values[run.seed].append(number(figure.get("reference")))
+            values[run.seed].append(generated(report, group, name, "reference"))
     return [spread(of_seed).mean for of_seed in values.values()]
 
 
-def titles(figures: Sequence[Column]) -> list[str]:
-    """The titles of their columns."""
-    return [title for title, *_ in figures]
-
-
 def means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
-    """Cells of one experiment's figures over its seeds."""
     return [cell([r.figure(*key) for r in runs], form) for _, *key, form in figures]
 
 
 def real_means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
-    """Cells of the figures of real music."""
     return [cell(ceilings(runs, *key), form) for _, *key, form in figures]
 
 
@@ -371,5 +331,4 @@ def cell(values: Sequence[float], form: str) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

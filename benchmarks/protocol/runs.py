@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gan_music.config.validate import conf_dir
+from gan_music.page.overrides import quoted
 
 NEW, INTERRUPTED, FINISHED = "new", "interrupted", "finished"
 EVERY = "all"  # in --with: every experiment
@@ -38,7 +38,6 @@ class Run:
 
     @property
     def name(self) -> str:
-        """For messages."""
         return f"{self.experiment}, seed {self.seed}"
 
 
@@ -88,13 +87,6 @@ def merged(*overrides: Sequence[str]) -> list[str]:
     return list(by_key.values())
 
 
-def quoted(text: str) -> str:
-    """A text as a quoted value in Hydra's override grammar."""
-    # a backslash is literal, except before a quote
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
-
-
 def state(folder: Path) -> str:
     """The state of the run in a folder: :data:`NEW`, :data:`INTERRUPTED` or :data:`FINISHED`."""
     if (folder / "metrics.json").is_file():
@@ -103,7 +95,6 @@ def state(folder: Path) -> str:
 
 
 def command(run: Run) -> list[str]:
-    """The command that starts or resumes a run."""
     train = [sys.executable, "-m", "gan_music.train"]
     if state(run.folder) == INTERRUPTED:  # its settings are in the checkpoint
         return [*train, f"resume={quoted(str(_last(run.folder)))}"]

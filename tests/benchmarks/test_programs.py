@@ -34,7 +34,6 @@ RUNS = {
     "metrics sensitivity": ("sensitivity LONG --pieces 8", r"ceiling +real +5%.*\noa_mean +0\.\d"),
     "metrics false_alarms": ("false_alarms MIDI --splits 2", r"2 pieces of 4 windows: .*lowest: "),
     "nan_guard_cost": ("2", r"gumbel_gan: .* ms a batch.*crnn_gan: .* µs of it"),
-    "reading": ("MIDI --sample 2 --scores bach/bwv1.6", r"16 files .*ten times .*scores, 2 proc"),
     "round_trip": ("MIDI", r"16 pieces.*pitches the same +100.*onsets exact +100\.0000%"),
     "same_weights": (
         "CLONE CLONE --midi MIDI --experiments markov",
@@ -57,7 +56,6 @@ WRONG = {
     "memory": "--jobs 0",
     "metrics": "cost nowhere",
     "nan_guard_cost": "-1",
-    "reading": "nowhere",
     "round_trip": "nowhere",
     "same_weights": ". nowhere",
     "sampling": "0",
