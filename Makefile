@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-MIDI ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -30,9 +29,8 @@ check: $(VENV)/.installed-test ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed ## time what ought to be fast; MIDI=DIR times your own files
-	$(BIN)/python benchmarks/reading.py $(MIDI)
-	$(BIN)/python benchmarks/paper_step.py
+bench: $(VENV)/.installed ## time what ought to be fast
+	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/gan_step.py
 	$(BIN)/python benchmarks/scale.py

@@ -1,34 +1,36 @@
-"""Whether the two MIDI readers agree, note by note, and why not where they do not.
+"""How far the two MIDI readers agree, note by note, and the causes of their differences.
 
     python benchmarks/compare_readers.py DIR [GRID]
 
-Reads every MIDI file below a folder with ``data.reader=fast`` and ``data.reader=music21``, and
-prints the share of notes that agree in (onset, duration, pitch) on the grid, each difference by its
-cause (explained in gan_music/io/midi.py), and an example of each.
+Reads every MIDI file below a folder with ``data.reader=fast`` and ``data.reader=music21``. Prints
+the share of notes that agree in (onset, duration, pitch) on the grid, and the number of differences
+of each cause (gan_music/io/midi.py explains them) with an example.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import common
 import numpy as np
 
 from gan_music.data.sources import Source, find_sources
 from gan_music.io.midi import music21_events, symusic_events
 from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
 
-AGAIN = "struck again while it sounds: music21 ends both notes at the first note-off"
-ONCE = "struck again, released once: music21 ends both notes there, fast has the first alone"
+AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first note-off"
+ONCE = "repeated note-on, one note-off: music21 ends both notes there, fast has the first alone"
 OTHER = "another cause"
 
 
 def compare(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]]:
-    """Notes of the fast reader, of music21, of both alike; and (cause, example) of differences."""
+    """Numbers of notes: of the fast reader, of music21, common to both; (cause, example) of
+    differences.
+    """
     found: dict[str, Counter[tuple[int, int, int]]] = {}
     refused: dict[str, str] = {}
     for reader in ("fast", "music21"):
@@ -47,7 +49,7 @@ def compare(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]
 
 
 def _causes(path: Path) -> Iterator[tuple[str, str]]:
-    """One (cause, example) for each note that music21 has otherwise, before any rounding."""
+    """A (cause, example) for each note that music21 reads differently, before any rounding."""
     fast = _ends(symusic_events(path.read_bytes()).notes)
     music21 = _ends(music21_events(path).notes)
     for (onset, pitch), ends in music21.items():
@@ -69,7 +71,7 @@ def _causes(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _ends(notes: np.ndarray) -> dict[tuple[int, int], Counter[int]]:
-    """(onset, pitch) -> how many notes end at which tick."""
+    """(onset, pitch) -> numbers of notes by the tick of their end."""
     ends: dict[tuple[int, int], Counter[int]] = {}
     for onset, length, pitch, _ in notes.tolist():
         ends.setdefault((onset, pitch), Counter())[onset + length] += 1
@@ -77,12 +79,13 @@ def _ends(notes: np.ndarray) -> dict[tuple[int, int], Counter[int]]:
 
 
 def main() -> None:
-    """The command."""
-    if len(sys.argv) not in (2, 3):
-        raise SystemExit(__doc__)
-    grid = int(sys.argv[2]) if len(sys.argv) == 3 else 24
+    parser = common.Parser(__doc__)
+    parser.add_argument("folder", type=common.folder, metavar="DIR")
+    parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")
+    given = parser.parse_args()
+    grid = given.grid
     sources: list[Source] = [
-        s for s in find_sources(Path(sys.argv[1]), "") if s.path.suffix.lower() in MIDI_SUFFIXES
+        s for s in find_sources(given.folder, "") if s.path.suffix.lower() in MIDI_SUFFIXES
     ]
     n_fast = n_music21 = n_both = 0
     causes: Counter[str] = Counter()
@@ -95,11 +98,11 @@ def main() -> None:
                 causes[cause] += 1
                 examples.setdefault(cause, f"{source.name}: {example}")
     print(f"{len(sources)} files, grid of {grid}")
-    print(f"notes: fast {n_fast:,}, music21 {n_music21:,}; alike in onset, duration and pitch:")
+    print(f"notes: fast {n_fast:,}, music21 {n_music21:,}; equal in onset, duration and pitch:")
     print(f"  {n_both:,} ({n_both / max(1, n_fast, n_music21):.4%} of the larger)")
     for cause, count in causes.most_common():
-        print(f"  {count:>6}  {cause}\n          for instance {examples[cause]}")
+        print(f"  {count:>6}  {cause}\n          e.g. {examples[cause]}")
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

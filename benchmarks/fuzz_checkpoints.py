@@ -1,27 +1,24 @@
-"""Damaged and hostile checkpoints and configs: each must load, or be refused in a sentence.
+"""Fuzzing of untrusted checkpoints and configs: each must load, or be refused in one sentence.
 
     python benchmarks/fuzz_checkpoints.py [N] [--seed SEED]
 
-Makes N (1,000 by default) checkpoints and half as many config files of a stranger by one to three
-mutations each, always the same for a seed: bytes flipped, cut off or repeated; keys lost, added,
-swapped; values of other types, huge, NaN, nested deep or shared without end; sizes that lie; zip
-bombs; names of functions that leave a mark. A checkpoint is read as ``gan_music.generate`` and
-``resume=`` read it and made into its model; a config is composed and held against the schema as
-``--config-dir`` does. Prints what became of them, and ends with code 1 if anything but a valid load
-or a sentence came of one, if a mark was left, if one took more than SECONDS or the process grew by
-more than MEGABYTES.
+Makes N (1,000 by default) checkpoints and half as many config files by one to three mutations each,
+the same for the same seed: bytes flipped, cut off or repeated; keys removed, added or swapped;
+values of other types, huge, NaN, deeply nested or shared without end; wrong sizes; zip bombs; names
+of functions that create a file. A checkpoint is read as ``gan_music.generate`` and ``resume=`` read
+it, and restored to a model; a config is composed and validated as ``--config-dir`` does. Prints the
+outcomes. Exit code 1 if one gives neither a model nor a sentence, if code ran, if one took more
+than SECONDS, or if the process grew by more than MEGABYTES.
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
 import copy
 import dataclasses
 import io
 import resource
 import struct
-import sys
 import tempfile
 import time
 import warnings
@@ -30,23 +27,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from lightning.pytorch import seed_everything
+from mutations import flip_bits, repeat, truncate
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.config.untrusted import check_folder
 from gan_music.config.validate import checked, compose_run, conf_dir
-from gan_music.system.errors import UserError
-from gan_music.training.factory import build_model, build_representation, restore_model
+from gan_music.training.factory import restore_model
 
 SECONDS = 20.0  # of any one
-MEGABYTES = 400  # that the process may grow by, over all
+MEGABYTES = 400  # that the process may grow by, in all
 MODELS = ("gumbel_gan", "lstm_lm", "neo_saleem", "crnn_gan", "ngram")
 HUGE = (10**9, 2**31 - 1, 2**63 - 1, 10**30, -1, 0, 1e308, float("nan"), float("inf"))
 OTHERS: tuple[Any, ...] = (*HUGE, None, True, "", "x" * 10000, "${oc.env:HOME}", [], {}, [[]], ())
@@ -54,7 +52,7 @@ MARK = "gan_music_was_here"
 
 
 class Code:
-    """Pickled, it is a call; with torch's own refusal, or ours, nobody makes it."""
+    """Unpickled, it creates a file, which shows that code ran."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +62,7 @@ class Code:
 
 
 def contents() -> list[dict[str, Any]]:
-    """Small checkpoints, one of each model, as a run writes them."""
+    """A small checkpoint of each model, as a run writes it."""
     seed_everything(0, verbose=False)
     found = []
     small = {"hidden_size": 4, "embedding_size": 2, "noise_size": 2, "n_style_components": 0}
@@ -73,26 +71,15 @@ def contents() -> list[dict[str, Any]]:
         for key, value in small.items():
             if hasattr(run.model, key):
                 setattr(run.model, key, value)
-        model = build_model(
-            run.model,
-            build_representation(run.representation, run.data.grid),
-            config=dataclasses.asdict(run),
-        )
+        model = common.build_untrained(run)
         content: dict[str, Any] = {"epoch": 1, "state_dict": dict(model.state_dict())}
         model.on_save_checkpoint(content)
         found.append(content)
     return found
 
 
-def saved(content: Any) -> bytes:
-    """What ``torch.save`` writes of it."""
-    file = io.BytesIO()
-    torch.save(content, file)
-    return file.getvalue()
-
-
 def places(content: Any, seen: set[int] | None = None) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) in nested dictionaries and lists, each of them once."""
+    """Every (container, key) in nested dictionaries and lists, each container once."""
     seen = set() if seen is None else seen
     seen.add(id(content))
     items = content.items() if isinstance(content, dict) else enumerate(content)
@@ -103,9 +90,9 @@ def places(content: Any, seen: set[int] | None = None) -> Iterator[tuple[Any, An
 
 
 def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: bool = True) -> Any:
-    """One key lost, added, swapped with another, or with another value."""
+    """Remove, add, swap or replace one key."""
     found = list(places(content))
-    # weights are many and settings few: half of the time, somewhere in the settings
+    # weights are many and settings few: most mutations are made in settings
     settings = [(h, k) for h, k in found if not isinstance(h[k], torch.Tensor)]
     choices = settings if rng.random() < 0.7 and settings else found
     holder, key = choices[rng.integers(len(choices))]
@@ -138,22 +125,8 @@ def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: boo
     return content
 
 
-def flipped(data: bytes, rng: np.random.Generator) -> bytes:
-    """A few bytes are others."""
-    array = np.frombuffer(data, np.uint8).copy()
-    at = rng.integers(len(array), size=int(rng.choice([1, 4, 64])))
-    array[at] = rng.integers(256, size=len(at))
-    return array.tobytes()
-
-
-def cut(data: bytes, rng: np.random.Generator) -> bytes:
-    """The end is missing, or a part is there twice."""
-    a, b = sorted(rng.integers(len(data), size=2).tolist())
-    return data[:b] if rng.random() < 0.5 else data[:b] + data[a:]
-
-
 def members(data: bytes, change: Callable[[dict[str, bytes]], None], *, packed: bool) -> bytes:
-    """The zip, with other members."""
+    """The zip archive with changed members."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         found = {i.filename: archive.read(i) for i in archive.infolist()}
     change(found)
@@ -166,41 +139,32 @@ def members(data: bytes, change: Callable[[dict[str, bytes]], None], *, packed: 
 
 
 def pickled(data: bytes, rng: np.random.Generator) -> bytes:
-    """The table of the tensors is another: numbers of it are huge, or its bytes are flipped."""
+    """Damage the pickle: flip bytes, enlarge numbers, or insert calls."""
 
     def change(found: dict[str, bytes]) -> None:
         name = next(n for n in found if n.endswith("data.pkl"))
         table = bytearray(found[name])
         kind = rng.integers(3)
         if kind == 0:
-            found[name] = flipped(bytes(table), rng)
-        elif kind == 1:  # a small number becomes four bytes, or a size of terabytes
+            found[name] = flip_bits(bytes(table), rng)
+        elif kind == 1:  # a one-byte number becomes 2**31 - 1, or terabytes
             at = [i for i in range(len(table) - 1) if table[i : i + 1] == b"K"]
             i = at[rng.integers(len(at))]
             number = b"J" + struct.pack("<i", 2**31 - 1)
             table[i : i + 2] = number if rng.random() < 0.5 else b"\x8a\x06" + b"\xff" * 5 + b"\x0f"
             found[name] = bytes(table)
         else:
-            word = (b"cos\nsystem\n", b"cbuiltins\nbytearray\n", b"cbuiltins\neval\n")[
-                rng.integers(3)
-            ]
-            # a reference, a call of a name with a large number, and the rest as before
-            found[name] = (
-                table[:2]
-                + word
-                + b"J"
-                + struct.pack("<i", 2**30)
-                + b"\x85R0"
-                + b"]r"
-                + struct.pack("<I", 2**31 - 1) * int(rng.random() < 0.5)
-                + table[2:]
-            )
+            words = (b"cos\nsystem\n", b"cbuiltins\nbytearray\n", b"cbuiltins\neval\n")
+            # the call of a function with a large number, before the rest
+            call = words[rng.integers(3)] + b"J" + struct.pack("<i", 2**30) + b"\x85R0]r"
+            call += struct.pack("<I", 2**31 - 1) * int(rng.random() < 0.5)
+            found[name] = table[:2] + call + table[2:]
 
     return members(data, change, packed=False)
 
 
 def bombed(data: bytes, rng: np.random.Generator) -> bytes:
-    """Members that are short here and long once unpacked, or that are not there."""
+    """Replace a member by a zip bomb, or remove it."""
 
     def change(found: dict[str, bytes]) -> None:
         names = [n for n in found if "/data/" in n] or list(found)
@@ -214,7 +178,7 @@ def bombed(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def checkpoints(n: int, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
-    """(mutations, file) of so many."""
+    """(mutations, bytes) of n checkpoints."""
     rng = np.random.default_rng(seed)
     whole = contents()
     for number in range(n):
@@ -224,15 +188,17 @@ def checkpoints(n: int, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
             for _ in range(int(rng.integers(1, 4))):
                 content = edited(content, rng, folder)
             names.append("edited")
-        data = saved(content)
+        file = io.BytesIO()
+        torch.save(content, file)
+        data = file.getvalue()
         if not names or rng.random() < 0.15:
-            change = (flipped, cut, pickled, bombed)[rng.integers(4)]
+            change = (flip_bits, truncate, repeat, pickled, bombed)[rng.integers(5)]
             data, names = change(data, rng), [*names, change.__name__]
         yield " ".join(names), data
 
 
 def configs(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """(mutations, text) of so many experiments of a stranger."""
+    """(mutations, text) of n experiment files."""
     rng = np.random.default_rng(seed)
     run = dataclasses.asdict(compose_run("data.root=music"))
     hydra: list[dict[str, Any]] = [
@@ -254,13 +220,12 @@ def configs(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
         text = ("# @package _global_\n" + yaml.safe_dump(content)).encode()
         names = ["edited"]
         if rng.random() < 0.3:
-            change = (flipped, cut)[rng.integers(2)]
+            change = (flip_bits, truncate, repeat)[rng.integers(3)]
             text, names = change(text, rng), ["edited", change.__name__]
         yield " ".join(names), text
 
 
 def read_checkpoint(data: bytes, path: Path) -> None:
-    """As the commands do."""
     path.write_bytes(data)
     restore_model(load_checkpoint(path, to_train=len(data) % 2 == 0), path)
 
@@ -277,24 +242,17 @@ def read_config(data: bytes, path: Path) -> None:
 
 
 def outcome(read: Callable[[bytes, Path], None], data: bytes, path: Path) -> tuple[str, str]:
-    """(what became of it, what is wrong with that)."""
-    start = time.monotonic()
+    """Whether it was loaded or refused, and what is wrong with that, if anything."""
     try:
         read(data, path)
-        kind, wrong = "loads", ""
-    except UserError as error:
-        kind, wrong = "a sentence", "" if str(error).endswith((".", "?")) else str(error)
-    except Exception as error:  # what Hydra and YAML raise, the command makes a sentence of
+    except Exception as error:  # the command explains what Hydra and YAML raise
         sentence = explain(error, TrainConfig)
-        kind, wrong = "a sentence", sentence if sentence.startswith("unexpected") else ""
-    seconds = time.monotonic() - start
-    if seconds > SECONDS:
-        wrong = f"{seconds:.0f} s"
-    return kind, wrong
+        is_one = sentence.endswith((".", "?")) and not sentence.startswith("unexpected")
+        return "refused", "" if is_one else sentence
+    return "loaded", ""
 
 
 def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
-    """(lines to print, what is wrong)."""
     lines, wrong = [], []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for what, files, read, path in (
@@ -306,10 +264,11 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
         for number, (names, data) in enumerate(files):
             began = time.monotonic()
             kind, fault = outcome(read, data, path)
-            longest = max(longest, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            longest = max(longest, seconds)
             counts[names, kind] += 1
-            if fault:
-                wrong.append(f"{what} {number} ({names}): {fault}")
+            if fault or seconds > SECONDS:
+                wrong.append(f"{what} {number} ({names}): {fault or f'{seconds:.0f} s'}")
         lines.append(f"{what}: {sum(counts.values())} in {time.monotonic() - start:.0f} s")
         lines += [f"  {names}: {kind} {c}" for (names, kind), c in sorted(counts.items())]
         lines.append(f"  the longest took {longest:.1f} s")
@@ -322,20 +281,17 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
     return lines, wrong
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("n", nargs="?", type=int, default=1000)
+def main() -> int:
+    parser = common.Parser(__doc__)
+    parser.add_argument("n", nargs="?", type=common.count, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as scratch:
         lines, wrong = fuzz(arguments.n, arguments.seed, Path(scratch))
     print("\n".join([*lines, f"failures: {len(wrong)}", *(f"  {w}" for w in wrong[:20])]))
-    sys.exit(bool(wrong))
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

@@ -1,28 +1,27 @@
-"""Damaged files through every reader: each must give notes or a reason, in bounded time.
+"""Fuzzing of the readers: each damaged file must give notes or a reason, in bounded time.
 
     python benchmarks/fuzz_readers.py [N] [--seed SEED] [--keep DIR]
 
-Makes N files (2,000 by default) out of generated pieces and of parts of music21's corpus by one to
-three mutations each, always the same for a seed, and extracts them as ``gan_music.extract`` does:
-once with each reader. Prints what became of them, and ends with code 1 if a file was lost in
-silence, if the run broke, or if it took longer than its files may take. ``--keep`` leaves the files
-in a folder; a file's name holds its number, what it was made of and its mutations.
+Makes N files (2,000 by default) from random pieces and from scores of music21's corpus by one to
+three mutations each, the same for the same seed, and extracts them with each reader as
+``gan_music.extract`` does. Prints the outcomes. Exit code 1 if a file has neither notes nor a
+reason, or if extraction fails or exceeds the time limits of its files. ``--keep`` writes the files
+into a folder, named by their number and mutations.
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
 import io
-import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import common
 import numpy as np
-from damage import MUTATIONS, mend_lengths
+from mutations import MUTATIONS, correct_lengths
 
 from gan_music.data.cache import NoteCache
 from gan_music.data.extraction import Extraction, NothingReadError, extract
@@ -39,7 +38,7 @@ ABC = ("ryansmammoth/abitha", "ryansmammoth/acacia")
 
 
 def documents(folder: Path, rng: np.random.Generator) -> list[tuple[str, bytes]]:
-    """(suffix, content) of sound files of every kind."""
+    """(suffix, content) of valid files of every kind."""
     found = []
     for source in find_sources(None, [*CORPUS, *ABC]):
         content = source.path.read_bytes()
@@ -50,16 +49,12 @@ def documents(folder: Path, rng: np.random.Generator) -> list[tuple[str, bytes]]
                 found += [(".xml", archive.read(name)), (".musicxml", archive.read(name))]
             found.append((".mid", midi(read(source.path)[0], folder)))
     for _ in range(6):
-        n = int(rng.integers(20, 300))
-        onset, pitch = np.cumsum(rng.integers(0, 24, n)), rng.integers(21, 109, n)
-        found.append(
-            (".mid", midi(Piece.from_arrays(onset, rng.integers(1, 96, n), pitch, grid=24), folder))
-        )
+        seed, n = rng.integers(1000), int(rng.integers(20, 300))
+        found.append((".mid", midi(common.random_piece(int(seed), n), folder)))
     return found
 
 
 def midi(piece: Piece, folder: Path) -> bytes:
-    """The bytes of its MIDI file."""
     path = folder / "piece.mid"
     write_midi(piece, path)
     return path.read_bytes()
@@ -69,8 +64,8 @@ def write_files(folder: Path, n: int, seed: int) -> None:
     """Make ``n`` damaged files, about half of them MIDI."""
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as scratch:
-        sound = documents(Path(scratch), rng)
-    kinds = [[d for d in sound if (d[0] == ".mid") == is_midi] for is_midi in (True, False)]
+        valid = documents(Path(scratch), rng)
+    kinds = [[d for d in valid if (d[0] == ".mid") == is_midi] for is_midi in (True, False)]
     for number in range(n):
         choices = kinds[number % 2]
         suffix, content = choices[int(rng.integers(len(choices)))]
@@ -80,13 +75,13 @@ def write_files(folder: Path, n: int, seed: int) -> None:
             names.append(list(known)[int(rng.integers(len(known)))])
             content = known[names[-1]](content, rng)
         if suffix == ".mid" and rng.random() < 0.6:
-            content = mend_lengths(content)
+            content = correct_lengths(content)
         path = folder / f"{number:05d}_{'_'.join(names)}{suffix}"
         path.write_bytes(content)
 
 
 def run_reader(folder: Path, reader: str) -> tuple[Extraction, list[str], float]:
-    """What a reader makes of the files, what is wrong with that, and the seconds it took."""
+    """A reader's extraction of the files, its failures, and its seconds."""
     sources = find_sources(folder, "")
     if reader == "fast":
         sources = [s for s in sources if s.path.suffix in MIDI_SUFFIXES]
@@ -104,16 +99,19 @@ def run_reader(folder: Path, reader: str) -> tuple[Extraction, list[str], float]
         except NothingReadError as error:
             result = error.extraction
     seconds = time.monotonic() - start
-    told = {piece.name.partition("#")[0] for piece in result.pieces} | result.rejects.keys()
-    wrong = [f"lost in silence: {source.name}" for source in sources if source.name not in told]
-    wrong += [f"no reason: {name}" for name, reason in result.rejects.items() if not reason.strip()]
+    known = {piece.name.partition("#")[0] for piece in result.pieces} | result.rejects.keys()
+    wrong = [
+        f"no notes and no reason: {source.name}" for source in sources if source.name not in known
+    ]
+    wrong += [
+        f"an empty reason: {name}" for name, reason in result.rejects.items() if not reason.strip()
+    ]
     if seconds > 60 + len(sources) * (TIMEOUT_S + 2) / N_WORKERS:
         wrong.append(f"took {seconds:.0f} s")
     return result, wrong, seconds
 
 
 def report(reader: str, result: Extraction, wrong: Sequence[str], seconds: float) -> str:
-    """A table of outcomes."""
     kinds = collections.Counter(
         next((k for k in ("longer to read", "more memory", "crashed") if k in reason), "reason")
         for reason in result.rejects.values()
@@ -131,12 +129,9 @@ def report(reader: str, result: Extraction, wrong: Sequence[str], seconds: float
     return "\n".join(lines)
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("n", nargs="?", type=int, default=2000)
+def main() -> int:
+    parser = common.Parser(__doc__)
+    parser.add_argument("n", nargs="?", type=common.count, default=2000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
@@ -149,8 +144,8 @@ def main() -> None:
             result, wrong, seconds = run_reader(folder, reader)
             print(report(reader, result, wrong, seconds), flush=True)
             failed |= bool(wrong)
-    sys.exit(failed)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

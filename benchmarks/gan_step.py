@@ -1,277 +1,160 @@
-"""What the game costs beyond its passes: windows a second, the rollout's share, a ratio to a floor.
+"""What a step of adversarial training costs beyond its forward and backward passes.
 
     python benchmarks/gan_step.py [N_ROUNDS [KEY=VALUE ...]]
     python benchmarks/gan_step.py 10 experiment=flagship
 
-A step once the game has begun (both players' updates, the rollout, clipping, the optimizers,
-averaged weights), without the trainer, against its floor: the forward and backward passes of the
-same two networks in that step, teacher-forced, with a known window in place of the rollout's.
-Nothing else is in the floor: no rollout, no optimizer. ``once each`` is a smaller one: of all
-passes, the likelihood of real windows and the discriminator's real and known ones. Where a rollout
-serves ``model.rollout_reuse`` steps, a step is the mean of so many.
+``step`` is a training batch of Lightning's trainer without a warm start: rollout, updates of both
+networks, clipping, optimizers and EMA weights. ``passes`` are the forward and backward passes of
+the same losses, teacher-forced, on a rollout that is at hand. ``rollout`` is the rollout of a step.
+Where a rollout serves ``model.rollout_reuse`` batches, step and rollout are means over so many.
 
-All are timed in turn; the ratios are medians over rounds, with the quartiles. On a processor, with
-the default's sizes, or those that are given, and two threads; where there is a GPU, also there, in
-bfloat16, with those that are given, or else with windows of 128 notes, 512 of them, and two layers
-of 512: once as they come, and once with ``trainer.cuda_graph=true``.
+All are timed in turn on random music; ratios are medians over rounds, with quartiles. On the CPU
+with the settings of ``quick``, or those that are given, and two threads; where there is a GPU, also
+there, in bfloat16, without and with a CUDA graph, by default with larger networks and batches.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import common
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import compose_run
-from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.losses import adversarial, likelihood, policy_gradient
-from gan_music.representations.note_events import NoteEvents
-from gan_music.training.factory import build_model, write_as_trained
+from gan_music.system.errors import UserError
 from gan_music.training.precision import precision
 
-ON_A_GPU = (
-    "data.window=128",
-    "data.batch_size=512",
-    "model.hidden_size=512",
-    "model.n_layers=2",
-)
-_WARM_UP = 2
+ON_A_GPU = ("data.window=128", "data.batch_size=512", "model.hidden_size=512", "model.n_layers=2")
+ADVERSARIAL = ("model.warm_start_epochs=0", "trainer.max_epochs=1000", "data.jitter=false")
 
 
-class Step:
-    """A model and a batch of random events, and the parts of a step of ``model=gumbel_gan``."""
+class Passes:
+    """A batch of windows, and what a step of ``model=gumbel_gan`` does with one, piece by piece."""
 
-    rollout_reuse = 1  # steps that a rollout serves
+    n_batches = 1  # that a rollout serves
 
-    def __init__(self, device: str, *overrides: str) -> None:
-        codec = NoteEvents(24)
-        config = compose_run(*overrides)
-        model: Any = build_model(config.model, codec.state())
-        n, length = config.data.batch_size, config.data.window
-        write_as_trained(model, config.trainer)
-        self.model, self.s = model.to(device).train(), model.settings
+    def __init__(self, config: TrainConfig, model: Any, events: Tensor) -> None:
+        self.config, self.model, self.s, self.events = config, model, model.settings, events
         self.generator, self.discriminator = model.generator, model.discriminator
-        self.discriminator.padded_in_training = False
-        self.captures = config.trainer.cuda_graph
-        if self.captures:
-            self.generator.captured = CUDAGraphDecoder(self.generator)
-        self.device, self.n, self.length = device, n, length
-        self.bfloat16 = device == "cuda" or precision(config.trainer) == "bf16-mixed"
-        columns = [torch.randint(0, size, (n, length)) for size in codec.sizes]
-        columns += [torch.randint(0, 96, (n, length)), torch.full((n, length), 3)]
-        self.batch = torch.stack(columns, -1).to(device)
-        self.optimizers = [
-            torch.optim.Adam(network.parameters(), lr=1e-4)
-            for network in (self.generator, self.discriminator)
-        ]
-        self.known = self.rollout(*self.noise())
+        self.n_fake = getattr(self.s, "rollout_batch", len(events))
+        self.fake: Tensor | None = None
 
-    @property
-    def rollout_batch(self) -> int:
-        """Windows of a rollout."""
-        return self.n
+    def rollout(self) -> None:
+        """Sequences of the generator, as long and as many as in a step."""
+        generator = self.generator
+        self.events = self.events.to(next(generator.parameters()).device)
+        self.z = generator.prior(self.n_fake)
+        self.gumbel = generator.gumbel(self.n_fake, self.events.shape[1])
+        starts = [x[:1].expand(self.n_fake) for x in generator.space.starts(self.events)]
+        decoding = self.model.decoding
+        self.fake = decoding.rollout(generator, self.z, self.gumbel, tuple(starts))
 
-    def noise(self) -> tuple[Tensor, Tensor]:
-        """Global and local."""
-        return (
-            self.generator.noise(self.rollout_batch),
-            self.generator.gumbel(self.rollout_batch, self.length),
-        )
-
-    def rollout(self, z: Tensor, gumbel: Tensor) -> Tensor:
-        """What the generator writes."""
-        starts = [x[:1].expand(self.rollout_batch) for x in self.generator.space.starts(self.batch)]
-        return self.generator.rollout(z, gumbel, tuple(starts))
-
-    def whole(self) -> None:
-        """The steps that a rollout serves, as the model's ``training_step`` has them."""
-        z, gumbel = self.noise()
-        fake = self.rollout(z, gumbel)
-        for _ in range(self.rollout_reuse):
-            self.passes(fake, z, gumbel, update=True)
-            self.model.averaged.update_parameters(self.generator)
-
-    def floor(self) -> None:
-        """The passes of one step alone."""
-        self.passes(self.known, *self.noise(), update=False)
-
-    def passes(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> None:
-        """Forward and backward of both players' losses."""
-        opt_g, opt_d = self.optimizers
-        with self._autocast():
-            real, faked = self.judged_real(update=update), self.judged(fake)
-            loss = adversarial.discriminator_bce(real, faked, smoothing=self.s.label_smoothing)
-        self._backward(loss, self.discriminator, opt_d if update else None)
+    def passes(self) -> None:
+        if self.fake is None:
+            self.rollout()
+        kind = self.events.device.type
+        bf16 = precision(self.config.trainer) == "bf16-mixed"
+        with torch.autocast(kind, torch.bfloat16, enabled=bf16):
+            loss = adversarial.discriminator_bce(*self.scores())
+        loss.backward()
+        self.discriminator.zero_grad()
         self.discriminator.requires_grad_(False)
-        with self._autocast():
-            loss = self.loss_g(fake, z, gumbel, update=update)
-            loss = loss + self.s.likelihood_weight * self._nll()
-        self._backward(loss, self.generator, opt_g if update else None)
+        with torch.autocast(kind, torch.bfloat16, enabled=bf16):
+            logits = self.generator.logits(self.events, self.generator.prior(len(self.events)))
+            nll = likelihood.negative_log_likelihood(logits, self.events)
+            loss = self.loss_g() + self.s.likelihood_weight * nll
+        loss.backward()
+        self.generator.zero_grad()
         self.discriminator.requires_grad_(True)
 
-    def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
-        """The generator's adversarial loss."""
-        relaxed = self.generator.relaxed(fake, z, gumbel, temperature=self.s.temperature)
-        return adversarial.generator_bce(self.discriminator(fake, relaxed))
+    def scores(self) -> tuple[Tensor, Tensor]:
+        """The discriminator's logits of real windows and of the rollout."""
+        return self.discriminator(self.events), self.discriminator(self.fake)
 
-    def judged(self, fake: Tensor) -> Tensor:
-        """The discriminator's scores of the last rollout."""
-        return self.discriminator(fake)
-
-    def judged_real(self, *, update: bool) -> Tensor:
-        """Those of real windows; ``update``: in a step, not in its floor."""
-        return self.discriminator(self.batch)
-
-    def once_each(self) -> None:
-        """Each network once: the likelihood, and real against known windows."""
-        with self._autocast():
-            loss = self._nll()
-        self._backward(loss, self.generator, None)
-        with self._autocast():
-            scores = self.judged_real(update=False), self.judged(self.known)
-            loss = adversarial.discriminator_bce(*scores)
-        self._backward(loss, self.discriminator, None)
-
-    def _nll(self) -> Tensor:
-        z = self.generator.noise(self.n)
-        return likelihood.negative_log_likelihood(self.generator.logits(self.batch, z), self.batch)
-
-    def _backward(
-        self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer | None
-    ) -> None:
-        network.zero_grad()
-        loss.backward()
-        if optimizer is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), self.s.clip_norm)
-            optimizer.step()
-
-    def _autocast(self) -> AbstractContextManager:
-        return torch.autocast(self.device, torch.bfloat16) if self.bfloat16 else nullcontext()
-
-    def seconds(self, part: Callable[[], object]) -> float:
-        """What a part takes, to its end on the device."""
-        self._wait()
-        start = time.perf_counter()
-        part()
-        self._wait()
-        return time.perf_counter() - start
-
-    def _wait(self) -> None:
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-
-
-class CriticStep(Step):
-    """A step of ``model=reinforce_gan``: the critic learns from ``replay_batch`` kept windows and as many
-    rollouts, or from the latest of both.
-
-    What it notices of new ones, which no weight has a part in, is none of the floor's passes.
-    """
-
-    def __init__(self, device: str, *overrides: str) -> None:
-        super().__init__(device, *overrides)
-        n_real, n_fake = (
-            (self.s.replay_batch,) * 2 if self.s.replay_size else (self.n, self.rollout_batch)
+    def loss_g(self) -> Tensor:
+        relaxed = self.generator.relaxed(
+            self.fake, self.z, self.gumbel, temperature=self.s.temperature
         )
-        self.met = self.model.heard(self.batch[torch.arange(n_real, device=device) % self.n])
-        self.which = torch.arange(n_fake, device=device) % self.rollout_batch
+        return adversarial.generator_bce(self.discriminator(self.fake, relaxed))
 
-    @property
-    def rollout_reuse(self) -> int:  # type: ignore[override]
-        """Steps that a rollout serves."""
-        return int(self.s.rollout_reuse)
 
-    @property
-    def rollout_batch(self) -> int:
-        return int(self.s.rollout_batch)
+class ReinforcePasses(Passes):
+    """The same of ``model=reinforce_gan``, whose critic learns from ``replay_batch`` sequences."""
 
-    def rollout(self, z: Tensor, gumbel: Tensor) -> Tensor:
+    def __init__(self, config: TrainConfig, model: Any, events: Tensor) -> None:
+        super().__init__(config, model, events)
+        self.n_batches = int(self.s.rollout_reuse)
+
+    def rollout(self) -> None:
         self.generator.eval()
-        events = super().rollout(z, gumbel)
+        super().rollout()
         self.generator.train()
-        self.heard = self.model.heard(events, z)  # once for both players
-        return events
+        n = self.s.replay_batch if self.s.replay_size else self.n_fake
+        which = torch.arange(n, device=self.events.device)
+        real = self.model.make_item(self.events[which % len(self.events)])
+        fake = self.model.make_item(self.fake[which % self.n_fake], self.z[which % self.n_fake])
+        self.replayed = [(x.events, x.features) for x in (real, fake)]
 
-    def judged(self, fake: Tensor) -> Tensor:
-        met = self.heard.of(self.which)
-        return self.discriminator(met.events, met.features)
+    def scores(self) -> tuple[Tensor, Tensor]:
+        real, fake = (self.discriminator(*x) for x in self.replayed)
+        return real, fake
 
-    def judged_real(self, *, update: bool) -> Tensor:
-        if update:
-            self.model.heard(self.batch)
-        return self.discriminator(self.met.events, self.met.features)
-
-    def loss_g(self, fake: Tensor, z: Tensor, gumbel: Tensor, *, update: bool) -> Tensor:
-        earned = torch.zeros(fake.shape[:2], device=fake.device)
-        if update:
-            with torch.no_grad():
-                self.discriminator.eval()
-                scores = self.discriminator(fake, self.heard.features)
-                self.discriminator.train()
-            earned = policy_gradient.advantages(
-                scores, discount=self.s.discount, limit=self.s.advantage_limit
-            )
-        logits = self.generator.logits(fake, z, dropout=False)
-        return policy_gradient.policy_gradient(likelihood.log_likelihoods(logits, fake), earned)
+    def loss_g(self) -> Tensor:
+        logits = self.generator.logits(self.fake, self.z, dropout=False)
+        advantages = torch.zeros(self.fake.shape[:2], device=self.fake.device)
+        likelihoods = likelihood.log_likelihoods(logits, self.fake)
+        return policy_gradient.policy_gradient(likelihoods, advantages)
 
 
-def make_step(device: str, *overrides: str) -> Step:
-    """What is timed, by the model that is asked for."""
-    chosen = any(o.partition("=")[0] == "experiment" for o in overrides)
-    # no music is read, but some experiments want to be told where it is
-    words = ("data.root=.", *overrides) if chosen else ("experiment=quick", *overrides)
-    is_of_critic = compose_run(*words).model.name == "reinforce_gan"
-    return (CriticStep if is_of_critic else Step)(device, *words)
+def report(config: TrainConfig, n_rounds: int, device: str) -> None:
+    data, model = common.build(config)
+    events = next(iter(data.train_dataloader())).x
+    kinds = {"gumbel_gan": Passes, "reinforce_gan": ReinforcePasses}
+    parts = kinds[config.model.name](config, model, events)
+    timer = common.InTurn(
+        {"passes": parts.passes, "rollout": parts.rollout}, n_rounds, n_batches=parts.n_batches
+    )
+    common.fit(data, model, timer, accelerator=device, precision=precision(config.trainer))
+    timer.times["rollout"] = [t / parts.n_batches for t in timer.times["rollout"]]
+    n, length = config.data.batch_size, config.data.window
+    graph = ", CUDA graph" if config.trainer.cuda_graph and device == "cuda" else ""
+    print(
+        f"{device}, {precision(config.trainer)}, {torch.get_num_threads()} threads{graph}: {n} "
+        f"windows of {length} notes, {model.settings.n_layers} layers of "
+        f"{model.settings.hidden_size}\n"
+        f"  {n / statistics.median(timer.times['step']):,.0f} windows a second"
+    )
+    common.print_times(timer.times)
+    common.print_ratio(timer.times, "step", "passes")
+    common.print_ratio(timer.times, "rollout", "step")
 
 
 def main() -> None:
-    """Time and print."""
-    n_rounds = max(2, int(sys.argv[1])) if len(sys.argv) > 1 else 15  # quartiles take two
+    parser = common.Parser(__doc__)
+    parser.add_argument("n_rounds", type=common.count, nargs="?", default=15, metavar="N_ROUNDS")
+    parser.add_argument("overrides", type=common.override, nargs="*", metavar="KEY=VALUE")
+    given = parser.parse_args()
     torch.manual_seed(0)
-    if torch.get_num_threads() > 2:
-        torch.set_num_threads(2)
-    report(make_step("cpu", *sys.argv[2:]), n_rounds)
-    if torch.cuda.is_available():
-        for captures in ("false", "true"):
-            sizes = sys.argv[2:] or ON_A_GPU
-            report(make_step("cuda", *sizes, f"trainer.cuda_graph={captures}"), n_rounds)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    with common.random_music() as music:
 
+        def time_on(device: str, *overrides: str) -> None:
+            config = compose_run(*music, *ADVERSARIAL, *overrides)
+            if config.model.name not in ("gumbel_gan", "reinforce_gan"):
+                raise UserError(f"model.name={config.model.name} has no rollout to time.")
+            if config.model.name == "reinforce_gan":
+                config.model.critic_pretrain_batches = 0
+            report(config, max(2, given.n_rounds), device)  # quartiles take two
 
-def report(step: Step, n_rounds: int) -> None:
-    """Time the parts in turn."""
-    z, gumbel = step.noise()
-    parts: dict[str, Callable[[], object]] = {
-        "step": step.whole,
-        "floor": step.floor,
-        "once each": step.once_each,
-        "rollout": lambda: step.rollout(z, gumbel),
-    }
-    times: dict[str, list[float]] = {name: [] for name in parts}
-    for number in range(_WARM_UP + n_rounds):
-        for name, part in parts.items():
-            seconds = step.seconds(part)
-            if number >= _WARM_UP:
-                of_a_step = step.rollout_reuse if name in ("step", "rollout") else 1
-                times[name].append(seconds / of_a_step)
-    where = f"{torch.get_num_threads()} threads" if step.device == "cpu" else "bfloat16"
-    print(
-        f"{step.device}, {where}: {step.n} windows of {step.length} notes, {step.s.n_layers} "
-        f"layers of {step.s.hidden_size}{', rollout captured' if step.captures else ''}"
-    )
-    print(f"  {step.n / statistics.median(times['step']):,.0f} windows a second")
-    for name, seconds_ in times.items():
-        print(f"  {name:12}{1000 * statistics.median(seconds_):8.1f} ms")
-    for over, under in (("rollout", "step"), ("step", "floor"), ("step", "once each")):
-        ratios = [a / b for a, b in zip(times[over], times[under], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        print(f"  {over} / {under:12}{middle:6.2f}  (quartiles {low:.2f} to {high:.2f})")
+        time_on("cpu", *given.overrides, "trainer=cpu")
+        for graph in ("false", "true") if torch.cuda.is_available() else ():
+            sizes = given.overrides or ON_A_GPU
+            time_on("cuda", "trainer.precision=bf16-mixed", *sizes, f"trainer.cuda_graph={graph}")
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

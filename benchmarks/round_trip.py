@@ -1,30 +1,25 @@
-"""What the event codec keeps of real music: notes -> ids -> notes, over a folder.
+"""What note events keep of real music: notes -> ids -> notes, over a folder.
 
     python benchmarks/round_trip.py DIR [GRID]
 
-An onset is exact if the decoded piece has it at the same distance from the piece's beginning, long
-rests (which are shortened on purpose) aside; so an error that added up would show.
+An onset is exact if it has the same distance from the piece's beginning after decoding, so that
+errors that accumulate would show. Long rests, which are shortened on purpose, do not count.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+import common
 import numpy as np
 
-from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extraction import extract
-from gan_music.data.sources import find_sources
 from gan_music.music.piece import KEYBOARD, IntArray, Piece
 from gan_music.representations.note_events import NoteEvents
 
 
 def onset_errors(piece: Piece, decoded: IntArray, longest: int) -> IntArray:
-    """Steps by which each decoded onset is off, int64 ``[N]``, between long rests."""
+    """Error of each decoded onset in steps, int64 ``[N]``, between long rests."""
     moved = piece.onset - decoded
     stretch = np.concatenate([[0], np.cumsum(np.diff(piece.onset) > longest)])
-    # a stretch lies where most of its notes do
+    # a stretch is aligned by the offset of most of its notes
     for number in range(int(stretch[-1]) + 1):
         here = stretch == number
         values, counts = np.unique(moved[here], return_counts=True)
@@ -33,13 +28,13 @@ def onset_errors(piece: Piece, decoded: IntArray, longest: int) -> IntArray:
 
 
 def main() -> None:
-    """The command."""
-    if len(sys.argv) not in (2, 3):
-        raise SystemExit(__doc__)
-    grid = int(sys.argv[2]) if len(sys.argv) == 3 else 24
+    parser = common.Parser(__doc__)
+    parser.add_argument("folder", type=common.folder, metavar="DIR")
+    parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")
+    given = parser.parse_args()
+    grid = given.grid
     codec = NoteEvents(grid, velocity=True)
-    cache = NoteCache(default_cache_dir(), grid)
-    pieces = extract(find_sources(Path(sys.argv[1]), ""), cache, min_notes=1).pieces
+    pieces = common.read_pieces(given.folder, grid=grid, min_notes=1)
     onset, duration, pitch, velocity = [], [], [], []
     n_rests = 0
     for piece in pieces:
@@ -47,7 +42,7 @@ def main() -> None:
         longest = int(codec.offset_bins[-1])
         n_rests += int((np.diff(piece.onset) > longest).sum())
         onset.append(onset_errors(piece, np.cumsum(codec.offset_bins[ids[:, 0]]), longest))
-        # columns, not the decoded piece: that one is sorted anew
+        # the ids' own columns, since a decoded piece is sorted anew
         duration.append(np.abs(codec.duration_bins[ids[:, 2]] - piece.duration) / grid)
         pitch.append(KEYBOARD[0] + ids[:, 1] == piece.pitch)
         velocity.append(np.abs(ids[:, 3] * 4 + 2 - piece.velocity))
@@ -63,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

@@ -1,23 +1,22 @@
-"""What more music costs: bytes and seconds a piece, a note and a window, from packs of some sizes.
+"""What more music costs: seconds and bytes of a piece, a note and a window.
 
     python benchmarks/scale.py [N_PIECES ...]
 
-For each number of pieces (1,000 and 10,000 without any) a pack of generated pieces of 500 notes is
-written and served as in a run; MiB are what the process holds beyond its start (Linux's VmData:
-mapped files do not count), at most. Then, on fewer, what reading files costs, and the search for
-copies.
+For each number of pieces (1,000 and 10,000 by default), a pack of random pieces of 500 notes is
+written and read as in a run. MiB are the peak of the process's memory above its start (Linux's
+VmData, which leaves mapped files out). Reading files and searching for copies are timed on fewer.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
+import common
+from common import random_piece
 
 from gan_music.config.validate import compose_run
 from gan_music.data.cache import NoteCache
@@ -28,15 +27,15 @@ from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.metrics.sets.originality import longest_matches
 from gan_music.music.piece import Piece
-from gan_music.training.factory import build_data
 
 N_NOTES = 500
 N_FILES = 400
 
 
 def main() -> None:
-    """Measure and print."""
-    sizes = [int(n) for n in sys.argv[1:]] or [1_000, 10_000]
+    parser = common.Parser(__doc__)
+    parser.add_argument("sizes", type=common.count, nargs="*", metavar="N_PIECES")
+    sizes = parser.parse_args().sizes or [1_000, 10_000]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for n in sizes:
@@ -45,23 +44,13 @@ def main() -> None:
     copies()
 
 
-def piece(number: int, n_notes: int = N_NOTES) -> Piece:
-    """A piece of random notes."""
-    rng = np.random.default_rng(number)
-    return Piece.from_arrays(
-        rng.integers(0, 13, n_notes).cumsum(),
-        rng.integers(1, 24, n_notes),
-        rng.integers(36, 84, n_notes),
-        grid=24,
-        name=f"{number % 1000:03}/{number}.mid",
-    )
-
-
 def served(n: int, folder: Path) -> None:
-    """A pack written, opened, and an epoch of it."""
+    """Write a pack, open it, and draw an epoch of windows."""
     pack = folder / "pack"
     steps = {
-        "pack written": lambda: write_pack(map(piece, range(n)), pack, grid=24),
+        "pack written": lambda: write_pack(
+            (random_piece(i, N_NOTES) for i in range(n)), pack, grid=24
+        ),
         "first start (events are encoded)": lambda: start(pack, folder / "cache"),
         "next start": lambda: start(pack, folder / "cache"),
     }
@@ -81,28 +70,21 @@ def served(n: int, folder: Path) -> None:
 
 
 def start(pack: Path, cache: Path) -> MusicDataModule:
-    """What a run does before its first batch."""
-    config = compose_run(
-        "data=midi", f"data.root={pack}", f"data.cache_dir={cache}", "data.transpose=5"
-    )
-    data = build_data(config.data, config.representation, seed=0)
-    data.prepare_data()
-    data.setup()
-    return data
+    music = (f"data.root={pack}", f"data.cache_dir={cache}")
+    return common.read_data(compose_run("data=midi", *music, "data.transpose=5"))
 
 
 def draw(data: MusicDataModule) -> None:
-    """The order of an epoch, up to its first batch."""
     next(iter(data.train_dataloader().batch_sampler))  # type: ignore[arg-type]
 
 
 def files(folder: Path) -> None:
-    """MIDI files found, read into the cache, and found again."""
+    """List MIDI files, read them into the cache, and read them from it."""
     folder.mkdir()
     for number in range(N_FILES):
-        write_midi(piece(number), folder / f"{number}.mid")
+        write_midi(random_piece(number, N_NOTES), folder / f"{number}.mid")
     cache = NoteCache(folder / "cache", 24)
-    print(f"{N_FILES:,} files, one process that reads")
+    print(f"{N_FILES:,} files, one process")
     for what in ("read", "found in the cache"):
 
         def step() -> None:
@@ -114,11 +96,11 @@ def files(folder: Path) -> None:
 
 
 def copies() -> None:
-    """The search for what samples copy, in more and more training music."""
-    queries = [piece(number, 400) for number in range(64)]
+    """Search training music of two sizes for runs of notes that samples copy."""
+    queries = [random_piece(number, 400) for number in range(64)]
     print("search for copies of 64 pieces of 400 notes")
     for n in (500_000, 1_000_000):
-        training = [piece(number, 50_000) for number in range(n // 50_000)]
+        training = [random_piece(number, 50_000) for number in range(n // 50_000)]
 
         def step(training: list[Piece] = training) -> None:
             longest_matches(queries, training)
@@ -127,7 +109,7 @@ def copies() -> None:
 
 
 def timed(step: Callable[[], object], n: int, unit: str) -> str:
-    """Seconds and the most MiB that a step takes, in all and a unit."""
+    """Seconds and peak MiB of a step, in all and for each unit."""
     before, most, done = _heap(), [0.0], threading.Event()
 
     def watch() -> None:
@@ -150,10 +132,10 @@ def timed(step: Callable[[], object], n: int, unit: str) -> str:
 
 
 def _heap() -> float:
-    """MiB of the process's own data."""
+    """MiB of the process's own memory."""
     lines: Iterator[str] = iter(Path("/proc/self/status").read_text().splitlines())
     return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmData"))
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

@@ -1,46 +1,36 @@
-"""What the measure gives the music that a generator learns from, in place of samples.
+"""The figures of training pieces in place of samples.
 
     python benchmarks/training_pieces.py MIDI [N_DRAWS]
 
-64 pieces drawn from the training split of MIDI are held against its test split as the protocol
-(``baselines.py``) holds samples against it: as many of both, of up to 400 notes. Printed is what
-its table has of samples, means and standard deviations of 6 draws (or N_DRAWS) of other pieces and
-other excerpts. A generator that wrote just like its training pieces would come to this; one that
-comes to more keeps closer than they do to the middle of the music.
+64 pieces drawn from the training split of MIDI are compared with its test split as the protocol
+(``baselines.py``) compares samples: as many of both, of up to 400 notes. Printed are the figures of
+its table, as means and standard deviations over 6 (or N_DRAWS) draws of pieces and excerpts. A
+generator with the distribution of its training pieces would reach these figures; one that exceeds
+them keeps closer to the mean of the music than its training pieces do.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-
+import common
 import numpy as np
 from protocol import report
 from protocol.samples import read_split
 
 from gan_music.config.validate import compose_run
 from gan_music.metrics.evaluation import evaluate
-from gan_music.system.errors import UserError
 from gan_music.training.final_evaluation import evaluation_settings
 
-# copies of themselves are none
+# a training piece copies itself
 _FIGURES = [figure for figure in report.SHOWN if figure[1] != "originality"]
 
 
 def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("midi", type=Path, metavar="MIDI")
-    parser.add_argument("n_draws", type=int, nargs="?", default=6, metavar="N_DRAWS")
+    parser = common.Parser(__doc__)
+    parser.add_argument("midi", type=common.folder, metavar="MIDI")
+    parser.add_argument("n_draws", type=common.count, nargs="?", default=6, metavar="N_DRAWS")
     arguments = parser.parse_args()
     config = compose_run("experiment=attention_lm", "data.root=.")
-    try:
-        split = read_split(config, arguments.midi)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    split = read_split(config, arguments.midi)
     n = min(config.samples.n_pieces, len(split.train))
     draws = []
     for seed in range(arguments.n_draws):
@@ -48,10 +38,10 @@ def main() -> None:
         settings = evaluation_settings(config.samples, seed)
         found = evaluate([split.train[i] for i in chosen], split.test, None, settings)
         draws.append(found.as_json()["figures"])
-    for title, family, name, form in _FIGURES:
-        values = [report.number(figures[family][name]["generated"]) for figures in draws]
+    for title, group, name, form in _FIGURES:
+        values = [report.number(figures[group][name]["generated"]) for figures in draws]
         print(f"{title:28}{report.cell(values, form)}")
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

@@ -23,6 +23,7 @@ def main() -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
+    import dataclasses
     import json
 
     from gan_music.metrics.evaluation import EvaluationSettings, evaluate
@@ -32,15 +33,8 @@ def _evaluate(config: EvaluateConfig) -> None:
     reference = _read("reference", config.reference, config)
     generated = _read("generated", config.generated, config)
     training = _read("train", config.train, config) if config.train is not None else None
-    settings = EvaluationSettings(
-        window=config.window,
-        long_window=config.long_window,
-        max_pieces=config.max_pieces,
-        max_notes=config.max_notes,
-        n_bootstrap=config.n_bootstrap,
-        n_neighbours=config.n_neighbours,
-        seed=config.seed,
-    )
+    names = (field.name for field in dataclasses.fields(EvaluationSettings))
+    settings = EvaluationSettings(**{name: getattr(config, name) for name in names})
     evaluation = evaluate(generated, reference, training, settings)
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)

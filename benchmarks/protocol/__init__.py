@@ -1,1 +1,1 @@
-"""The parts of ``benchmarks/baselines.py``: runs, samples at several temperatures, the report."""
+"""The parts of ``benchmarks/baselines.py``: runs, samples, records and the report."""

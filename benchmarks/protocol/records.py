@@ -1,4 +1,4 @@
-"""What the lines of a run in the tables come from, without its music and its weights."""
+"""Records of runs: what the tables need of a run, without music and weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gan_music.system.atomic_files import atomic_write
 from protocol.report import SHOWN, Report
 from protocol.runs import OUT, Run
 
-MORE = ("temperatures", "draws")  # of samples beside the run's own, only what the tables show
-ROOT = "MIDI"  # in a record, stands for where the music lay
+MORE = ("temperatures", "draws")  # reports of further samples
+ROOT = "MIDI"  # stands for data.root in a record
 
 
 def record(run: Run, folder: Path) -> None:
-    """Keep a finished run's figures and settings in ``folder/EXPERIMENT/seed_SEED``.
+    """Copy a finished run's figures and settings to ``folder/EXPERIMENT/seed_SEED``.
 
-    ``baselines.py --out folder`` makes the tables of them, and takes the runs as finished.
+    ``baselines.py --out folder`` takes these runs as finished and makes the tables from them.
     """
     kept = folder / run.experiment / f"seed_{run.seed}"
     kept.mkdir(parents=True, exist_ok=True)
@@ -41,16 +41,16 @@ def record(run: Run, folder: Path) -> None:
 
 
 def _shown(report: Report) -> Report:
-    """A report with no figures but those of the tables."""
+    """A report with the figures of the tables only."""
     figures: dict[str, dict[str, Any]] = {}
-    for _, family, name, _ in SHOWN:
-        if name in report["figures"].get(family, {}):
-            figures.setdefault(family, {})[name] = report["figures"][family][name]
+    for _, group, name, _ in SHOWN:
+        if name in report["figures"].get(group, {}):
+            figures.setdefault(group, {})[name] = report["figures"][group][name]
     return {**report, "figures": figures}
 
 
 def _placeless(value: Any, out: str) -> Any:
-    """Settings with :data:`OUT` for the folder of all runs."""
+    """Settings with :data:`OUT` in place of the folder of all runs."""
     if isinstance(value, dict):
         return {key: _placeless(one, out) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the runs came to: tables in Markdown, and quality against diversity as a picture."""
+"""The report on finished runs: tables in Markdown, and a plot of quality against diversity."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from scipy.stats import t
 Report = dict[str, Any]  # as metrics.json holds it
 Column = tuple[str, str, str, str]
 REAL = "real music"
-# What runs must share for their figures to stand beside each other.
+# settings that runs must share for their figures to be comparable
 SPLIT = ("query", "movement", "min_notes", "val_rate", "test_rate")
 AMOUNTS = ("window", "long_window", "max_pieces", "max_notes", "n_bootstrap", "n_neighbours")
-# Of a column: its title, the family and the name of its figure, how its numbers are written.
+# title of a column, group and name of its figure, format of its numbers
 FIGURES = (
     ("overlapped area", "mgeval", "oa_mean", "{:.3f}"),
     ("two-sample accuracy", "c2st", "accuracy", "{:.3f}"),
@@ -44,8 +44,8 @@ SHOWN = (*FIGURES, *REPETITION)
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run: ``metrics.json``, ``config.yaml``, and reports by temperature and of more
-    samples, if any.
+    """A finished run: ``metrics.json``, ``config.yaml``, reports by temperature (``sweep``) and of
+    further samples (``again``).
     """
 
     experiment: str
@@ -57,17 +57,15 @@ class Finished:
 
     @property
     def name(self) -> str:
-        """What people call it."""
         return f"{self.experiment}, seed {self.seed}"
 
     @property
     def reports(self) -> list[Report]:
-        """Of its own samples, and of more of them."""
         return [self.report, *self.again]
 
-    def figure(self, family: str, name: str) -> float:
-        """A figure of the samples, mean over its reports; NaN where it is undefined."""
-        return spread(generated(r, family, name) for r in self.reports).mean
+    def figure(self, group: str, name: str) -> float:
+        """Mean of a figure over its reports; NaN where it is undefined."""
+        return spread(generated(r, group, name) for r in self.reports).mean
 
 
 class Spread(NamedTuple):
@@ -85,55 +83,38 @@ def load(
     sweep: dict[float, Report] | None = None,
     again: Sequence[Report] = (),
 ) -> Finished:
-    """A finished run from its folder."""
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     return Finished(experiment, seed, report, config, sweep or {}, again)
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Mean and standard deviation over seeds."""
     known = np.array([v for v in values if not math.isnan(v)])
     if not len(known):
         return Spread(math.nan, math.nan, 0)
-    return Spread(
-        float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else math.nan, len(known)
-    )
+    deviation = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    return Spread(float(known.mean()), deviation, len(known))
 
 
 def page(
     runs: Sequence[Finished], problems: Sequence[str] = (), *, against: str | None = None
 ) -> str:
-    """The whole report in Markdown; ``problems`` are sentences about what is missing or odd, and
-    ``against`` is the experiment that others are paired with.
+    """The whole report in Markdown; ``problems`` are sentences for its last section, ``against`` is
+    the experiment that others are compared with, paired by seed.
     """
-    if not runs:
-        lines = ["No run has finished."]
-    else:
-        lines = [
-            seeds_line(runs),
-            "",
-            *main_table(runs),
-            "",
-            *costs_lines(runs),
-            "",
-            "## Notes that were there so many bars before",
-            "",
-            *repetition_table(runs),
-            "",
-            "## Temperatures",
-            "",
-            *sweep_table(runs),
-            *(paired_lines(runs, against) if against else ()),
-        ]
+    lines = ["No run has finished."]
+    if runs:
+        lines = [seeds_line(runs), "", *main_table(runs), "", *costs_lines(runs), ""]
+        lines += ["## Share of notes repeated after so many bars", "", *repetition_table(runs)]
+        lines += ["", "## Temperatures", "", *sweep_table(runs)]
+        lines += paired_lines(runs, against) if against else []
     odd = [*differing(runs), *problems]
     if odd:
-        lines += ["", "## To be noted", "", *(f"- {one}" for one in odd)]
+        lines += ["", "## Notes", "", *(f"- {one}" for one in odd)]
     return "\n".join(["# Baselines", "", *lines]) + "\n"
 
 
 def seeds_line(runs: Sequence[Finished]) -> str:
-    """How many seeds there were, and what of what was measured."""
     seeds = sorted({r.seed for r in runs})
     few = f"{len(seeds)} seeds ({', '.join(map(str, seeds))}): mean ± standard deviation over them."
     if len(seeds) == 1:
@@ -142,14 +123,13 @@ def seeds_line(runs: Sequence[Finished]) -> str:
     n_draws = {len(r.reports) for r in runs}
     if n_draws != {1}:
         among = " or ".join(map(str, sorted(n_draws)))
-        few += f" Figures of a run are means of {among} samples."
-    return " ".join(
-        [few, *shared, "Best: accuracy 0.5, the others high; 4-grams and copies as real music has."]
-    )
+        few += f" Figures of a run are means over {among} sets of samples."
+    best = "Best: accuracy 0.5; 4-grams and copies as in real music; the others high."
+    return " ".join([few, *shared, best])
 
 
 def main_table(runs: Sequence[Finished]) -> list[str]:
-    """A row an experiment, and real music: its halves against each other, over the same seeds."""
+    """A row for each experiment and for real music (its halves against each other)."""
     costs = ("verdicts", "training, minutes", "weights, generator (all)", "notes a second")
     rows = [
         [experiment, str(len(ours)), *means(ours, FIGURES), *cost_cells(ours)]
@@ -157,20 +137,19 @@ def main_table(runs: Sequence[Finished]) -> list[str]:
     ]
     n_seeds = str(len({r.seed for r in runs}))
     rows.append([REAL, n_seeds, *real_means(runs, FIGURES), *[""] * len(costs)])
-    return markdown(["", "seeds", *titles(FIGURES), *costs], rows)
+    return markdown(["", "seeds", *(f[0] for f in FIGURES), *costs], rows)
 
 
 def repetition_table(runs: Sequence[Finished]) -> list[str]:
-    """What comes back, of each experiment and of real music."""
     rows = [
         [experiment, *means(ours, REPETITION)] for experiment, ours in by_experiment(runs).items()
     ]
     rows.append([REAL, *real_means(runs, REPETITION)])
-    return markdown(["", *titles(REPETITION)], rows)
+    return markdown(["", *(f[0] for f in REPETITION)], rows)
 
 
 def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
-    """How far each experiment is from another, seed by seed: a row an experiment."""
+    """Differences of each experiment from ``against``, paired by seed: a row an experiment."""
     base = {r.seed: r for r in runs if r.experiment == against}
     rows = []
     for experiment, ours in by_experiment(runs).items():
@@ -182,12 +161,13 @@ def paired_lines(runs: Sequence[Finished], against: str) -> list[str]:
             for _, *key, form in SHOWN
         ]
         rows.append([experiment, str(len(pairs)), *cells])
-    head = ["", f"## Less {against}, seed by seed", "", "Means, with 95 % intervals (Student's t)."]
-    return [*head, "", *markdown(["", "seeds", *titles(SHOWN)], rows)]
+    head = ["", f"## Difference from {against}, paired by seed", ""]
+    head += ["Means with 95 % intervals (Student's t).", ""]
+    return [*head, *markdown(["", "seeds", *(f[0] for f in SHOWN)], rows)]
 
 
 def difference(values: Sequence[float], form: str) -> str:
-    """Mean of differences, with its 95 % interval by Student's t where there is more than one."""
+    """Mean of differences, with a 95 % interval (Student's t) for more than one."""
     mean, deviation, n = spread(values)
     if not n:
         return "NaN"
@@ -199,7 +179,6 @@ def difference(values: Sequence[float], form: str) -> str:
 
 
 def sweep_table(runs: Sequence[Finished]) -> list[str]:
-    """A row an experiment and temperature, and real music."""
     rows = []
     for experiment, temperatures in sweeps(runs).items():
         for temperature, reports in temperatures.items():
@@ -210,29 +189,26 @@ def sweep_table(runs: Sequence[Finished]) -> list[str]:
     if rows:
         n_seeds = str(len({r.seed for r in runs}))
         rows.append([REAL, "", n_seeds, *real_means(runs, SWEPT)])
-        lines = markdown(["", "temperature", "seeds", *titles(SWEPT)], rows)
+        lines = markdown(["", "temperature", "seeds", *(f[0] for f in SWEPT)], rows)
     if without:
         lines += ["", f"Without a temperature: {', '.join(without)}."]
     return lines
 
 
 def costs_lines(runs: Sequence[Finished]) -> list[str]:
-    """On what the runs were trained."""
     machines = collections.defaultdict(list)
     for run in runs:
-        cost = run.report.get("cost")
-        if cost:
-            machines[f"{cost['accelerator']}, processor threads: {cost['n_threads']}"].append(run)
+        if cost := run.report.get("cost"):
+            machines[f"{cost['accelerator']}, CPU threads: {cost['n_threads']}"].append(run)
     return [
         f"Trained on {machine}"
         + (f" ({', '.join(r.name for r in ours)})" if len(machines) > 1 else "")
-        + ". Notes are sampled on the processor."
+        + ". Notes are sampled on the CPU."
         for machine, ours in machines.items()
     ]
 
 
 def cost_cells(runs: Sequence[Finished]) -> list[str]:
-    """Verdicts and costs of the runs of one experiment."""
     verdicts = collections.Counter(r.report["verdict"] or "undefined" for r in runs)
     costs = [r.report.get("cost") or {} for r in runs]
     known = [c["n_weights"] for c in costs if c]
@@ -250,7 +226,7 @@ def cost_cells(runs: Sequence[Finished]) -> list[str]:
 
 
 def differing(runs: Sequence[Finished]) -> list[str]:
-    """What keeps figures from standing beside each other: another split, other amounts."""
+    """Sentences on runs whose split or amounts differ, so that figures are not comparable."""
     found = []
     for where, keys in (("data", SPLIT), ("measure", AMOUNTS)):
         for key in keys:
@@ -261,7 +237,7 @@ def differing(runs: Sequence[Finished]) -> list[str]:
             common = max(values, key=values.count) if values else None
             found += [
                 f"{r.name}: {where}.{key} is {value}, but the others' is {common}; "
-                "its figures do not compare with theirs."
+                "its figures are not comparable."
                 for r, value in zip(runs, values, strict=True)
                 if value != common
             ]
@@ -269,10 +245,9 @@ def differing(runs: Sequence[Finished]) -> list[str]:
 
 
 def draw(runs: Sequence[Finished], path: Path) -> None:
-    """Precision against coverage, a curve over temperatures for each experiment, means over seeds.
-
-    The lowest and the highest temperature are named. An experiment without one is a point, and so
-    is real music.
+    """Plot precision against coverage, means over seeds: a curve over temperatures for each
+    experiment, with its ends labelled; a point for experiments without a temperature and real
+    music.
     """
     figure = Figure(figsize=(6.4, 5), layout="constrained")
     axis = figure.subplots()
@@ -291,17 +266,14 @@ def draw(runs: Sequence[Finished], path: Path) -> None:
                 )
     real = [[spread(ceilings(runs, "prdc", n)).mean] for n in ("coverage", "precision")]
     axis.plot(*real, marker="*", markersize=12, linestyle="none", color="black", label=REAL)
-    axis.set_xlim(-0.02, 1.02)
-    axis.set_ylim(-0.02, 1.02)
-    axis.set_xlabel("diversity: coverage")
-    axis.set_ylabel("quality: precision")
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axis.set(xlabel="diversity: coverage", ylabel="quality: precision")
     axis.grid(color="#e0e0e0")
     axis.legend(frameon=False, fontsize=8)
     FigureCanvasAgg(figure).print_figure(path, format="png", dpi=110)
 
 
 def by_experiment(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
-    """The runs of each experiment, in the order in which experiments come first."""
     found: dict[str, list[Finished]] = {}
     for run in runs:
         found.setdefault(run.experiment, []).append(run)
@@ -309,7 +281,7 @@ def by_experiment(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
 
 
 def sweeps(runs: Sequence[Finished]) -> dict[str, dict[float, list[Report]]]:
-    """Reports by experiment and temperature, ascending; experiments without any are left out."""
+    """Reports by experiment and ascending temperature, of experiments that have any."""
     found = {}
     for experiment, ours in by_experiment(runs).items():
         temperatures = sorted({one for r in ours for one in r.sweep})
@@ -320,43 +292,35 @@ def sweeps(runs: Sequence[Finished]) -> dict[str, dict[float, list[Report]]]:
     return found
 
 
-def generated(report: Report, family: str, name: str) -> float:
-    """A figure of the samples; NaN where it is undefined or was not measured."""
-    return number(report["figures"].get(family, {}).get(name, {}).get("generated"))
+def generated(report: Report, group: str, name: str, column: str = "generated") -> float:
+    """A figure of the samples; NaN where it is undefined or absent."""
+    return number(report["figures"].get(group, {}).get(name, {}).get(column))
 
 
-def ceilings(runs: Sequence[Finished], family: str, name: str) -> list[float]:
-    """The reference's figure by seed: runs with one seed were held against the same excerpts."""
+def ceilings(runs: Sequence[Finished], group: str, name: str) -> list[float]:
+    """The figure of real music by seed: runs of one seed have the same reference excerpts."""
     values = collections.defaultdict(list)
     for run in runs:
         for report in run.reports:
-            figure = report["figures"].get(family, {}).get(name, {})
-            values[run.seed].append(number(figure.get("reference")))
+            values[run.seed].append(generated(report, group, name, "reference"))
     return [spread(of_seed).mean for of_seed in values.values()]
 
 
-def titles(figures: Sequence[Column]) -> list[str]:
-    """Of their columns."""
-    return [title for title, *_ in figures]
-
-
 def means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
-    """The figures of one experiment's samples, over its seeds, as cells."""
     return [cell([r.figure(*key) for r in runs], form) for _, *key, form in figures]
 
 
 def real_means(runs: Sequence[Finished], figures: Sequence[Column]) -> list[str]:
-    """Those of real music."""
     return [cell(ceilings(runs, *key), form) for _, *key, form in figures]
 
 
 def number(value: float | None) -> float:
-    """A figure as JSON has it."""
+    """A figure from JSON, where null is NaN."""
     return math.nan if value is None else float(value)
 
 
 def cell(values: Sequence[float], form: str) -> str:
-    """Mean ± standard deviation of what is defined."""
+    """Mean ± standard deviation of the defined values."""
     mean, deviation, n = spread(values)
     if not n:
         return "NaN"
@@ -367,5 +331,4 @@ def cell(values: Sequence[float], form: str) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -1,8 +1,7 @@
-"""The runs of the protocol: which there are, how far each has come, what carries it on."""
+"""The runs of the protocol: their plan, their state, and how to start or resume them."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +14,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gan_music.config.validate import conf_dir
+from gan_music.page.overrides import quoted
 
-NEW, CUT_OFF, FINISHED = "new", "cut off", "finished"
-EVERY = "all"  # stands for every experiment where overrides are given
-# in an override, stand for the run's seed and for the folder of all runs
+NEW, INTERRUPTED, FINISHED = "new", "interrupted", "finished"
+EVERY = "all"  # in --with: every experiment
+# placeholders in overrides: the run's seed, and the folder of all runs
 SEED, OUT = "{seed}", "{out}"
 
 
@@ -27,7 +27,7 @@ class Run:
     """One experiment with one seed, in a folder of its own.
 
     ``overrides`` are Hydra's, ``KEY=VALUE``, beside experiment, seed and folder. ``file`` is the
-    one of conf/experiment, if that has another name.
+    name in conf/experiment where it differs.
     """
 
     experiment: str
@@ -38,7 +38,6 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What people call it."""
         return f"{self.experiment}, seed {self.seed}"
 
 
@@ -49,12 +48,12 @@ def plan(
     midi: Path,
     out: Path,
 ) -> list[Run]:
-    """All runs, in the order in which they are run: every experiment once before the next seed.
+    """All runs in their order: every experiment once before the next seed.
 
-    An experiment is a file of conf/experiment, or ``NAME=FILE``: that file under a name of its own.
-    ``extra`` has overrides by experiment, and those of :data:`EVERY`. They go before
-    :func:`standing_overrides`, and an experiment's own before those of all. :data:`SEED` in one is
-    the run's seed, and :data:`OUT` the folder.
+    An experiment is a file of conf/experiment, or ``NAME=FILE`` for a file under another name.
+    ``extra`` holds overrides by experiment, and for :data:`EVERY`. An experiment's own override
+    those of all, which override :func:`standing_overrides`. :data:`SEED` and :data:`OUT` are
+    replaced by the run's seed and by the folder.
     """
     runs = []
     for seed in dict.fromkeys(seeds):
@@ -73,39 +72,31 @@ def plan(
 
 
 def standing_overrides() -> dict[str, list[str]]:
-    """What the protocol changes of an experiment unless it is told otherwise.
+    """Overrides that the protocol makes by default.
 
-    The paper's model sees every note once, since its 100 epochs take days; and its pieces are split
-    by work, as everybody's are.
+    ``paper`` trains for one epoch, since its 100 epochs take days, and its pieces are split by
+    work, as those of the others.
     """
     movement = OmegaConf.load(conf_dir() / "data" / "base.yaml").movement
     return {"paper": ["trainer.max_epochs=1", f"data.movement={quoted(movement)}"]}
 
 
 def merged(*overrides: Sequence[str]) -> list[str]:
-    """Overrides in one list; of those with the same key, the last."""
+    """Overrides in one list: the last one of each key."""
     by_key = {o.partition("=")[0]: o for one in overrides for o in one}
     return list(by_key.values())
 
 
-def quoted(text: str) -> str:
-    """A text as a value on Hydra's command line, whatever characters are in it."""
-    # backslashes mean themselves, except before a quote
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
-
-
 def state(folder: Path) -> str:
-    """How far the run in a folder has come: :data:`NEW`, :data:`CUT_OFF` or :data:`FINISHED`."""
+    """The state of the run in a folder: :data:`NEW`, :data:`INTERRUPTED` or :data:`FINISHED`."""
     if (folder / "metrics.json").is_file():
         return FINISHED
-    return CUT_OFF if _last(folder).is_file() else NEW
+    return INTERRUPTED if _last(folder).is_file() else NEW
 
 
 def command(run: Run) -> list[str]:
-    """What carries a run on from where it stands."""
     train = [sys.executable, "-m", "gan_music.train"]
-    if state(run.folder) == CUT_OFF:  # its settings are in the checkpoint
+    if state(run.folder) == INTERRUPTED:  # its settings are in the checkpoint
         return [*train, f"resume={quoted(str(_last(run.folder)))}"]
     return [
         *train,
@@ -117,12 +108,12 @@ def command(run: Run) -> list[str]:
 
 
 def carry_out(run: Run) -> str | None:
-    """Run it to its end; what went wrong, or None. A run that was finished is left alone."""
+    """Run it to its end unless it is finished; return the reason of a failure, or None."""
     if state(run.folder) == FINISHED:
         return None
     arguments = command(run)
     if state(run.folder) == NEW:
-        # cut off before its first epoch was over: there is nothing to go on from
+        # killed in its first epoch: there is no checkpoint to resume
         (run.folder / "config.yaml").unlink(missing_ok=True)
         shutil.rmtree(run.folder / "tensorboard", ignore_errors=True)
     with subprocess.Popen(
@@ -130,7 +121,7 @@ def carry_out(run: Run) -> str | None:
     ) as process:
         try:
             _, errors = process.communicate()
-        except KeyboardInterrupt:  # the run has it, too, and keeps its last epoch
+        except KeyboardInterrupt:  # the run receives it, too, and writes its checkpoint
             process.wait()
             raise
     if process.returncode == 0 and state(run.folder) == FINISHED:
@@ -142,9 +133,9 @@ def carry_out(run: Run) -> str | None:
 
 
 def differences(run: Run) -> list[str]:
-    """Where the settings that a run has are not those that are asked for now, as sentences.
+    """Sentences on settings of a run that differ from those of this command.
 
-    Only single settings are compared, not groups such as ``trainer=cpu``.
+    Groups such as ``trainer=cpu`` are not compared.
     """
     path = run.folder / "config.yaml"
     if not path.is_file():
@@ -155,15 +146,15 @@ def differences(run: Run) -> list[str]:
         try:
             (parsed,) = OverridesParser.create().parse_overrides([override])
         except HydraException:
-            continue  # the training command says what is wrong with it
+            continue  # the training command refuses it with a reason
         key, asked = parsed.key_or_group, parsed.value()
         has = OmegaConf.select(config, key)
-        # where the music lies changes nothing, and a record does not say it
+        # the place of the music changes nothing, and a record does not contain it
         if isinstance(has, DictConfig) or key.startswith("hydra.") or key == "data.root":
             continue
         if OmegaConf.is_config(has):
             has = OmegaConf.to_container(has)
-        out = str(run.folder.parents[1])  # a record says no more than that it was there
+        out = str(run.folder.parents[1])  # which a record does not contain
         if has not in (asked, str(asked).replace(out, OUT)):
             found.append(f"{run.name}, was run with {key}={has}, not with {asked}.")
     return found

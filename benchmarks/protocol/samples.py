@@ -1,5 +1,5 @@
-"""More samples of a finished run, at several temperatures or from other noise, and their measure,
-kept beside the run.
+"""Further samples of a finished run, at several temperatures or from other seeds, and their
+figures, which are kept in the run's folder.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common import read_data
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
@@ -20,25 +21,24 @@ from gan_music.data.split import Split
 from gan_music.metrics.evaluation import evaluate
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
-from gan_music.training.factory import build_data, restore_model
+from gan_music.training.factory import restore_model
 from gan_music.training.final_evaluation import draw, evaluation_settings
 from protocol.report import Report
 
-_APART = 1000  # from the seed of one sample of a run to that of the next: seeds of runs are lower
+_SEED_STEP = 1000  # between the seeds of a run's sets of samples; seeds of runs are lower
 
 
 class Samples:
-    """The measure of samples of a run's best checkpoint, as many and as long as the run's own,
-    against the run's test split of ``midi``.
+    """Figures of samples of a run's best checkpoint, as many and as long as the run's own, against
+    the run's test split of ``midi``.
 
-    What is in the folder's ``temperatures.json`` and ``draws.json`` for the same checkpoint and the
-    same amounts is not measured again. A record, which has no checkpoints, has what was measured
-    before.
+    Results in the folder's ``temperatures.json`` and ``draws.json`` are reused for the same
+    checkpoint and settings. A record has no checkpoint, and gives only what was measured before.
 
     Raises
     ------
     UserError
-        If the checkpoint or the music cannot be read, or a record lacks what is asked for.
+        If the checkpoint or the music cannot be read, or a record lacks a result.
     """
 
     def __init__(self, folder: Path, midi: Path) -> None:
@@ -53,9 +53,7 @@ class Samples:
         self.config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
 
     def temperatures(self, asked: Sequence[float]) -> dict[float, Report]:
-        """At each temperature, from the run's own noise. Empty for a model without a temperature,
-        which has no such file.
-        """
+        """Reports by temperature, from the run's own seed; empty for a model without one."""
         path = self._path("temperatures")
         if not (path.is_file() if self.is_record else self.model.has_temperature):
             return {}
@@ -63,14 +61,14 @@ class Samples:
         return {t: found[f"{t:g}"] for t in asked}
 
     def draws(self, n: int) -> list[Report]:
-        """Of ``n`` samples, the run's own being one: the ``n - 1`` others, from other noise and
-        against other excerpts of the same pieces.
+        """Reports of ``n - 1`` further sets of samples, from other seeds and against other
+        excerpts of the same test pieces.
         """
-        asked = {str(k): (k * _APART, 1.0) for k in range(1, n)}
+        asked = {str(k): (k * _SEED_STEP, 1.0) for k in range(1, n)}
         return list(self._measured("draws", asked).values()) if asked else []
 
     def _measured(self, name: str, asked: Mapping[str, tuple[int, float]]) -> dict[str, Report]:
-        """What is in a file, completed: by key, seeds above the run's, and temperatures."""
+        """The completed reports of a file; ``asked``: (seed above the run's, temperature)."""
         path = self._path(name)
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         if self.is_record:
@@ -79,7 +77,7 @@ class Samples:
                 has = ", ".join(kept) or "none"
                 raise UserError(
                     f"{path} has no {name} {', '.join(missing)}, but {has}, and there is no "
-                    "checkpoint to draw them from: ask for those, or run it in another folder."
+                    "checkpoint to sample from: choose among those, or use another folder."
                 )
             return {key: kept[key] for key in asked}
         of = self._of()
@@ -101,20 +99,15 @@ class Samples:
         return evaluate(pieces, self.split.test, self.split.train, settings).as_json()
 
     def _of(self) -> dict[str, Any]:
-        """What the figures are of."""
+        """What identifies the figures: checkpoint, amounts and settings."""
         amounts = self.config.samples
-        rule = (
-            {}
-            if amounts.max_copied_notes is None
-            else {"max_copied_notes": amounts.max_copied_notes}
-        )
+        most = amounts.max_copied_notes
+        rule = {} if most is None else {"max_copied_notes": most}
         return rule | {
             "checkpoint": hashlib.sha256(self.best.read_bytes()).hexdigest(),
             "n_pieces": amounts.n_pieces,
             "n_notes": amounts.n_notes,
-            "measure": dataclasses.asdict(
-                evaluation_settings(self.config.samples, self.config.seed)
-            ),
+            "measure": dataclasses.asdict(evaluation_settings(amounts, self.config.seed)),
         }
 
     def _path(self, name: str) -> Path:
@@ -130,8 +123,6 @@ def read_split(config: TrainConfig, midi: Path) -> Split:
         If the music cannot be read.
     """
     where = dataclasses.replace(config.data, root=str(midi))
-    data = build_data(where, config.representation, seed=config.seed)
-    data.prepare_data()
-    data.setup()
+    data = read_data(dataclasses.replace(config, data=where))
     assert data.pieces is not None
     return data.pieces

@@ -1,1 +1,1 @@
-"""Checkpoint files: their parts, their schema, and how to read a stranger's safely."""
+"""Checkpoint files: their parts, their schema, and how to read untrusted ones."""

@@ -28,14 +28,13 @@ LabelSmoothing = Annotated[float, between(0, 0.5)]
 
 
 @settings
-class GumbelGANConfig:
-    """A Gumbel-softmax GAN of events; explained in ``conf/model/gumbel_gan.yaml``."""
+class EventGeneratorConfig:
+    """A generator of events and its updates; explained in ``conf/model/lstm_lm.yaml``."""
 
     name: str
     hidden_size: Size
     n_layers: NLayers
     embedding_size: EmbeddingSize
-    noise_size: NoiseSize
     dropout: Dropout
     recurrent_dropout: Dropout
     input_noise: Probability
@@ -44,19 +43,26 @@ class GumbelGANConfig:
     lookback_span: Span
     active_notes_span: Annotated[int, between(0, 4096)] = 0
     attention_span: Span
+    betas: Betas
+    clip_norm: Weight
+    warmup_batches: CountOrZero
+    ema_decay: Decay
+
+
+@settings
+class GumbelGANConfig(EventGeneratorConfig):
+    """A Gumbel-softmax GAN of events; explained in ``conf/model/gumbel_gan.yaml``."""
+
+    noise_size: NoiseSize
     lr_g: LearningRate
     lr_d: LearningRate
-    betas: Betas
     n_critic: Count
     label_smoothing: LabelSmoothing
-    clip_norm: Weight
     temperature: Annotated[float, between(0.01, 100)]
     likelihood_weight: Weight
     warm_start_epochs: CountOrZero
     warm_start_lr: LearningRate
     warm_start_d_every: Count
-    warmup_batches: CountOrZero
-    ema_decay: Decay
 
 
 @settings
@@ -73,27 +79,11 @@ class NeoSaleemConfig:
 
 
 @settings
-class LanguageModelConfig:
+class LanguageModelConfig(EventGeneratorConfig):
     """A generator of events trained by likelihood; explained in ``conf/model/lstm_lm.yaml``."""
 
-    name: str
-    hidden_size: Size
-    n_layers: NLayers
-    embedding_size: EmbeddingSize
-    dropout: Dropout
-    recurrent_dropout: Dropout
-    input_noise: Probability
-    n_intervals: Annotated[int, between(0, 64)]
-    n_style_components: Annotated[int, between(0, 1024)]
-    lookback_span: Span
-    active_notes_span: Annotated[int, between(0, 4096)] = 0
-    attention_span: Span
     lr: LearningRate
-    betas: Betas
     weight_decay: Weight
-    warmup_batches: CountOrZero
-    clip_norm: Weight
-    ema_decay: Decay
 
 
 @settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,34 +81,25 @@ class MusicDataModule(LightningDataModule):
         seed: int,
     ) -> None:
         super().__init__()
-        self.root, self.query = root, query
         self.cache = NoteCache(cache_dir or default_cache_dir(), representation.grid, reader)
+        self._extract = partial(
+            extract_root,
+            root,
+            query,
+            self.cache,
+            min_notes=min_notes,
+            n_workers=n_workers,
+            timeout_s=timeout_s,
+            memory_mb=memory_mb,
+        )
         self.representation = representation
         self.window, self.stride, self.batch_size = window, stride, batch_size
         self.val_rate, self.test_rate = val_rate, test_rate
         self.transpose, self.time_scales, self.pad_short = transpose, time_scales, short == "pad"
-        self.jitter, self.movement, self.min_notes, self.n_workers = (
-            jitter,
-            movement,
-            min_notes,
-            n_workers,
-        )
-        self.timeout_s, self.memory_mb = timeout_s, memory_mb
+        self.jitter, self.movement, self.seed = jitter, movement, seed
         self.max_held_out, self.on_device = max_held_out, on_device
-        self.seed = seed
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
-
-    def _extract(self) -> Extraction:
-        return extract_root(
-            self.root,
-            self.query,
-            self.cache,
-            min_notes=self.min_notes,
-            n_workers=self.n_workers,
-            timeout_s=self.timeout_s,
-            memory_mb=self.memory_mb,
-        )
 
     def prepare_data(self) -> None:
         # only this process keeps it; the others read the cache in ``setup``

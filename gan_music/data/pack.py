@@ -95,7 +95,7 @@ class PackedPieces(Sequence[Piece]):
     @property
     def lengths(self) -> IntArray:
         """Notes of each piece, ``[N]``."""
-        return self._ends("notes") - self.begins
+        return self._index["notes"][self.numbers] - self.begins
 
     @property
     def begins(self) -> IntArray:
@@ -112,9 +112,6 @@ class PackedPieces(Sequence[Piece]):
     def n_off_keyboard(self) -> int:
         """The number of notes whose pitch a piano lacks."""
         return int(self._index["n_off_keyboard"][self.numbers].sum())
-
-    def _ends(self, what: str) -> IntArray:
-        return self._index[what][self.numbers]
 
     def _part(self, what: str, number: int) -> np.ndarray:
         begin = int(self._index[number - 1][what]) if number else 0

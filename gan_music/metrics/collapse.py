@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gan_music.metrics.piece.histograms import entropy
 from gan_music.metrics.piece.ngrams import (
     INTERVAL_OFFSET_DURATION,
     PITCH,
@@ -59,7 +60,7 @@ def collapse_figures(windows: Sequence[Piece]) -> dict[str, float]:
         "duration": [w.duration for w in windows],
         "offset": [np.diff(w.onset) for w in windows],
     }
-    figures = {f"entropy_{name}": _entropy(_joined(v)) for name, v in values.items()}
+    figures = {f"entropy_{name}": entropy(_joined(v)) for name, v in values.items()}
     figures["n_pitches"] = float(len(np.unique(_joined(values["pitch"])))) if windows else NAN
     for name, columns in (("pitch", PITCH), ("note", INTERVAL_OFFSET_DURATION)):
         grams = _joined(ngram_ids(note_ids(windows, columns), 4))
@@ -101,13 +102,6 @@ def worst(ratios: dict[str, float]) -> tuple[str | None, str | None]:
 
 def _joined(arrays: Sequence[IntArray]) -> IntArray:
     return np.concatenate([np.empty(0, np.int64), *arrays])
-
-
-def _entropy(values: IntArray) -> float:
-    if not len(values):
-        return NAN
-    share = np.unique(values, return_counts=True)[1] / len(values)
-    return float(-(share * np.log2(share)).sum()) + 0.0
 
 
 def _distance_by_chance(columns: Sequence[IntArray]) -> float:

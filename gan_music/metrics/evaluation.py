@@ -15,6 +15,8 @@ import numpy as np
 from gan_music.metrics import collapse, figure_groups
 from gan_music.metrics.excerpts import Excerpts, sample_excerpts
 from gan_music.metrics.figure_groups import FigureGroup
+from gan_music.metrics.piece.rhythm import rhythm
+from gan_music.metrics.piece.tonality import tonality
 from gan_music.metrics.reference_sets import Figure, ReferenceSets, prepare
 from gan_music.music.piece import Piece, lengths
 
@@ -153,8 +155,8 @@ def _groups(
         "mgeval": lambda: figure_groups.mgeval_group(sets),
         "c2st": lambda: figure_groups.c2st_group(sets, settings.seed),
         "prdc": lambda: figure_groups.prdc_group(sets, settings.n_neighbours),
-        "pitch": lambda: figure_groups.pitch_group(sets),
-        "rhythm": lambda: figure_groups.rhythm_group(sets),
+        "pitch": lambda: figure_groups.piecewise_group(tonality, sets),
+        "rhythm": lambda: figure_groups.piecewise_group(rhythm, sets),
         "harmony": lambda: figure_groups.harmony_group(sets),
         "diversity": lambda: figure_groups.diversity_group(sets),
         "structure": lambda: figure_groups.structure_group(sets, spans),

@@ -16,9 +16,7 @@ from gan_music.metrics.piece.harmony import (
     chord_bigrams,
     harmony,
 )
-from gan_music.metrics.piece.rhythm import rhythm
 from gan_music.metrics.piece.structure import structure
-from gan_music.metrics.piece.tonality import tonality
 from gan_music.metrics.reference_sets import (
     MIN_WINDOW,
     Figure,
@@ -139,17 +137,10 @@ def prdc_group(sets: ReferenceSets, k: int) -> FigureGroup:
     )
 
 
-def pitch_group(sets: ReferenceSets) -> FigureGroup:
-    """Tonality of each piece (:mod:`.piece.tonality`)."""
-    return _piecewise(tonality, sets)
-
-
-def rhythm_group(sets: ReferenceSets) -> FigureGroup:
-    """Rhythm of each piece (:mod:`.piece.rhythm`)."""
-    return _piecewise(rhythm, sets)
-
-
-def _piecewise(metric: Callable[[Piece], dict[str, float]], sets: ReferenceSets) -> FigureGroup:
+def piecewise_group(
+    metric: Callable[[Piece], dict[str, float]], sets: ReferenceSets
+) -> FigureGroup:
+    """A metric of each piece, such as :func:`.piece.rhythm.rhythm`."""
     return over_all_pieces([columns([metric(p) for p in s.pieces]) for s in sets.all], sets)
 
 

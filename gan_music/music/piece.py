@@ -254,6 +254,22 @@ def lengths(pieces: Sequence[Piece]) -> IntArray:
     return np.array([len(p) for p in pieces], dtype=np.int64) if known is None else known
 
 
+def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
+    """All values of ``pitch``, ``duration`` or ``offset``, the time since the note before, 0 within
+    a chord; the first note of a piece has no offset.
+    """
+    columns = [np.diff(p.onset) if name == "offset" else getattr(p, name) for p in pieces]
+    return np.concatenate([np.empty(0, np.int64), *columns])
+
+
+def quarters(steps: int, grid: int) -> str:
+    """Steps as quarter notes, a mixed number with its fraction on a second line: 1, 1/3, 1 1/2."""
+    whole, part = divmod(Fraction(steps, grid), 1)
+    if not part:
+        return str(whole)
+    return f"{whole}\n{part}" if whole else str(part)
+
+
 def windows(pieces: Sequence[Piece], length: int, count: int) -> list[Piece]:
     """``count`` excerpts of ``length`` notes, evenly spread over all pieces.
 

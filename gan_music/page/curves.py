@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from gan_music.music.piece import IntArray, Piece
+from gan_music.music.piece import Piece, attribute, quarters
 from gan_music.page import charts
 from gan_music.page.charts import Chart, Line
 from gan_music.page.content import LabelledRun
@@ -168,7 +167,7 @@ def note_histograms(run: Run) -> list[Chart]:
 
 
 def _pitches(sets: Sequence[tuple[str, list[Piece]]]) -> Chart:
-    values = [np.concatenate([p.pitch for p in pieces]) for _, pieces in sets]
+    values = [attribute(pieces, "pitch") for _, pieces in sets]
     low, high = (f(list(map(f, values))) for f in (min, max))
     shares = [
         (label, (np.bincount(v - low, minlength=high - low + 1) / len(v)).tolist())
@@ -182,25 +181,13 @@ def _pitches(sets: Sequence[tuple[str, list[Piece]]]) -> Chart:
 def _values(sets: Sequence[tuple[str, list[Piece]]], what: str, count: int = 10) -> Chart:
     """The ``count`` most frequent durations or offsets, and the share of all others."""
     grid = sets[0][1][0].grid
-    steps: list[IntArray] = [
-        np.concatenate([p.duration if what == "duration" else np.diff(p.onset) for p in pieces])
-        for _, pieces in sets
-    ]
+    steps = [attribute(pieces, what) for _, pieces in sets]
     found, counts = np.unique(np.concatenate(steps), return_counts=True)
     kept = np.sort(found[np.argsort(-counts, kind="stable")[:count]])
     shares = []
     for (label, _), own in zip(sets, steps, strict=True):
         of_kept = [float((own == v).sum()) / max(1, len(own)) for v in kept]
         shares.append((label, [*of_kept, max(0.0, 1 - sum(of_kept))]))
-    names = [_quarters(int(v), grid) for v in kept] + ["other"]
+    names = [quarters(int(v), grid) for v in kept] + ["other"]
     note = "in quarter notes" + ("" if what == "duration" else ", from the previous note")
     return charts.bar_chart(f"{what.capitalize()}s", names, shares, note=note)
-
-
-def _quarters(steps: int, grid: int) -> str:
-    """Quarter notes as a mixed number, with the fraction on a second line."""
-
-    whole, part = divmod(Fraction(steps, grid), 1)
-    if not part:
-        return str(whole)
-    return f"{whole}\n{part}" if whole else str(part)

@@ -90,12 +90,12 @@ def _hydra(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return "[" + ",".join(map(_hydra, value)) + "]"
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z/_][\w./-]*", value):
-        # in Hydra's grammar, backslashes are special only before quotes
-        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    is_word = re.fullmatch(r"(?!(null|true|false|nan|inf)$)[a-z/_][\w./-]*", str(value), re.I)
+    return quoted(value) if isinstance(value, str) and not is_word else str(value)
 
-        escaped = re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${")  # no interpolation
-        return f"'{escaped}'"
-    if isinstance(value, str) and value.lower() in ("null", "true", "false", "nan", "inf"):
-        return f"'{value}'"
-    return str(value)
+
+def quoted(text: str) -> str:
+    """A text as a quoted value in the grammar of Hydra's overrides, without interpolation."""
+    # backslashes are special only before quotes
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${") + "'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shlex
+import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,6 +27,7 @@ from gan_music.models.event_model import EventModel
 from gan_music.page.html import write_report_or_warn
 from gan_music.page.record import REAL
 from gan_music.runs.provenance import environment, warn_of_differences, write_environment
+from gan_music.runs.search import reporter
 from gan_music.runs.status import DONE, Pruned, begin_run, end_run, read_status, require_claim
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
@@ -33,6 +35,9 @@ from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
+from gan_music.training.callbacks.last_checkpoint import LastCheckpoint
+from gan_music.training.callbacks.progress_bar import RunProgressBar
+from gan_music.training.callbacks.pruning import Pruning
 from gan_music.training.callbacks.sample_logger import excerpts, write_real
 from gan_music.training.devices import check_devices, leave_process_group, several_devices
 from gan_music.training.factory import (
@@ -49,9 +54,6 @@ from gan_music.training.trainer import (
     build_trainer,
     checkpoints,
     collapse_alarm,
-    last_checkpoint,
-    progress_bar,
-    pruning,
     sample_logger,
     sample_quality,
 )
@@ -120,7 +122,8 @@ def _train(config: TrainConfig, folder: Path) -> float:
     real, tempo = excerpts(pieces.test, samples.n_notes), data.median_tempo
     if is_main_process():
         write_real(real, folder / REAL)
-    signals, epochs, trial = DeferredSignals(), EpochLog(), pruning()
+    signals, epochs, report = DeferredSignals(), EpochLog(), reporter()
+    trial = [Pruning(report)] if report else []
     quality = sample_quality(samples, pieces.val, seed=seed)
     alarm = collapse_alarm(
         config.collapse,
@@ -129,11 +132,16 @@ def _train(config: TrainConfig, folder: Path) -> float:
         seed=seed,
         stops=config.stop_on_collapse,
     )
-    last = last_checkpoint(config.checkpoint, folder, signals, keeps_end=keeps_early_end)
+    last = LastCheckpoint(
+        folder / "checkpoints" / "last.ckpt",
+        every_n_batches=config.checkpoint.every,
+        signals=signals,
+        keeps_end=keeps_early_end,
+    )
     callbacks = [
         *(quality, alarm, epochs, *trial),
         *sample_logger(samples, real, tempo=tempo, seed=seed, max_epochs=max_epochs),
-        *progress_bar(alarm, unit=data.unit),
+        *([RunProgressBar(alarm, unit=data.unit)] if sys.stderr.isatty() else ()),
         *checkpoints(folder, last, patience=config.trainer.patience),
     ]
     trainer = build_trainer(config.trainer, callbacks, folder)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from gan_music.config.schema import CheckpointConfig, CollapseConfig, SamplesConfig, TrainerConfig
+from gan_music.config.schema import CollapseConfig, SamplesConfig, TrainerConfig
 from gan_music.metrics.evaluation import EvaluationSettings
 from gan_music.music.piece import Piece, windows_or_pieces
-from gan_music.runs.search import reporter
-from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
-from gan_music.training.callbacks.progress_bar import RunProgressBar
-from gan_music.training.callbacks.pruning import Pruning
 from gan_music.training.callbacks.sample_logger import SampleLogger
 from gan_music.training.callbacks.sample_quality import SampleQuality
 from gan_music.training.devices import strategy
@@ -29,9 +24,8 @@ _N_REFERENCE_WINDOWS = 8192  # of validation music, at most
 
 def sample_quality(samples: SamplesConfig, val: Sequence[Piece], *, seed: int) -> SampleQuality:
     """The callback that measures samples against validation music."""
-    window = (
-        EvaluationSettings().window
-    )  # that of the evaluation, whatever window the model is trained on
+    # that of the evaluation, whatever window the model is trained on
+    window = EvaluationSettings().window
     return SampleQuality(
         windows_or_pieces(val, window, _N_REFERENCE_WINDOWS),
         n_windows=samples.n_validation_windows,
@@ -54,12 +48,6 @@ def collapse_alarm(
     )
 
 
-def pruning() -> list[Pruning]:
-    """The callback that prunes this run, if it is a trial of a search."""
-    report = reporter()
-    return [Pruning(report)] if report else []
-
-
 def sample_logger(
     samples: SamplesConfig, real: Sequence[Piece], *, tempo: float, seed: int, max_epochs: int
 ) -> list[SampleLogger]:
@@ -71,21 +59,6 @@ def sample_logger(
     return [
         SampleLogger(real, n_notes=samples.n_notes, tempo=tempo, seed=seed, every_n_epochs=every)
     ]
-
-
-def progress_bar(alarm: CollapseAlarm, *, unit: str) -> list[Callback]:
-    """The progress bar, on a terminal."""
-    return [RunProgressBar(alarm, unit=unit)] if sys.stderr.isatty() else []
-
-
-def last_checkpoint(
-    checkpoint: CheckpointConfig, folder: Path, signals: DeferredSignals, *, keeps_end: bool
-) -> LastCheckpoint:
-    """The callback that writes ``last.ckpt``."""
-    path = folder / "checkpoints" / "last.ckpt"
-    return LastCheckpoint(
-        path, every_n_batches=checkpoint.every, signals=signals, keeps_end=keeps_end
-    )
 
 
 def checkpoints(folder: Path, last: LastCheckpoint, *, patience: int | None) -> list[Callback]:

@@ -1,4 +1,4 @@
-"""The protocol as users run it, tiny."""
+"""The protocol's command, tiny."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def protocol(midi: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProc
 
 
 def begin(midi: Path, cwd: Path, folder: Path) -> None:
-    """Train, and be killed while the third epoch of four runs, or so."""
+    """Train, and kill the run in about the third epoch of four."""
     command = [sys.executable, "-m", "gan_music.train", "experiment=lstm_lm", "seed=0"]
     command += [f"data.root={midi}", f"hydra.run.dir={folder}", *ALL, *LSTM]
     with subprocess.Popen(
@@ -68,10 +68,10 @@ def begin(midi: Path, cwd: Path, folder: Path) -> None:
 def first(
     tmp_path_factory: pytest.TempPathFactory, midi_folder: Path
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A protocol's folder, and its command. Two of its runs had been cut off, and one fails."""
+    """A protocol's folder, and its command: two runs were interrupted before, and one fails."""
     cwd = tmp_path_factory.mktemp("protocol")
     begin(midi_folder, cwd, cwd / "out" / "lstm_lm" / "seed_0")
-    # this one was cut off before its first epoch was over
+    # this one was interrupted in its first epoch
     begun = cwd / "out" / "markov" / "seed_0"
     begun.mkdir(parents=True)
     (begun / "config.yaml").write_text("seed: 0\n")
@@ -116,11 +116,11 @@ def test_a_table_of_what_was_run(first: tuple[Path, subprocess.CompletedProcess[
     assert (cwd / "out" / "temperatures.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_run_that_was_cut_off_goes_on(
+def test_an_interrupted_run_is_resumed(
     first: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     cwd, done = first
-    assert "lstm_lm, seed 0\n  goes on where it was cut off" in done.stdout
+    assert "lstm_lm, seed 0\n  resumes" in done.stdout
     log = (cwd / "out" / "lstm_lm" / "seed_0" / "train.log").read_text()
     assert [log.count(f"epoch {n}/4") for n in (1, 4)] == [1, 1]
 
@@ -130,12 +130,12 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(
 ) -> None:
     cwd, done = first
     assert done.returncode == 1
-    noted = (cwd / "out" / "table.md").read_text().split("## To be noted")[1]
+    noted = (cwd / "out" / "table.md").read_text().split("## Notes")[1]
     assert "- crnn_gan, seed 0, failed: error: model.hidden_size=-1 must be" in noted
     assert (cwd / "out" / "lstm_lm" / "seed_0" / "metrics.json").is_file()
 
 
-def test_what_is_finished_is_not_run_again(
+def test_a_finished_run_is_not_repeated(
     first: tuple[Path, subprocess.CompletedProcess[str]], midi_folder: Path
 ) -> None:
     cwd, _ = first
@@ -151,7 +151,7 @@ def test_what_is_finished_is_not_run_again(
     )
     assert done.returncode == 0, done.stderr
     assert "was finished already" in done.stdout
-    assert "To be noted" not in (cwd / "out" / "table.md").read_text()
+    assert "Notes" not in (cwd / "out" / "table.md").read_text()
     after = content()
     earlier, later = (
         json.loads(c.pop(str(folder / "temperatures.json")))["temperatures"]
@@ -160,7 +160,7 @@ def test_what_is_finished_is_not_run_again(
     assert after == before
     assert later.keys() == {"0.8", "1"}
     assert later["0.8"] == earlier["0.8"]
-    # temperature 1 is the run's own
+    # the run's own samples have temperature 1
     own = json.loads((folder / "metrics.json").read_text())["figures"]
     assert later["1"]["figures"] == own
     assert later["0.8"]["figures"] != own
@@ -181,14 +181,14 @@ def test_a_record_makes_the_same_table(
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("was finished already") == 2
     assert (cwd / "kept" / "table.md").read_text() == (cwd / "out" / "table.md").read_text()
-    # what a record does not have is not left out in silence
+    # a result that a record lacks is reported
     done = protocol(midi_folder, cwd, *same[:-1], "0.7", "--out", "kept")
     assert done.returncode == 1
-    noted = (cwd / "kept" / "table.md").read_text().split("## To be noted")[1]
+    noted = (cwd / "kept" / "table.md").read_text().split("## Notes")[1]
     assert "temperatures.json has no temperatures 0.7, but 0.8, and there is no check" in noted
 
 
-def test_more_samples_are_drawn_and_kept(
+def test_further_samples_are_drawn_and_kept(
     first: tuple[Path, subprocess.CompletedProcess[str]], midi_folder: Path
 ) -> None:
     cwd, _ = first
@@ -202,7 +202,7 @@ def test_more_samples_are_drawn_and_kept(
     assert areas[0] != areas[1]
     table = (cwd / "out" / "table.md").read_text()
     assert f"| lstm_lm | 1 | {sum(areas) / 2:.3f} |" in table
-    assert "means of 2 samples" in table
+    assert "means over 2 sets of samples" in table
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_more_samples_are_drawn_and_kept(
         ([".", "--temperatures", "0"], "0 is not above 0"),
     ],
 )
-def test_mistakes_are_said_before_anything_is_run(
+def test_wrong_arguments_are_refused_before_anything_is_run(
     tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     done = subprocess.run(

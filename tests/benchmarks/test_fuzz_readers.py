@@ -52,10 +52,12 @@ def test_every_mutation_changes_what_it_is_given(fuzz: ModuleType, tmp_path: Pat
             assert any(mutation(content, rng) != content for _ in range(20)), (suffix, name)
 
 
-def test_a_loss_is_seen(fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_file_is_a_failure(
+    fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.mid").write_text("<html>")
     (tmp_path / "b.mid").write_text("<html>")
     lossy = Extraction(rejects={"a.mid": ""}, n_files=2)
     monkeypatch.setattr(fuzz, "extract", lambda *_, **__: lossy)
     _, wrong, _ = fuzz.run_reader(tmp_path, "music21")
-    assert wrong == ["lost in silence: b.mid", "no reason: a.mid"]
+    assert wrong == ["no notes and no reason: b.mid", "an empty reason: a.mid"]

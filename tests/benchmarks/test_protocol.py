@@ -1,4 +1,4 @@
-"""The parts of the protocol: what is run, what is asked for, what is written."""
+"""The parts of the protocol: runs, settings, records and the report."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_setting_may_name_the_seed(runs: ModuleType) -> None:
     ]
 
 
-def test_a_record_does_not_say_where_the_runs_lay(runs: ModuleType, tmp_path: Path) -> None:
+def test_a_record_contains_no_paths(runs: ModuleType, tmp_path: Path) -> None:
     extra = {"flagship": ["model.warm_start_from={out}/attention_lm/best.ckpt"]}
     out = tmp_path / "out"
     (run,) = runs.plan(["flagship"], [0], extra, Path("/midi"), out)
@@ -85,14 +85,14 @@ def test_an_experiment_under_another_name(runs: ModuleType) -> None:
     assert longer.folder == Path("/out/longer/seed_0")
     assert "experiment=paper" in runs.command(longer)
     assert "trainer.max_epochs=9" in runs.command(longer)
-    # else it is as the other
+    # the other overrides are equal
     assert set(plain.overrides) ^ set(longer.overrides) == {
         "trainer.max_epochs=1",
         "trainer.max_epochs=9",
     }
 
 
-def test_how_far_a_run_has_come(runs: ModuleType, tmp_path: Path) -> None:
+def test_the_state_of_a_run(runs: ModuleType, tmp_path: Path) -> None:
     run = runs.Run("markov", 3, tmp_path / "it's", ("data.window=8",))
     assert runs.state(run.folder) == "new"
     assert runs.command(run)[1:] == [
@@ -105,14 +105,14 @@ def test_how_far_a_run_has_come(runs: ModuleType, tmp_path: Path) -> None:
     ]
     (run.folder / "checkpoints").mkdir(parents=True)
     (run.folder / "checkpoints" / "last.ckpt").touch()
-    assert runs.state(run.folder) == "cut off"
+    assert runs.state(run.folder) == "interrupted"
     assert runs.command(run)[3:] == [rf"resume='{tmp_path}/it\'s/checkpoints/last.ckpt'"]
     (run.folder / "metrics.json").touch()
     assert runs.state(run.folder) == "finished"
 
 
-def test_the_paper_is_split_as_everybody_is(runs: ModuleType, tmp_path: Path) -> None:
-    # through Hydra's own grammar, with whatever a path may hold
+def test_paper_is_split_like_the_others(runs: ModuleType, tmp_path: Path) -> None:
+    # Hydra's grammar parses it, whatever characters the path has
     root = r"/music, 'mine' = a\b {1}\\"
     overrides = [*runs.standing_overrides()["paper"], f"data.root={runs.quoted(root)}"]
     configs = [
@@ -124,7 +124,7 @@ def test_the_paper_is_split_as_everybody_is(runs: ModuleType, tmp_path: Path) ->
     assert configs[0]["trainer"]["max_epochs"] == 1
 
 
-def test_settings_that_a_run_does_not_have(runs: ModuleType, tmp_path: Path) -> None:
+def test_settings_of_a_run_that_differ(runs: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "data: {root: '/a b', time_scales: [1.0], movement: null}\n"
         "trainer: {max_epochs: 1, precision: 32-true}\nmodel: {lr: 0.001}\n"
@@ -182,17 +182,17 @@ def test_rows_by_hand(report: ModuleType) -> None:
     assert cells[1][:3] == ["a", "1", "0.700"]
     assert cells[1][-4:] == ["1 healthy", "NaN", *costs]
     assert cells[2][:3] == ["c", "1", "NaN"]
-    # one number a seed: the excerpts are the seed's, whatever is held against them
+    # one number a seed, since runs of one seed have the same reference excerpts
     assert cells[3][:3] == ["real music", "2", "0.905 ± 0.007"]
     page = report.page(runs, ["d, seed 0, failed: why"])
     assert "2 seeds (0, 1): mean ± standard deviation over them. 8 of 8 pieces. Best:" in page
     assert "Without a temperature: b, a, c." in page
-    assert page.endswith("## To be noted\n\n- d, seed 0, failed: why\n")
+    assert page.endswith("## Notes\n\n- d, seed 0, failed: why\n")
     assert "One seed, so there is no spread." in report.page(runs[:2])
     assert "No run has finished." in report.page([], ["e, seed 0, failed: why"])
 
 
-def test_figures_of_several_samples_are_averaged(report: ModuleType) -> None:
+def test_figures_of_several_sets_of_samples_are_averaged(report: ModuleType) -> None:
     again = [finished(report, "b", 0, area).report for area in (0.6, 0.9)]
     run = dataclasses.replace(finished(report, "b", 0, 0.3), again=again)
     other = finished(report, "a", 0, 0.5)
@@ -201,14 +201,14 @@ def test_figures_of_several_samples_are_averaged(report: ModuleType) -> None:
     ]
     assert [c[2] for c in cells[:2]] == ["0.600", "0.500"]
     assert "+0.100" in report.paired_lines([run, other], "a")[-1]
-    assert "means of 1 or 3 samples" in report.seeds_line([run, other])
+    assert "means over 1 or 3 sets of samples" in report.seeds_line([run, other])
 
 
-def test_differences_are_taken_seed_by_seed(report: ModuleType) -> None:
+def test_differences_are_paired_by_seed(report: ModuleType) -> None:
     of = {"a": (0.5, 0.6, 0.7), "b": (0.51, 0.63, 0.75), "c": (0.4,)}
     runs = [finished(report, e, s, x) for e, values in of.items() for s, x in enumerate(values)]
     *head, b, c = report.paired_lines(runs, "a")
-    assert head[1] == "## Less a, seed by seed"
+    assert head[1] == "## Difference from a, paired by seed"
     # of 0.01, 0.03 and 0.05: 0.03 and 4.3027 * 0.02 / sqrt(3)
     assert b.startswith("| b | 3 | +0.030 [-0.020, +0.080] | NaN |")
     assert c.startswith("| c | 1 | -0.100 | NaN |")
@@ -228,7 +228,7 @@ def test_temperatures_ascend_and_runs_may_lack_some(report: ModuleType) -> None:
     ]
 
 
-def test_figures_that_do_not_compare_are_named(report: ModuleType) -> None:
+def test_figures_that_are_not_comparable_are_named(report: ModuleType) -> None:
     runs = [
         finished(report, "a", 0, 0.5, movement="x"),
         finished(report, "b", 0, 0.5, movement="x", window=192),
@@ -236,8 +236,6 @@ def test_figures_that_do_not_compare_are_named(report: ModuleType) -> None:
     ]
     assert report.differing(runs[:1]) == []
     assert report.differing(runs) == [
-        "c, seed 0: data.movement is None, but the others' is x; "
-        "its figures do not compare with theirs.",
-        "b, seed 0: measure.window is 192, but the others' is 64; "
-        "its figures do not compare with theirs.",
+        "c, seed 0: data.movement is None, but the others' is x; its figures are not comparable.",
+        "b, seed 0: measure.window is 192, but the others' is 64; its figures are not comparable.",
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, attribute, quarters
 from gan_music.system.atomic_files import atomic_write
 
 _COLOUR = "#2b5b84"
@@ -30,11 +29,10 @@ def draw_overview(pieces: Sequence[Piece], path: Path, *, title: str) -> None:
     figure.suptitle(f"{title}\n", fontsize=11, x=0.01, ha="left", parse_math=False)
     axes = figure.subplots(2, 2)
     grid = pieces[0].grid
-    _draw_pitches(axes[0, 0], np.concatenate([p.pitch for p in pieces]))
-    durations = np.concatenate([p.duration for p in pieces])
-    _draw_values(axes[0, 1], durations, grid, "durations in quarter notes")
-    offsets = np.concatenate([np.diff(p.onset) for p in pieces])
-    _draw_values(axes[1, 0], offsets, grid, "offsets from the note before, in quarter notes")
+    _draw_pitches(axes[0, 0], attribute(pieces, "pitch"))
+    _draw_values(axes[0, 1], attribute(pieces, "duration"), grid, "durations in quarter notes")
+    title = "offsets from the note before, in quarter notes"
+    _draw_values(axes[1, 0], attribute(pieces, "offset"), grid, title)
     _draw_lengths(axes[1, 1], np.array([len(p) for p in pieces]))
     for axis in axes.flat:
         axis.grid(axis="y", color="#e0e0e0", linewidth=0.6)
@@ -59,7 +57,7 @@ def _draw_values(axis: Axes, steps: np.ndarray, grid: int, title: str) -> None:
     values, counts = np.unique(steps, return_counts=True)
     kept = np.sort(np.argsort(-counts, kind="stable")[:_N_VALUES])
     shares = [*(counts[kept] / max(1, len(steps)))]
-    labels = [_fraction(int(v), grid) for v in values[kept]]
+    labels = [quarters(int(v), grid) for v in values[kept]]
     colours = [_COLOUR] * len(kept)
     if len(values) > len(kept):
         shares.append(1 - sum(shares))
@@ -85,11 +83,3 @@ def _share_of_notes(axis: Axes, title: str) -> None:
     axis.set_title(title, fontsize=9, loc="left")
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.set_ylabel("notes", fontsize=8)
-
-
-def _fraction(steps: int, grid: int) -> str:
-    """Quarter notes as a mixed number: 1, 1/3, 1 1/2 (on two lines)."""
-    whole, part = divmod(Fraction(steps, grid), 1)
-    if not part:
-        return str(whole)
-    return f"{whole}\n{part}" if whole else str(part)

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_music.music.piece import IntArray, Piece
+from gan_music.music.piece import IntArray, Piece, attribute
 
 
-def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
-    """All values of ``pitch``, ``duration`` or ``offset``; the first note has no offset."""
-    if name == "offset":
-        columns = [np.diff(p.onset) for p in pieces]
-    else:
-        columns = [getattr(p, name) for p in pieces]
-    return np.concatenate([np.empty(0, np.int64), *columns])
+def entropy(values: IntArray) -> float:
+    """Entropy of the values' relative frequencies, in bits; NaN without values."""
+    if not len(values):
+        return float("nan")
+    share = np.unique(values, return_counts=True)[1] / len(values)
+    return float(-(share * np.log2(share)).sum()) + 0.0
 
 
 def histogram_distance(a: IntArray, b: IntArray) -> float:
@@ -36,7 +35,6 @@ def histogram_distance(a: IntArray, b: IntArray) -> float:
 
 def histogram_distances(pieces: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, float]:
     """The distances of pitch, duration and offset to a reference, and ``distance``, their mean."""
-
     distances = {
         f"distance_{name}": histogram_distance(attribute(pieces, name), attribute(reference, name))
         for name in ("pitch", "duration", "offset")

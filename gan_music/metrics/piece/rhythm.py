@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_music.metrics.piece.histograms import entropy
 from gan_music.music.piece import IntArray, Piece
 
 # A damaged file may contain a note or a gap of a million bars.
@@ -64,11 +65,8 @@ def on_beat_rate(piece: Piece, parts: int = 1) -> float:
 
 def inter_onset_interval_entropy(piece: Piece) -> float:
     """Entropy of the inter-onset intervals, in bits; NaN with fewer than two onsets."""
-    times = np.diff(np.unique(piece.onset))
-    if not len(times):
-        return float("nan")
-    share = np.unique(times, return_counts=True)[1] / len(times)
-    return float(-(share * np.log2(share)).sum()) + 0.0
+    times: IntArray = np.diff(np.unique(piece.onset))
+    return entropy(times)
 
 
 def empty_beat_rate(piece: Piece) -> float:
@@ -125,5 +123,4 @@ def _n_bars(piece: Piece) -> int:
 
 def _empty_rate(first: IntArray, last: IntArray) -> float:
     filled = len(np.unique(expand_ranges(first, last)[0]))
-
     return 1 - filled / float(last.max() - first.min() + 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_music.metrics.piece.histograms import entropy
 from gan_music.music.piece import IntArray, Piece
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -50,7 +51,7 @@ def scale_consistency(piece: Piece) -> float:
     """
     if not len(piece):
         return float("nan")
-    return float((SCALES @ _class_counts(piece.pitch)).max() / len(piece))
+    return float((SCALES @ np.bincount(piece.pitch % 12, minlength=12)).max() / len(piece))
 
 
 def out_of_key_rate(piece: Piece) -> float:
@@ -79,11 +80,7 @@ def pitch_class_entropy(piece: Piece) -> float:
 
     MusPy's definition (Wu & Yang 2020).
     """
-    if not len(piece):
-        return float("nan")
-    share = _class_counts(piece.pitch) / len(piece)
-    share = share[share > 0]
-    return float(-(share * np.log2(share)).sum()) + 0.0
+    return entropy(piece.pitch % 12)
 
 
 def pitch_range(piece: Piece) -> float:
@@ -103,12 +100,7 @@ def key_fits(weights: NDArray) -> NDArray[np.float64]:
     return np.round(fits / weights.sum(-1, keepdims=True), 9)
 
 
-def _class_counts(pitch: IntArray) -> IntArray:
-    return np.bincount(pitch % 12, minlength=12)
-
-
 def _from(pitch_class: int) -> IntArray:
     """Indices of the 24 keys, major first, each mode from this pitch class upwards."""
-
     roots = (pitch_class + np.arange(12)) % 12
     return np.concatenate([roots, roots + 12])

@@ -15,6 +15,8 @@ from gan_music.music.piece import Piece
 
 log = logging.getLogger(__name__)
 
+_STATE = ("verdict", "first_collapse", "n_in_a_row")  # kept in checkpoints
+
 
 class CollapseAlarm(Callback):
     """Every so many batches, and on the last batch of an epoch: the diversity of samples.
@@ -49,16 +51,11 @@ class CollapseAlarm(Callback):
         self.has_stopped = False  # the training
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "verdict": self.verdict,
-            "first_collapse": self.first_collapse,
-            "n_in_a_row": self.n_in_a_row,
-        }
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.verdict = state_dict["verdict"]
-        self.first_collapse = state_dict["first_collapse"]
-        self.n_in_a_row = state_dict["n_in_a_row"]
+        for name in _STATE:
+            setattr(self, name, state_dict[name])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *arguments: Any

@@ -19,7 +19,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
-from gan_music.music.piece import IntArray, Piece, windows, windows_or_pieces
+from gan_music.music.piece import IntArray, Piece, attribute, windows, windows_or_pieces
 from gan_music.page.record import PIECES
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.csv_cells import escape_formula
@@ -78,7 +78,8 @@ class SampleLogger(Callback):
         grid = pieces[0].grid
         picture = _piano_rolls(pieces, kind.removesuffix("s"))
         writer.add_image(f"rolls/{kind}", picture, step, dataformats="HWC")
-        for quantity, values in _values(pieces).items():
+        for quantity in ("pitch", "duration", "offset"):
+            values = attribute(pieces, quantity)
             if not len(values):  # pieces of one note have no offsets
                 continue
             unit = 1 if quantity == "pitch" else grid
@@ -108,14 +109,6 @@ def write_real(pieces: Sequence[Piece], folder: Path) -> None:
             write_midi(piece, folder / f"real_{number}.mid")
             name = piece.name.encode(errors="replace").decode()
             rows.writerow([f"real_{number}.mid", escape_formula(name)])
-
-
-def _values(pieces: Sequence[Piece]) -> dict[str, IntArray]:
-    return {
-        "pitch": np.concatenate([p.pitch for p in pieces]),
-        "duration": np.concatenate([p.duration for p in pieces]),
-        "offset": np.concatenate([np.diff(p.onset) for p in pieces]),
-    }
 
 
 def _piano_rolls(pieces: Sequence[Piece], name: str) -> np.ndarray:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gan_music.metrics.piece.histograms import attribute, histogram_distance, histogram_distances
-from gan_music.music.piece import Piece
+from gan_music.metrics.piece.histograms import histogram_distance, histogram_distances
+from gan_music.music.piece import Piece, attribute
 from tests.conftest import make_piece
 
 

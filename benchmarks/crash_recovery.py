@@ -1,16 +1,15 @@
-"""Kill a run at random times, start it again each time, and hold what it gives against one that
-nobody disturbed.
+"""Kill a run at random times, resume it each time, and compare it with an uninterrupted run.
 
-python benchmarks/kills.py [--kills 20] [--seed 0] [--root DIR]
+    python benchmarks/crash_recovery.py [--kills 20] [--seed 0] [--root DIR]
 
-SIGKILL falls on files being read (the cache is emptied first), on training, on a checkpoint while
-it is being written, and on the evaluation at the end, each as often; every start after it is the
-same command with ``resume=auto``. Exit code 1 if anything differs, or a file is left half-written.
+The music is Monteverdi's in music21's corpus unless ``--root`` names a folder. SIGKILL is sent
+while files are read (after the cache is emptied), in training, while a checkpoint is written, and
+in the final evaluation, equally often; the same command with ``resume=auto`` restarts the run. Exit
+code 1 if the results differ or a file is left half-written.
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
 import json
 import os
@@ -26,38 +25,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import common
 import torch
+
+from gan_music.system.errors import UserError
 
 READING, TRAINING, SAVING, EVALUATING = "reading", "training", "saving", "evaluating"
 EVERY = 5  # batches
 N_EPOCHS = 4
 
 SMALL = (
-    "trainer=cpu",
-    f"trainer.max_epochs={N_EPOCHS}",
-    f"checkpoint.every={EVERY}",
-    "model.hidden_size=16",
-    "model.embedding_size=4",
-    "model.noise_size=4",
-    "model.warm_start_epochs=2",
-    "model.warmup_batches=20",
-    "data.window=32",
-    "data.stride=16",
-    "data.batch_size=8",
-    "data.min_notes=16",
-    "collapse.every_n_batches=10",
-    "collapse.n_windows=8",
-    "samples.n_validation_windows=8",
-    "samples.n_pieces=8",
-    "samples.n_notes=64",
-    "samples.n_sounds=0",
-    "samples.show_every_n_epochs=null",
-    "report=false",
+    *common.SMALL,
+    *(f"trainer.max_epochs={N_EPOCHS}", f"checkpoint.every={EVERY}", "report=false"),
+    *("model.embedding_size=4", "model.noise_size=4"),
+    *("model.warm_start_epochs=2", "model.warmup_batches=20", "collapse.every_n_batches=10"),
+    *("data.window=32", "data.stride=16", "data.batch_size=8", "data.min_notes=16"),
+    *("samples.n_pieces=8", "samples.n_sounds=0", "samples.show_every_n_epochs=null"),
 )
 
 
 class Run:
-    """The training command on one folder and one cache, and the phase that it is in."""
+    """A process of the training command on one folder and cache, and its phase."""
 
     def __init__(self, folder: Path, words: tuple[str, ...]) -> None:
         self.folder = folder
@@ -93,15 +81,16 @@ class Run:
             self.seconds[self.phase] = now - self.since
             self.phase, self.since = phase, now
 
-    def wait(self) -> int:
-        """Its exit code, once it has ended by itself."""
+    def wait(self) -> None:
+        """Wait for its end, which must be that of a finished run."""
         code = self.process.wait()
         self._reader.join()
         self.seconds[self.phase] = time.monotonic() - self.since
-        return code
+        if code:
+            raise UserError("".join(self.lines[-1:]))
 
     def kill_in(self, phase: str, after: float) -> str | None:
-        """Kill it so many seconds into a phase, or while it saves; the phase it was in, if any."""
+        """Kill it ``after`` seconds in a phase, or while it saves; return its phase, if any."""
         began = TRAINING if phase == SAVING else phase
         order = (READING, TRAINING, EVALUATING)
         while self.process.poll() is None:
@@ -118,12 +107,11 @@ class Run:
 
 
 def temporaries(folder: Path) -> Iterator[Path]:
-    """What a writer that was killed has left below a folder."""
     return folder.rglob(".*.tmp")
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """All of a finished run that must not depend on when it was killed."""
+    """The results of a finished run that must not depend on kills."""
     found: dict[str, Any] = {}
     for name in ("last", "best"):
         checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
@@ -138,7 +126,7 @@ def content(folder: Path) -> dict[str, Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values are equal bit for bit, tensors within them, too."""
+    """Whether two nested values are equal, tensors bit for bit."""
     if isinstance(a, torch.Tensor):
         return isinstance(b, torch.Tensor) and torch.equal(a, b)
     if isinstance(a, dict):
@@ -149,19 +137,18 @@ def same(a: Any, b: Any) -> bool:
 
 
 def half_written(folder: Path) -> list[str]:
-    """Checkpoints that cannot be read, after a kill."""
     broken = []
     for path in (folder / "checkpoints").glob("*.ckpt"):
         try:
             torch.load(path, weights_only=True)
-        except Exception:  # whatever a torn file makes torch raise
+        except Exception:  # torch raises many kinds for a torn file
             broken.append(path.name)
     return broken
 
 
 @dataclass
 class Tally:
-    """What kills have come to: how often in each phase, leftovers seen, torn checkpoints."""
+    """Counts over all kills: kills by phase, temporary files found, torn checkpoints."""
 
     hits: collections.Counter[str] = field(default_factory=collections.Counter)
     n_left: int = 0
@@ -171,7 +158,7 @@ class Tally:
 def kill_until_done(
     folder: Path, words: tuple[str, ...], phases: list[str], seconds: dict[str, float], tally: Tally
 ) -> list[str]:
-    """Kill a run once in each of these phases, until it ends by itself; the phases left over."""
+    """Kill a run once in each of these phases until it ends by itself; return the phases left."""
     share = {READING: 1.0, TRAINING: 0.3, EVALUATING: 0.6, SAVING: 0.0}
     while phases:
         if phases[0] == READING:
@@ -180,31 +167,28 @@ def kill_until_done(
         after = random.uniform(0, share[phases[0]]) * seconds.get(phases[0], 0)
         hit = run.kill_in(phases[0], after)
         if hit is None:
-            if run.wait():
-                raise SystemExit("".join(run.lines))
+            run.wait()
             print(f"ended before it could be killed in {phases[0]}", flush=True)
-            seconds |= run.seconds  # this machine is faster now
+            seconds |= run.seconds  # the machine is faster now
             return phases
         phases = phases[1:]
         tally.hits[hit] += 1
         left = len(list(temporaries(folder.parent)))
         tally.n_left += left
         tally.broken += half_written(folder)
-        started = next((x.strip() for x in run.lines if x.startswith("going on")), "a fresh start")
+        started = next((x.strip() for x in run.lines if x.startswith("resuming")), "a fresh start")
         where = started.partition(":")[0]
         print(f"kill {tally.hits.total():2}: {hit:10} ({where}); {left} leftovers", flush=True)
-    last = Run(folder, words)
-    if last.wait():
-        raise SystemExit("".join(last.lines))
+    Run(folder, words).wait()
     return []
 
 
 def killed_runs(
     place: Path, words: tuple[str, ...], phases: list[str], seconds: dict[str, float], tally: Tally
 ) -> list[Path]:
-    """Runs that were killed once in each of these phases between them, and then ended.
+    """Finished runs that were killed once in each of these phases in all.
 
-    One that ends before it could be killed leaves its kills to another.
+    Where one ends before it is killed, the next run takes its remaining kills.
     """
     folders: list[Path] = []
     while phases:
@@ -212,38 +196,32 @@ def killed_runs(
         before = len(phases)
         phases = kill_until_done(folders[-1], words, phases, seconds, tally)
         if len(phases) == before:
-            raise SystemExit(f"a whole run ended before it could be killed in {phases[0]}")
+            raise UserError(f"a whole run ended before it could be killed in {phases[0]}.")
     return folders
 
 
 def main() -> int:
-    """Run it, and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
+    parser = common.Parser(__doc__)
+    parser.add_argument("--kills", type=common.count, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--root", type=Path, help="music; without it, Monteverdi of music21's")
+    parser.add_argument("--root", type=common.folder)
     given = parser.parse_args()
     random.seed(given.seed)
     words = ("data=corpus", "data.query=monteverdi")
     if given.root:
-        words = ("data=midi", f"data.root={given.root.absolute()}")
+        words = ("data=midi", f"data.root={given.root}")
     tally = Tally()
     with tempfile.TemporaryDirectory() as place:
-        calm = Path(place, "calm", "run")
-        first = Run(calm, words)
-        if first.wait():
-            print(*first.lines)
-            return 1
-        # the evaluation last: training is over then
+        undisturbed = Path(place, "undisturbed", "run")
+        first = Run(undisturbed, words)
+        first.wait()
         order = (TRAINING, SAVING, READING, EVALUATING)
         phases = [order[i % 4] for i in range(given.kills)]
-        n_last = phases.count(EVALUATING)
-        phases = [p for p in phases if p != EVALUATING]
         random.shuffle(phases)
-        phases += [EVALUATING] * n_last
+        phases.sort(key=EVALUATING.__eq__)  # last, since training is over then
         folders = killed_runs(Path(place), words, phases, first.seconds, tally)
         at_end = sum(len(list(temporaries(f.parent))) for f in folders)
-        a = content(calm)
+        a = content(undisturbed)
         differ = set()
         for folder in folders:
             b = content(folder)
@@ -253,9 +231,9 @@ def main() -> int:
     print(f"checkpoints that could not be read after a kill: {len(tally.broken)}")
     print(f"temporary files found after kills: {tally.n_left}; at the end: {at_end}")
     print(f"compared: {len(a)} (both checkpoints, metrics.json, samples)")
-    print(f"that differ from the undisturbed run: {', '.join(sorted(differ)) or 'none'}")
+    print(f"different from the undisturbed run: {', '.join(sorted(differ)) or 'none'}")
     return int(bool(differ or tally.broken or at_end))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    common.command(main)

@@ -1,7 +1,7 @@
-"""Ways to damage a file of music: each takes its bytes and a random generator, and gives others.
+"""Mutations of music files: each takes bytes and a random generator, and returns other bytes.
 
-``MUTATIONS`` has them by the kind of file. Some damage what any reader sees first; others keep a
-file whole enough that the parsers behind the first checks meet the damage.
+``MUTATIONS`` has them by the suffix of the file. Some break the header, where any reader stops;
+others keep a file valid enough that the damage reaches the parsers behind the first checks.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 
 def truncate(content: bytes, rng: np.random.Generator) -> bytes:
-    """The beginning of it."""
     return content[: int(rng.integers(len(content) + 1))]
 
 
 def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
-    """A few bits are other ones."""
     changed = bytearray(content)
     for _ in range(int(rng.integers(1, 20)) if changed else 0):
         changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
@@ -30,19 +28,18 @@ def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def cut_out(content: bytes, rng: np.random.Generator) -> bytes:
-    """A stretch is missing."""
     a, b = sorted(rng.integers(0, len(content) + 1, 2))
     return content[:a] + content[b:]
 
 
 def repeat(content: bytes, rng: np.random.Generator) -> bytes:
-    """A stretch comes again, up to eight times."""
+    """Repeat a stretch, up to eight times."""
     a, b = sorted(rng.integers(0, len(content) + 1, 2))
     return content[:b] + content[a:b] * int(rng.integers(1, 8)) + content[b:]
 
 
 def swap_parts(content: bytes, rng: np.random.Generator) -> bytes:
-    """Two neighbouring stretches change places: chunks, measures, lines, or parts of them."""
+    """Exchange two chunks, measures, lines, or stretches."""
     mark = next((m for m in (b"MTrk", b"<measure", b"\n") if content.count(m) > 1), b"")
     parts = content.split(mark) if mark else [content]
     if len(parts) < 3:
@@ -54,13 +51,12 @@ def swap_parts(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def insert_noise(content: bytes, rng: np.random.Generator) -> bytes:
-    """Random bytes somewhere."""
     at = int(rng.integers(len(content) + 1))
     return content[:at] + rng.bytes(int(rng.integers(1, 200))) + content[at:]
 
 
 def insert(*pieces: bytes) -> Mutation:
-    """A mutation that puts one of the pieces somewhere, up to a few hundred times over."""
+    """A mutation that inserts one of the pieces, up to 300 times in a row."""
 
     def mutation(content: bytes, rng: np.random.Generator) -> bytes:
         at = int(rng.integers(len(content) + 1))
@@ -71,31 +67,30 @@ def insert(*pieces: bytes) -> Mutation:
 
 
 def instead(*contents: bytes) -> Mutation:
-    """A mutation that leaves nothing of the file."""
+    """A mutation that replaces the whole file."""
     return lambda content, rng: contents[int(rng.integers(len(contents)))]
 
 
 def wrong_header(content: bytes, rng: np.random.Generator) -> bytes:
-    """Another format, number of tracks or division: 0, the largest, or in frames a second."""
+    """Overwrite the format, number of tracks or division: 0, the largest, or SMPTE frames."""
     at = int(rng.choice([4, 6, 8, 10, 12]))
     return content[:at] + bytes.fromhex(rng.choice(["0000", "ffff", "e728", "0001"])) + content[14:]
 
 
 def wrong_length(content: bytes, rng: np.random.Generator) -> bytes:
-    """A track that says it is longer or shorter than it is."""
     at = content.find(b"MTrk", int(rng.integers(len(content) + 1))) + 4
     length = int(rng.choice([0, 1, 100, 2**31 - 1, 2**32 - 1]))
     return content[:at] + length.to_bytes(4, "big") + content[at + 4 :] if at > 3 else content
 
 
-def mend_lengths(content: bytes) -> bytes:
-    """Every track as long as it says, so that what is in it is read, however damaged."""
+def correct_lengths(content: bytes) -> bytes:
+    """Set the length of every track, so that its events are read, however damaged."""
     head, *tracks = content.split(b"MTrk")
     return head + b"".join(b"MTrk" + len(t[4:]).to_bytes(4, "big") + t[4:] for t in tracks)
 
 
 def many_at_once(content: bytes, rng: np.random.Generator) -> bytes:
-    """Thousands of notes at one onset."""
+    """Append a track with thousands of notes at one onset."""
     n = int(rng.integers(1000, 20_000))
     on = b"".join(bytes([0, 0x90, int(p), 64]) for p in rng.integers(0, 128, n))
     track = on + b"\x60" + on.replace(b"\x90", b"\x80")[1:] + bytes.fromhex("00ff2f00")
@@ -103,7 +98,7 @@ def many_at_once(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def other_numbers(content: bytes, rng: np.random.Generator) -> bytes:
-    """Numbers in a text become extreme ones."""
+    """Replace numbers in a text by extreme ones."""
     digits = np.flatnonzero(np.isin(np.frombuffer(content, np.uint8), list(b"0123456789")))
     values = [b"0", b"-1", b"999999999", b"1e308", b"nan", b"0.0000001", b"9" * 400, b""]
     for at in sorted(rng.choice(digits, min(len(digits), 3), replace=False), reverse=True):
@@ -112,14 +107,13 @@ def other_numbers(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def nest(content: bytes, rng: np.random.Generator) -> bytes:
-    """Elements within elements, thousands deep."""
     depth, at = int(rng.choice([100, 5_000, 200_000])), content.find(b"<measure")
     tag = [b"note", b"measure", b"x"][int(rng.integers(3))]
     return content[:at] + b"<%s>" % tag * depth + b"</%s>" % tag * depth + content[at:]
 
 
 def entities(content: bytes, rng: np.random.Generator) -> bytes:
-    """Ten entities, each ten times the one before; or one that is another file."""
+    """Declare entities that expand tenfold nine times, or one that reads another file."""
     bomb = b'<!ENTITY e0 "ha">' + b"".join(
         b'<!ENTITY e%d "%s">' % (i + 1, b"&e%d;" % i * 10) for i in range(9)
     )
@@ -135,7 +129,7 @@ def entities(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def other_elements(content: bytes, rng: np.random.Generator) -> bytes:
-    """Elements without children go, come twice, or stand where others stood: XML stays XML."""
+    """Remove, repeat or replace elements without children: the XML stays well-formed."""
     leaves = list(re.finditer(rb"<(\w+)[^<>]*>[^<>]*</\1>|<\w[^<>]*/>", content))
     for leaf in sorted(rng.choice(len(leaves), min(len(leaves), 4), replace=False))[::-1]:
         other = leaves[int(rng.integers(len(leaves)))].group()
@@ -145,13 +139,13 @@ def other_elements(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def other_encoding(content: bytes, rng: np.random.Generator) -> bytes:
-    """A text in another encoding than it says."""
+    """Encode a text otherwise than it declares."""
     text = content.decode("utf-8", "replace")
     return text.encode(rng.choice(["utf-16", "utf-16-le", "utf-32", "latin-1"]), "replace")
 
 
 def repack(content: bytes, rng: np.random.Generator) -> bytes:
-    """An archive of what is in it, changed; or with gigabytes, or an archive, or nothing in it."""
+    """Pack a mutated member, a zip bomb, an archive in an archive, or nothing."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             name = next((n for n in archive.namelist() if not n.startswith("META-INF")), "")
@@ -175,7 +169,7 @@ def repack(content: bytes, rng: np.random.Generator) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", method, compresslevel=level) as archive:
         for name in names:
-            archive.writestr(zipfile.ZipInfo(name), inside, method, level)  # no date of today
+            archive.writestr(zipfile.ZipInfo(name), inside, method, level)  # without a date
     return packed.getvalue()
 
 
@@ -195,7 +189,7 @@ MIDI: dict[str, Mutation] = ANY | {
     "length": wrong_length,
     "chord": many_at_once,
     "delta": insert(bytes.fromhex("ffffff7f"), bytes.fromhex("ffffffffff7f"), b"\xff" * 9),
-    # texts that lie about their length, tempos of 0, metres of x/2**255, exclusives without end
+    # texts of a wrong length, tempos of 0, meters of x/2**255, endless system exclusives
     "events": insert(
         bytes.fromhex("00ff0103616263"),
         bytes.fromhex("00ff01ffffff7f61"),

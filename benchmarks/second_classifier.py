@@ -1,33 +1,30 @@
-"""A second opinion on samples: a judge that shares no figure with the project's own measure.
+"""A second two-sample classifier (C2ST), which shares no feature with the project's metrics.
 
-    python benchmarks/second_judge.py MIDI [SAMPLES ...]
+    python benchmarks/second_classifier.py MIDI [SAMPLES ...]
 
-Each folder of samples (``*.mid``) is held against the test pieces of MIDI, split as training splits
-them, and so are 64 of the training pieces, first. Pieces are read for 400 notes, the real ones from
-a random place, and cut into windows of 64; of a test piece nine windows from all of it are taken,
-at most. A window is 30 plain numbers. Printed are
+Each folder of samples (``*.mid``) is compared with the test split of MIDI, after 64 of the training
+pieces. Of a piece, 400 notes are cut into windows of 64 (of a real piece, from a random place; of a
+test piece, at most nine windows from anywhere). A window has 30 features. Printed are
 
-- ``judge``: the accuracy of a random forest that tells samples from test pieces, on pieces that it
-  has not learned from, both sides weighing the same; 0.5 is best
+- ``accuracy``: out-of-fold balanced accuracy of a random forest that separates samples from test
+  pieces, with folds by piece; 0.5 is best
 - ``coverage``, ``precision``: Naeem et al. (2020) and Kynkäänniemi et al. (2019), 5 neighbours
 - ``4-grams``: the share of distinct pitch 4-grams in pieces of 400 notes
-- ``loops``: windows in which fewer than half of them are distinct, by their place in the piece; how
-  often a window of a piece is one after one that is none, and after one that is
-- ``told by``: the numbers that the forest goes by most, the share of its decisions that each has,
-  and how far samples, and all training pieces, lie from test pieces in it, in standard deviations
-  of these
-- ``surest of``: windows that it is surest are samples, by their piece, numbered in the order of the
-  files, and their first note
+- ``loops``: the share of windows with fewer than half of their 4-grams distinct, by place in the
+  piece; then the share of loops among windows that follow no loop, and among those that follow one
+- ``features``: the features of highest importance in the forest, their importance, and the distance
+  of samples, and of all training pieces, from the test pieces, in standard deviations of these
+- ``most certain``: the windows of highest predicted probability, by the number of their file and
+  their first note
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import common
 import numpy as np
 from numpy.typing import NDArray
 from protocol.samples import read_split
@@ -45,9 +42,9 @@ _GRID = 24
 _WINDOW, _N_NOTES, _N_PIECES, _N_TEST_WINDOWS = 64, 400, 64, 9
 _N_FOLDS, _N_SEEDS = 5, 3
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11))
-_N_REASONS = 6
-_N_SUREST = 3
-# the columns of a point
+_N_FEATURES = 6
+_N_CERTAIN = 3
+# features of a window
 _NAMES = (
     *("pitch mean", "pitch deviation", "pitch range", "distinct pitches", "pitch class entropy"),
     *("notes in scale", "interval mean", "interval deviation", "repeated pitches", "steps"),
@@ -62,18 +59,12 @@ _DISTINCT_4GRAMS = _NAMES.index("distinct pitch 4-grams")
 
 
 def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("midi", type=Path, metavar="MIDI")
-    parser.add_argument("samples", type=Path, nargs="*", metavar="SAMPLES")
+    parser = common.Parser(__doc__)
+    parser.add_argument("midi", type=common.folder, metavar="MIDI")
+    parser.add_argument("samples", type=common.folder, nargs="*", metavar="SAMPLES")
     arguments = parser.parse_args()
-    try:
-        split = read_split(compose_run("experiment=attention_lm", "data.root=."), arguments.midi)
-        found = {str(folder): samples(folder) for folder in arguments.samples}
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    split = read_split(compose_run("experiment=attention_lm", "data.root=."), arguments.midi)
+    found = {str(folder): samples(folder) for folder in arguments.samples}
     rng = np.random.default_rng(1)
     test = [notes(piece) for piece in split.test]
     points, piece = windows(test)
@@ -82,36 +73,40 @@ def main() -> None:
     print(f"test pieces: {four_grams([excerpt(n, rng) for n in test]):.3f} 4-grams")
     shuffled = rng.permutation(len(split.train))
     train = [excerpt(notes(split.train[i]), rng) for i in shuffled]
-    sides = {"training pieces": train[:_N_PIECES], **found}
+    sets = {"training pieces": train[:_N_PIECES], **found}
     real = points[chosen]
-    usual = away(windows(train)[0], real)
-    for name, side in sides.items():
-        report(name, side, real, piece[chosen], usual)
+    train_distance = distance(windows(train)[0], real)
+    for name, pieces in sets.items():
+        report(name, pieces, real, piece[chosen], train_distance)
 
 
 def report(
-    name: str, side: Sequence[Notes], real: Points, of: NDArray[np.intp], usual: Points
+    name: str,
+    pieces: Sequence[Notes],
+    real: Points,
+    real_piece: NDArray[np.intp],
+    train_distance: Points,
 ) -> None:
-    """Print what there is to say of a side; ``usual`` is how far all training pieces are away."""
-    points, piece = windows(side)
+    """Print the figures of a set of pieces; ``train_distance`` is that of all training pieces."""
+    points, piece = windows(pieces)
     covered, precise = neighbours(real, points)
-    judged = judge(points, piece, real, of)
+    found = classify(points, piece, real, real_piece)
     print(
-        f"{name}: judge {judged.accuracy:.3f}, coverage {covered:.3f}, precision "
-        f"{precise:.3f}, {four_grams(side):.3f} 4-grams; loops {loops(points, piece)}"
+        f"{name}: accuracy {found.accuracy:.3f}, coverage {covered:.3f}, precision "
+        f"{precise:.3f}, {four_grams(pieces):.3f} 4-grams; loops {loops(points, piece)}"
     )
-    far = away(points, real)
-    reasons = ", ".join(
-        f"{_NAMES[i]} {judged.reasons[i]:.2f} ({far[i]:+.2f}; {usual[i]:+.2f})"
-        for i in judged.reasons.argsort()[::-1][:_N_REASONS]
+    far = distance(points, real)
+    features = ", ".join(
+        f"{_NAMES[i]} {found.importance[i]:.2f} ({far[i]:+.2f}; {train_distance[i]:+.2f})"
+        for i in found.importance.argsort()[::-1][:_N_FEATURES]
     )
     place = places(piece)
-    surest = judged.made.argsort()[::-1][:_N_SUREST]
+    certain = found.probability.argsort()[::-1][:_N_CERTAIN]
     where = ", ".join(
-        f"piece {piece[i] + 1} from note {_WINDOW * place[i]} on ({judged.made[i]:.2f})"
-        for i in surest
+        f"piece {piece[i] + 1} from note {_WINDOW * place[i]} on ({found.probability[i]:.2f})"
+        for i in certain
     )
-    print(f"  told by {reasons}\n  surest of {where}", flush=True)
+    print(f"  features: {features}\n  most certain: {where}", flush=True)
 
 
 def samples(folder: Path) -> list[Notes]:
@@ -135,36 +130,33 @@ def samples(folder: Path) -> list[Notes]:
     return pieces
 
 
-def away(points: Points, real: Points) -> Points:
-    """How far the means of points lie from those of real ones, in their deviations."""
+def distance(points: Points, real: Points) -> Points:
+    """Difference of means by feature, in standard deviations of the real points, ``[30]``."""
     return (points.mean(0) - real.mean(0)) / (real.std(0) + 1e-6)
 
 
 def notes(piece: Piece) -> Notes:
-    """A piece's notes by onset, then by pitch."""
     columns = [piece.onset, piece.duration, piece.pitch]
     rows = np.stack(columns, 1).astype(np.int64)
     return rows[np.lexsort((rows[:, 2], rows[:, 0]))]
 
 
 def excerpt(piece: Notes, rng: np.random.Generator) -> Notes:
-    """400 notes from a random place."""
     first = rng.integers(0, max(1, len(piece) - _N_NOTES))
     return piece[first : first + _N_NOTES]
 
 
 def windows(pieces: Sequence[Notes]) -> tuple[Points, NDArray[np.intp]]:
-    """Points ``[W, 30]`` of all whole windows, and the piece of each."""
+    """Features ``[W, 30]`` of all whole windows, and the index of the piece of each."""
     found = [
-        (point(piece[start : start + _WINDOW]), number)
+        (window_features(piece[start : start + _WINDOW]), number)
         for number, piece in enumerate(pieces)
         for start in range(0, len(piece) - _WINDOW + 1, _WINDOW)
     ]
     return np.array([p for p, _ in found]), np.array([n for _, n in found])
 
 
-def point(window: Notes) -> Points:
-    """What a window is like: pitch, intervals, time, durations, places in the beat, repetition."""
+def window_features(window: Notes) -> Points:
     onset, duration, pitch = window.T
     classes = np.bincount(pitch % 12, minlength=12) / len(pitch)
     time, interval, step = np.unique(onset), np.diff(pitch), np.diff(onset)
@@ -187,17 +179,15 @@ def point(window: Notes) -> Points:
 
 
 def shares(values: NDArray[np.int64]) -> Points:
-    """How often each value is there."""
     return np.unique(values, return_counts=True)[1] / len(values)
 
 
-def entropy(of: Points) -> float:
-    """In bits."""
-    return float(-(of[of > 0] * np.log2(of[of > 0])).sum())
+def entropy(p: Points) -> float:
+    return float(-(p[p > 0] * np.log2(p[p > 0])).sum())
 
 
 def distinct(*columns: NDArray[np.int64], n: int) -> float:
-    """The share of distinct n-grams."""
+    """The share of distinct n-grams of rows of these columns."""
     grams = np.lib.stride_tricks.sliding_window_view(np.stack(columns), n, axis=1)
     flat = grams.swapaxes(0, 1).reshape(grams.shape[1], -1)
     return len(np.unique(flat, axis=0)) / len(flat)
@@ -209,7 +199,7 @@ def four_grams(pieces: Sequence[Notes]) -> float:
 
 
 def neighbours(real: Points, made: Points, k: int = 5) -> tuple[float, float]:
-    """Coverage and precision, of points in deviations of the real ones."""
+    """Coverage and precision of points, standardised by the real ones."""
     mean, deviation = real.mean(0), real.std(0) + 1e-6
     a, b = (real - mean) / deviation, (made - mean) / deviation
     radius = np.sort(np.linalg.norm(a[:, None] - a, axis=-1), 1)[:, k]
@@ -217,59 +207,59 @@ def neighbours(real: Points, made: Points, k: int = 5) -> tuple[float, float]:
     return float(near.any(1).mean()), float(near.any(0).mean())
 
 
-class Judged(NamedTuple):
-    """What a judge says of samples, from pieces that it has not learned from.
+class Classified(NamedTuple):
+    """Out-of-fold results of the classifier.
 
     Attributes
     ----------
-    accuracy : the mean over both sides.
-    reasons : share of the forest's decisions, ``[30]``.
-    made : how sure it is that each window of the samples is one, ``[W]``.
+    accuracy : the mean of the accuracies on samples and on real windows.
+    importance : of the features in the forest, ``[30]``.
+    probability : of being a sample, for each window of the samples, ``[W]``.
     """
 
     accuracy: float
-    reasons: Points
-    made: Points
+    importance: Points
+    probability: Points
 
 
-def judge(
-    made: Points, made_of: NDArray[np.intp], real: Points, real_of: NDArray[np.intp]
-) -> Judged:
-    """A random forest's, out of fold of pieces, the mean of several seeds."""
+def classify(
+    made: Points, made_piece: NDArray[np.intp], real: Points, real_piece: NDArray[np.intp]
+) -> Classified:
+    """Means over several seeds of random forests, with folds by piece."""
     points, is_real = np.concatenate([made, real]), np.repeat([0, 1], [len(made), len(real)])
-    right, reasons, sure = [], [], np.zeros(len(points))
+    accuracies, importance, probability = [], [], np.zeros(len(points))
     for seed in range(_N_SEEDS):
         rng = np.random.default_rng(seed)
-        # pieces are dealt side by side, so that each fold has some of both
-        dealt = [rng.permutation(of.max() + 1)[of] % _N_FOLDS for of in (made_of, real_of)]
+        # each set is dealt by itself, so that every fold has pieces of both
+        dealt = [rng.permutation(p.max() + 1)[p] % _N_FOLDS for p in (made_piece, real_piece)]
         fold = np.concatenate(dealt)
         for number in range(_N_FOLDS):
-            asked = fold == number
+            held_out = fold == number
             forest = RandomForestClassifier(
                 200, min_samples_leaf=2, class_weight="balanced", random_state=seed
-            ).fit(points[~asked], is_real[~asked])
-            chance = forest.predict_proba(points[asked])  # of samples, of real ones
-            said = forest.classes_[chance.argmax(1)]
-            right += [(said == is_real[asked])[is_real[asked] == side].mean() for side in (0, 1)]
-            reasons.append(forest.feature_importances_)
-            sure[asked] += chance[:, 0] / _N_SEEDS
-    return Judged(float(np.mean(right)), np.mean(reasons, 0), sure[: len(made)])
+            ).fit(points[~held_out], is_real[~held_out])
+            chance = forest.predict_proba(points[held_out])  # of samples, of real windows
+            truth, guess = is_real[held_out], forest.classes_[chance.argmax(1)]
+            accuracies += [(guess == truth)[truth == label].mean() for label in (0, 1)]
+            importance.append(forest.feature_importances_)
+            probability[held_out] += chance[:, 0] / _N_SEEDS
+    return Classified(float(np.mean(accuracies)), np.mean(importance, 0), probability[: len(made)])
 
 
 def places(piece: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which window of its piece each is, ``[W]``, from 0 on."""
+    """The place of each window in its piece, ``[W]``, from 0."""
     return np.arange(len(piece)) - np.searchsorted(piece, piece)
 
 
 def loops(points: Points, piece: NDArray[np.intp]) -> str:
-    """How many windows are loops, by place; and how they begin and go on."""
+    """The share of loops by place, after a window without a loop, and after a loop."""
     looped = points[:, _DISTINCT_4GRAMS] < 0.5
     place = places(piece)
     by_place = " ".join(f"{looped[place == p].mean():.2f}" for p in range(place.max() + 1))
     after = looped[1:][np.diff(piece) == 0], looped[:-1][np.diff(piece) == 0]
-    begun, gone_on = (after[0][after[1] == before].mean() for before in (False, True))
-    return f"{by_place}; begun {begun:.3f}, gone on {gone_on:.2f}"
+    after_none, after_one = (after[0][after[1] == before].mean() for before in (False, True))
+    return f"{by_place}; after none {after_none:.3f}, after one {after_one:.2f}"
 
 
 if __name__ == "__main__":
-    main()
+    common.command(main)

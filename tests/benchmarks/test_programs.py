@@ -1,0 +1,130 @@
+"""Every program in benchmarks/ runs, tiny, and refuses a wrong argument in one sentence."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan_music.io.write import write_midi
+from tests.conftest import TINY, make_piece, run_command, run_python
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+STEP = ("data.window=8", "data.batch_size=2", "model.hidden_size=8", "model.attention_span=4")
+CRITIC = ("model.rollout_batch=2", "model.d_hidden_size=8", "model.lookback_span=4")
+# arguments, where MIDI and LONG are folders of pieces, and what is printed
+RUNS = {
+    "compare_readers": ("MIDI", r"16 files, grid of 24\n.*\n  [\d,]+ \(100\.0000%"),
+    "crash_recovery": ("--kills 1 --root MIDI", r"kills: 1 \(1 .*different .* run: none"),
+    "fuzz_checkpoints": ("10", r"checkpoints: 10 in .*failures: 0"),
+    "gan_step": (f"2 {' '.join(STEP)}", r"cpu, .*windows a second.*step / passes .*rollout / step"),
+    "gan_step flagship": (
+        f"2 experiment=flagship model.n_style_components=0 {' '.join((*STEP, *CRITIC))}",
+        r"cpu, .*windows a second.*step / passes .*rollout / step",
+    ),
+    "memory": (
+        # weights, their moments and averages take 28 MiB a job
+        f"--jobs 4 data=midi data.root=MIDI {' '.join(TINY)} model.hidden_size=384",
+        r"epoch +4: .*MiB resident\nthe second half .*checkpoints: best.ckpt, last.ckpt",
+    ),
+    "metrics cost": ("cost LONG --pieces 4", r"originality .* s\nall .* 4 pieces a set"),
+    "metrics sensitivity": ("sensitivity LONG --pieces 8", r"ceiling +real +5%.*\noa_mean +0\.\d"),
+    "metrics false_alarms": ("false_alarms MIDI --splits 2", r"2 pieces of 4 windows: .*lowest: "),
+    "nan_guard_cost": ("2", r"gumbel_gan: .* ms a batch.*crnn_gan: .* µs of it"),
+    "round_trip": ("MIDI", r"16 pieces.*pitches the same +100.*onsets exact +100\.0000%"),
+    "same_weights": (
+        "CLONE CLONE --midi MIDI --experiments markov",
+        r"markov .* 0  same, samples same\ngenerate +same",
+    ),
+    "sampling": ("2 10 20", r"2 pieces.*lstm_lm +[\d,]+ notes a second.*attention_lm"),
+    "scale": ("30", r"30 pieces.*windows of 64 cut.*in 1,000,000 notes"),
+    "training_overhead": ("2", r"step .*published .*step / published.*step / bare"),
+    "training_pieces": ("LONG 2", r"overlapped area +0\.\d{3} ± \d\.\d{3}\n"),
+}
+# these have tests of their own
+OTHERS = {"baselines", "fuzz_readers", "neo_saleem_figures", "second_classifier"}
+PARTS = {"common", "mutations"}
+# a wrong argument of each program
+WRONG = {
+    "compare_readers": "nowhere",
+    "crash_recovery": "--kills 0",
+    "fuzz_checkpoints": "many",
+    "gan_step": "2 model.hiden_size=8",
+    "memory": "--jobs 0",
+    "metrics": "cost nowhere",
+    "nan_guard_cost": "-1",
+    "round_trip": "nowhere",
+    "same_weights": ". nowhere",
+    "sampling": "0",
+    "scale": "x",
+    "training_overhead": "0.5",
+    "training_pieces": "nowhere",
+    "baselines": "nowhere",
+    "fuzz_readers": "x",
+    "neo_saleem_figures": ".",
+    "second_classifier": "nowhere",
+}
+
+
+def test_every_program_is_run() -> None:
+    found = {path.stem for path in FOLDER.glob("*.py")}
+    assert {name.partition(" ")[0] for name in RUNS} | OTHERS | PARTS == found
+    assert WRONG.keys() | PARTS == found
+
+
+@pytest.fixture(scope="module")
+def long_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    for seed in range(40):
+        write_midi(make_piece(seed, 300), folder / f"walk{seed:02d}.mid")
+    return folder
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_program_runs_to_its_end(
+    name: str, midi_folder: Path, long_pieces: Path, tmp_path: Path
+) -> None:
+    words, printed = RUNS[name]
+    places = {"MIDI": midi_folder, "LONG": long_pieces, "CLONE": FOLDER.parent}
+    for word, path in places.items():
+        words = words.replace(word, str(path))
+    program = FOLDER / f"{name.partition(' ')[0]}.py"
+    done = run_python(str(program), *words.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(printed, done.stdout, re.S), done.stdout
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_argument_is_refused_in_one_sentence(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *WRONG[name].split()])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    assert ended.value.code == 2
+    stdout, stderr = capsys.readouterr()
+    assert re.fullmatch(r"error: [^\n]+[.?]\n", stderr), stderr
+    assert stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_losses_and_notes_of_a_run_of_neo_and_saleem(midi_folder: Path, tmp_path: Path) -> None:
+    small = ("trainer=cpu", "trainer.max_epochs=1", "trainer.log_every_n_batches=1")
+    small += ("model.hidden_size=8", "data.min_notes=16", "samples.n_pieces=2", "report=false")
+    words = ("experiment=paper", f"data.root={midi_folder}", "hydra.run.dir=run", *small)
+    done = run_command("train", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    program = str(FOLDER / "neo_saleem_figures.py")
+    done = run_python(program, "run", "losses.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"epoch +1: discriminator \d\.\d{4}, generator \d\.\d{4}\n", done.stdout)
+    assert re.search(r"10000 generated notes: +\d+ pitches", done.stdout)
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
