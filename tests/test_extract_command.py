@@ -77,6 +77,7 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     assert len(list((tmp_path / "kept").rglob("*.npz"))) == 17
     second = succeed(run_command("extract", *music, cwd=tmp_path))
     assert "(17 of these files were in it; 17 entries" in second.stdout
+    assert second.stdout.splitlines()[:8] == first.stdout.splitlines()[:8]
     cleared = succeed(run_command("extract", *music, "clear=true", cwd=tmp_path))
     assert "is empty now (17 entries" in cleared.stdout
     assert not list((tmp_path / "kept").rglob("*.npz"))

@@ -47,22 +47,12 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     events = {f for f in found if f.startswith("tensorboard/")}
     assert found - events == {
-        "config.yaml",
-        "environment.json",
-        "status.json",
-        "train.log",
-        "rejects.csv",
-        "metrics.json",
-        "quality.txt",
-        "real/pieces.csv",
+        *("config.yaml", "environment.json", "status.json", "train.log", "rejects.csv"),
+        *("metrics.json", "quality.txt", "real/pieces.csv", "samples.png"),
         *(f"real/real_{i}.mid" for i in range(1, 6)),
-        "samples.png",
-        "checkpoints/best.ckpt",
-        "checkpoints/last.ckpt",
-        "samples/sample_01.mid",
-        "samples/sample_02.mid",
-        "samples/sample_01.flac",
-        "samples/sample_02.flac",
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+        *("samples/sample_01.mid", "samples/sample_02.mid"),
+        *("samples/sample_01.flac", "samples/sample_02.flac"),
     }
     (piece,) = read(folder / "samples" / "sample_01.mid")
     assert len(piece) == 24

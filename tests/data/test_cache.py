@@ -15,7 +15,6 @@ import pytest
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
-from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece, Rounding
 from tests.conftest import make_piece
 
@@ -153,18 +152,6 @@ def test_the_key_follows_bytes_grid_and_reader(tmp_path: Path) -> None:
     assert len(readers) == 2
     path.write_bytes(b"two")
     assert NoteCache(tmp_path, 24).key(path) != key
-
-
-def test_a_refusal_is_remembered(tmp_path: Path, midi_folder: Path) -> None:
-    (tmp_path / "page.mid").write_text("<html>")
-    write_midi(make_piece(0), tmp_path / "a.mid")
-    cache = NoteCache(tmp_path / "c", 24)
-    first, second = (
-        extract(find_sources(tmp_path, ""), cache, min_notes=1, n_workers=1) for _ in range(2)
-    )
-    assert (first.n_cached, second.n_cached) == (0, 2)
-    assert first.rejects == second.rejects
-    assert list(first.rejects) == ["page.mid"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not an archive at all"])

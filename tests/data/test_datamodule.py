@@ -24,27 +24,11 @@ def make_module(
     root: Path, cache: Path, representation: Representation | None = None, **changes: object
 ) -> MusicDataModule:
     settings = {
-        "root": root,
-        "query": "",
-        "cache_dir": cache,
-        "reader": "music21",
-        "window": 16,
-        "stride": 8,
-        "batch_size": 4,
-        "val_rate": 0.2,
-        "test_rate": 0.2,
-        "transpose": 2,
-        "time_scales": [1.0],
-        "jitter": False,
-        "short": "refuse",
-        "movement": None,
-        "min_notes": 16,
-        "n_workers": 1,
-        "timeout_s": 120,
-        "memory_mb": 2048,
-        "max_held_out": 2048,
-        "on_device": None,
-        "seed": 0,
+        **{"root": root, "query": "", "cache_dir": cache, "reader": "music21", "on_device": None},
+        **{"window": 16, "stride": 8, "short": "refuse", "transpose": 2, "time_scales": [1.0]},
+        **{"jitter": False, "batch_size": 4, "val_rate": 0.2, "test_rate": 0.2, "seed": 0},
+        **{"movement": None, "min_notes": 16, "max_held_out": 2048},
+        **{"n_workers": 1, "timeout_s": 120, "memory_mb": 2048},
     } | changes
     return MusicDataModule(representation or NoteEvents(24), **settings)  # type: ignore[arg-type]
 

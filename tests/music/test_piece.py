@@ -33,11 +33,6 @@ def test_a_value_out_of_bounds_is_named(arrays: tuple, message: str) -> None:
         Piece.from_arrays(*arrays, grid=24, name="x")
 
 
-def test_edges_of_the_bounds_are_inside() -> None:
-    piece = Piece.from_arrays([0, 0], [1, 1], [0, 127], velocity=[1, 127], grid=1)
-    assert piece.pitch.tolist() == [0, 127]
-
-
 def test_same_notes_looks_at_notes_and_grid() -> None:
     a = Piece.from_arrays([0], [1], [60], grid=24, name="a")
     assert a.same_notes(Piece.from_arrays([0], [1], [60], grid=24, name="b"))

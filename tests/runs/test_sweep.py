@@ -43,11 +43,6 @@ def test_a_job_keeps_its_folder_and_others_get_free_ones(tmp_path: Path) -> None
     assert found == [("5", False), ("1", False), ("6", False), ("0", True), ("2", False)]
 
 
-def test_new_jobs_are_numbered(tmp_path: Path) -> None:
-    jobs = planned(settings(8, 1), None, settings(8, 2))
-    assert [f.name for _, f, _ in sweeps.assign_folders(jobs, "/here", tmp_path)] == ["0", "1", "2"]
-
-
 def test_a_relative_data_root_depends_on_the_folder_of_the_command(tmp_path: Path) -> None:
     write_job(tmp_path / "0", settings(8, 1, "music"))
     (job,) = planned(settings(8, 1, "music"))
