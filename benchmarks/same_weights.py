@@ -50,13 +50,7 @@ COMPARE = """
 import sys, torch
 from pathlib import Path
 from gan_music.checkpoints.checkpoint import load_checkpoint
-paths = [Path(p) for p in sys.argv[1:]]
-try:
-    old, new = (load_checkpoint(p).state_dict for p in paths)
-except Exception:  # no migration from OLD: its tensors in their order
-    old, new = (torch.load(p, weights_only=True)["state_dict"] for p in paths)
-    assert len(old) == len(new), f"{len(old)} tensors, then {len(new)}"
-    old = dict(zip(new, old.values(), strict=True))
+old, new = (load_checkpoint(Path(p)).state_dict for p in sys.argv[1:])
 assert old.keys() == new.keys(), f"names differ: {sorted(old.keys() ^ new.keys())[:5]}"
 assert all(a.shape == new[k].shape for k, a in old.items()), "shapes differ"
 gaps = [(a.double() - new[k].double()).abs().max() for k, a in old.items() if a.numel()]
@@ -85,7 +79,7 @@ def python(checkout: Path, *arguments: str, cwd: Path) -> str:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"{checkout}: python {' '.join(arguments)[:200]} failed: {last}")
+        raise UserError(f"{checkout}: python {' '.join(arguments[:3])[:80]} failed: {last}")
     return done.stdout
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
@@ -45,17 +49,10 @@ def midi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Overrides that make a run small; the folder of music and the cache are added by the fixture.
-TINY = (
+SMALL = (
     "trainer=cpu",
     "trainer.max_epochs=2",
     "trainer.log_every_n_batches=1",
-    "model.hidden_size=12",
-    "model.embedding_size=4",
-    "model.noise_size=4",
-    "model.warm_start_epochs=1",
-    "model.warm_start_d_every=2",
-    "model.warm_start_lr=0.02",
-    "model.ema_decay=0.5",
     "data.window=16",
     "data.stride=16",
     "data.batch_size=8",
@@ -69,13 +66,45 @@ TINY = (
     "samples.show_every_n_epochs=null",
     "report=false",
 )
+# the same with a small Gumbel-softmax GAN
+TINY = (
+    *SMALL,
+    "model.hidden_size=12",
+    "model.embedding_size=4",
+    "model.noise_size=4",
+    "model.warm_start_epochs=1",
+    "model.warm_start_d_every=2",
+    "model.warm_start_lr=0.02",
+    "model.ema_decay=0.5",
+)
 
 
-def event_tags(run: Path) -> dict[str, list[str]]:
-    """What TensorBoard has of a run, by kind."""
-    events = EventAccumulator(str(run / "tensorboard"))
+# a run with this code finds every sample collapsed
+COLLAPSED = """
+from gan_music.metrics import collapse
+collapse.worst = lambda ratios: (collapse.COLLAPSED, None)
+from gan_music.train import main
+main()
+"""
+
+
+def events_of(run: Path) -> EventAccumulator:
+    """All that TensorBoard has of a run."""
+    sizes = {"scalars": 0, "images": 0, "audio": 0, "histograms": 0}
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance=sizes)
     events.Reload()
-    return events.Tags()
+    return events
+
+
+def hyperparameters(run: Path) -> Any:
+    """A run's settings, as the HPARAMS tab has them."""
+    found = events_of(run).PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    return HParamsPluginData.FromString(found).session_start_info.hparams
+
+
+def status_of(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "status.json").read_text())
+    return content
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -96,16 +125,28 @@ def run_python(
     )
 
 
-def start_command(name: str, *overrides: str, cwd: Path) -> subprocess.Popen[str]:
-    """The same as :func:`run_command`, still running, with all that it prints in ``stdout``."""
-    return subprocess.Popen(
+def signal_command(
+    number: signal.Signals, line: str, name: str, *overrides: str, cwd: Path, nth: int = 1
+) -> tuple[int, str]:
+    """Exit code and output of a command that gets a signal at the n-th line that begins so."""
+    with subprocess.Popen(
         [sys.executable, "-m", f"gan_music.{name}", *overrides],
         cwd=cwd,
         env=_variables(cwd),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )
+    ) as process:
+        assert process.stdout is not None
+        text, n_seen = "", 0
+        for printed in process.stdout:
+            text += printed
+            n_seen += printed.startswith(line)
+            if n_seen == nth:
+                process.send_signal(number)
+                break
+        text += process.stdout.read()
+    return process.returncode, text
 
 
 def _variables(cwd: Path) -> dict[str, str]:
@@ -120,6 +161,21 @@ def _variables(cwd: Path) -> dict[str, str]:
 def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
     return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd)
+
+
+def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """The same process, which must have ended without an error."""
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence with which a command failed."""
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    return line
 
 
 @pytest.fixture

@@ -10,21 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_python
+from tests.conftest import SMALL, run_python, succeed
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "add-a-model.md"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-SMALL = (
-    "trainer=cpu",
-    "data.window=16",
-    "data.stride=16",
-    "data.batch_size=8",
-    "data.min_notes=16",
-    "samples.n_validation_windows=8",
-    "samples.n_pieces=2",
-    "samples.n_notes=24",
-)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -55,8 +45,7 @@ def test_the_guide_adds_a_model_that_trains_and_samples(tmp_path: Path, midi_fol
     train, generate = (shlex.split(line)[1:] for line in commands.splitlines())
     train = [a.replace("data.root=MIDI", f"data.root={midi_folder}") for a in train]
     for arguments in ((*train, *SMALL), generate):
-        done = run_python(*arguments, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-        assert done.returncode == 0, done.stderr
+        done = succeed(run_python(*arguments, cwd=tmp_path, PYTHONPATH=str(tmp_path)))
     assert "4 pieces of 64 notes" in done.stdout
     figures = json.loads((tmp_path / "outputs" / "mine" / "metrics.json").read_text())
     assert figures["n_values"] == 2 * 24 * 3  # two samples of 24 notes

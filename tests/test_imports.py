@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,6 +10,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import run_python, succeed
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("train", "generate", "extract", "evaluate", "export", "report")
@@ -129,11 +130,6 @@ def test_no_two_modules_have_one_name() -> None:
 
 def test_commands_are_light_to_import() -> None:
     names = ", ".join(f"gan_music.{c}" for c in ("__main__", *COMMANDS))
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys, {names}; print(*sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = succeed(run_python("-c", f"import sys, {names}; print(*sys.modules)", cwd=ROOT))
     heavy = {"torch", "lightning", "music21", "symusic", "numpy", "matplotlib", "numba", "scipy"}
     assert not heavy & set(done.stdout.split())

@@ -13,12 +13,7 @@ import pytest
 import torch
 
 from gan_music.training.run import write_config
-from tests.conftest import TINY, Command, run_command, start_command
-
-
-def status(folder: Path) -> str:
-    return str(json.loads((folder / "status.json").read_text())["status"])
-
+from tests.conftest import TINY, Command, run_command, signal_command, status_of, succeed
 
 MANY = ("trainer.max_epochs=8", "checkpoint.every=3", "samples.n_sounds=0")
 
@@ -28,23 +23,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> 
     """The folder of an uninterrupted run, its files read by one process."""
     cwd = tmp_path_factory.mktemp("undisturbed")
     words = ("data=midi", f"data.root={midi_folder}", *TINY, *MANY, "data.n_workers=1")
-    done = run_command("train", *words, "hydra.run.dir=run", cwd=cwd)
-    assert done.returncode == 0, done.stderr
+    succeed(run_command("train", *words, "hydra.run.dir=run", cwd=cwd))
     return cwd / "run"
-
-
-def stopped(cwd: Path, number: signal.Signals, line: str, *words: str) -> tuple[int, str]:
-    """Exit code and output of a run that gets a signal when it prints a line that begins so."""
-    with start_command("train", *words, "resume=auto", cwd=cwd) as process:
-        assert process.stdout is not None
-        text = ""
-        for printed in process.stdout:
-            text += printed
-            if printed.startswith(line):
-                process.send_signal(number)
-                break
-        text += process.stdout.read()
-    return process.returncode, text
 
 
 def assert_equal_runs(a: Path, b: Path) -> None:
@@ -67,14 +47,15 @@ def test_a_run_that_is_interrupted_and_killed_ends_like_an_undisturbed_one(
     undisturbed: Path, midi_folder: Path, tmp_path: Path
 ) -> None:
     words = ("data=midi", f"data.root={midi_folder}", *TINY, *MANY, "data.n_workers=1")
-    code, text = stopped(tmp_path, signal.SIGTERM, "epoch 2/", *words)
+    again = ("train", *words, "resume=auto")
+    code, text = signal_command(signal.SIGTERM, "epoch 2/", *again, cwd=tmp_path)
     assert code == 128 + signal.SIGTERM, text
     assert "Traceback" not in text
     assert "no unfinished run has these settings: a fresh start" in text
     (folder,) = (tmp_path / "outputs" / "quick").iterdir()
     last = folder / "checkpoints" / "last.ckpt"
     assert text.splitlines()[-1].endswith(f"resume by: python -m gan_music.train resume={last}")
-    assert status(folder) == "interrupted"
+    assert status_of(folder)["status"] == "interrupted"
     content = torch.load(last, weights_only=True)
     batches = content["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     if not batches["is_last_batch"]:
@@ -83,14 +64,13 @@ def test_a_run_that_is_interrupted_and_killed_ends_like_an_undisturbed_one(
         where = f"after epoch {content['epoch'] + 1}"
 
     # the same command resumes it, and is killed while its samples are measured
-    code, text = stopped(tmp_path, signal.SIGKILL, "epoch 8/", *words)
+    code, text = signal_command(signal.SIGKILL, "epoch 8/", *again, cwd=tmp_path)
     assert code == -signal.SIGKILL, text
     assert f"resuming {where}: {folder}" in text
-    assert status(folder) == "running"
+    assert status_of(folder)["status"] == "running"
     left = last.with_name(f".last.ckpt.{'0' * 32}.tmp")
     left.write_bytes(b"half")
-    done = run_command("train", *words, "resume=auto", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    succeed(run_command(*again, cwd=tmp_path))
     assert list((tmp_path / "outputs" / "quick").iterdir()) == [folder]
     assert not list(tmp_path.rglob("*.tmp"))
     assert_equal_runs(undisturbed, folder)
@@ -101,11 +81,11 @@ def test_a_run_is_reproduced_from_its_folder(undisturbed: Path, tmp_path: Path) 
     assert made["versions"]["torch"] == torch.__version__
     assert made["data"]["n_pieces"] == 16
     again = ("--config-dir", str(undisturbed), "--config-name", "config", "data.n_workers=2")
-    done = run_command("train", *again, "data.cache_dir=other", "hydra.run.dir=b", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = succeed(run_command("train", *again, "data.cache_dir=other", cwd=tmp_path))
     assert "the data are not those" not in done.stdout
-    assert_equal_runs(undisturbed, tmp_path / "b")
-    assert json.loads((tmp_path / "b" / "environment.json").read_text()) == made
+    (folder,) = (tmp_path / "outputs" / "quick").iterdir()
+    assert_equal_runs(undisturbed, folder)
+    assert json.loads((folder / "environment.json").read_text()) == made
 
 
 def test_the_command_that_reproduces_a_run_is_quoted_for_the_shell(tmp_path: Path) -> None:
@@ -113,9 +93,9 @@ def test_the_command_that_reproduces_a_run_is_quoted_for_the_shell(tmp_path: Pat
     folder.mkdir()
     write_config({"seed": 1}, folder / "config.yaml")
     line = (folder / "config.yaml").read_text().splitlines()[0]
-    words = "python -m gan_music.train --config-dir", str(folder), "--config-name config"
     call = shlex.split(line.removeprefix("# Repeat this run: "))
-    assert call == [*words[0].split(), words[1], *words[2].split()]
+    start = ["python", "-m", "gan_music.train", "--config-dir"]
+    assert call == [*start, str(folder), "--config-name", "config"]
 
 
 def test_four_runs_that_start_at_once_have_four_folders(train: Command, tmp_path: Path) -> None:
@@ -128,6 +108,6 @@ def test_four_runs_that_start_at_once_have_four_folders(train: Command, tmp_path
     folders = list((tmp_path / "outputs" / "quick").iterdir())
     assert len(folders) == 4
     for folder in folders:
-        assert status(folder) == "done"
+        assert status_of(folder)["status"] == "done"
         assert (folder / "train.log").read_text().count("training gumbel_gan") == 1
     assert not list(tmp_path.rglob("*.tmp"))

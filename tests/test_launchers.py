@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Command
+from tests.conftest import Command, status_of
 
 ONE_FAILS = ("-m", "model.hidden_size=8,-1", "trainer.max_epochs=1", "hydra.sweep.dir=s")
 
@@ -16,8 +15,7 @@ def check(train: Command, cwd: Path, *launcher: str) -> None:
     done = train(*ONE_FAILS, *launcher)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: 1 of 2 jobs failed"), done.stderr
-    statuses = [json.loads((cwd / "s" / n / "status.json").read_text()) for n in "01"]
-    assert [s["status"] for s in statuses] == ["done", "failed"]
+    assert [status_of(cwd / "s" / n)["status"] for n in "01"] == ["done", "failed"]
     assert (cwd / "s" / "0" / "metrics.json").is_file()
     assert "Traceback" in (cwd / "s" / "1" / "train.log").read_text()
     (row,) = [r for r in (cwd / "s" / "ranking.txt").read_text().splitlines() if r[:1] == "1"]

@@ -33,7 +33,7 @@ from gan_music.io.rendering import sound
 from gan_music.page import html
 from gan_music.report import main
 from gan_music.training.factory import restore_model
-from tests.conftest import TINY, run_command
+from tests.conftest import TINY, events_of, hyperparameters, run_command, succeed
 from tests.pages import checked_page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> $\\frac{ {{ 7*7 }} &amp;"
@@ -83,10 +83,7 @@ def run(cwd: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def events(run: Path) -> EventAccumulator:
-    sizes = {"scalars": 0, "images": 0, "audio": 0, "histograms": 0}
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance=sizes)
-    events.Reload()
-    return events
+    return events_of(run)
 
 
 def test_a_terminal_has_one_bar_and_whole_lines(cwd: Path) -> None:
@@ -120,7 +117,8 @@ def test_scalars_stand_in_groups(events: EventAccumulator) -> None:
         *(f"train/{n}" for n in ("loss_d", "loss_g", "score_real", "score_fake", "accuracy_d")),
         *(f"train/{n}" for n in ("grad_norm_d", "grad_norm_g", "lr_d", "lr_g", "temperature")),
         *(f"collapse/entropy_{n}" for n in ("pitch", "duration", "offset")),
-        *("collapse/verdict", "val/distance", "val/oa_mean", "val/nll", "val/selection"),
+        *(f"val/{n}" for n in ("distance", "coverage", "oa_mean", "nll", "selection")),
+        *("collapse/verdict", "train/nll"),
     } <= tags
     assert {e.value for e in events.Scalars("train/temperature")} == {1.0}
     assert {round(e.value, 9) for e in events.Scalars("train/lr_d")} == {0.001}
@@ -334,17 +332,16 @@ def sweep(run: Path) -> Path:
     return sweep
 
 
-def test_the_hparams_tab_has_settings_and_final_measures(run: Path) -> None:
-    events = EventAccumulator(str(run / "tensorboard"))
-    events.Reload()
-    found = events.PluginTagToContent("hparams")
-    start = HParamsPluginData.FromString(found["_hparams_/session_start_info"])
-    given = start.session_start_info.hparams
+def test_the_hparams_tab_has_settings_and_final_measures(
+    events: EventAccumulator, run: Path
+) -> None:
+    given = hyperparameters(run)
     assert given["seed"].number_value == 0
     assert given["model.hidden_size"].number_value == 12
     assert given["data.reader"].string_value == "auto"
     assert given["report"].number_value == 1
-    experiment = HParamsPluginData.FromString(found["_hparams_/experiment"]).experiment
+    found = events.PluginTagToContent("hparams")["_hparams_/experiment"]
+    experiment = HParamsPluginData.FromString(found).experiment
     shown = {m.name.tag for m in experiment.metric_infos}
     assert "final/val_distance" in shown
     assert shown <= set(events.Tags()["scalars"])
@@ -354,8 +351,7 @@ def test_the_hparams_tab_has_settings_and_final_measures(run: Path) -> None:
 
 
 def test_a_sweeps_page_ranks_its_jobs(sweep: Path) -> None:
-    done = run_command("report", "sweep", cwd=sweep.parent)
-    assert done.returncode == 0, done.stderr
+    done = succeed(run_command("report", "sweep", cwd=sweep.parent))
     assert done.stdout == "report: sweep/report.html\n"
     page = checked_page((sweep / "report.html").read_text())
     rows = re.findall(r'<tr class="ranked.*?</tr>', page.source, re.DOTALL)

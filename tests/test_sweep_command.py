@@ -6,34 +6,32 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 import torch
 
-from tests.conftest import TINY, Command, run_python, start_command
-
-ROOT = Path(__file__).parent.parent
+from tests.conftest import (
+    COLLAPSED,
+    TINY,
+    Command,
+    run_python,
+    sentence,
+    signal_command,
+    status_of,
+    succeed,
+)
 
 
 def status(folder: Path) -> str:
-    return json.loads((folder / "status.json").read_text())["status"]
+    return str(status_of(folder)["status"])
 
 
 def interrupted_sweep(
     cwd: Path, midi_folder: Path, number: signal.Signals, job: int, *words: str
 ) -> str:
     """The output of a sweep that gets a signal in the second epoch of its ``job``-th job."""
-    music = ("data=midi", f"data.root={midi_folder}")
-    with start_command("train", "-m", *music, *TINY, *words, cwd=cwd) as process:
-        assert process.stdout is not None
-        n_seen = 0
-        text = ""
-        for line in process.stdout:
-            text += line
-            n_seen += line.startswith("epoch 2/")
-            if n_seen == job:
-                process.send_signal(number)
-                break
-        text += process.stdout.read()
-    assert process.returncode == (130 if number == signal.SIGINT else -number), text
+    sweep = ("train", "-m", "data=midi", f"data.root={midi_folder}", *TINY, *words)
+    code, text = signal_command(number, "epoch 2/", *sweep, cwd=cwd, nth=job)
+    assert code == (130 if number == signal.SIGINT else -number), text
     return text
 
 
@@ -46,8 +44,7 @@ def test_a_sweep_that_was_killed_is_continued(
     assert (status(sweep / "0"), status(sweep / "1")) == ("done", "running")
     before = (sweep / "0" / "metrics.json").stat().st_mtime_ns
 
-    done = train("-m", "seed=1,2,3", "trainer.max_epochs=3", "skip_done=true")
-    assert done.returncode == 0, done.stderr
+    done = succeed(train("-m", "seed=1,2,3", "trainer.max_epochs=3", "skip_done=true"))
     assert "1 of 3 jobs are done already" in done.stdout
     assert f"resuming after epoch 1: {sweep / '1'}" in done.stdout
     assert (sweep / "0" / "metrics.json").stat().st_mtime_ns == before
@@ -56,10 +53,10 @@ def test_a_sweep_that_was_killed_is_continued(
     assert last["epoch"] == 2
     (row,) = (sweep / "ranking.txt").read_text().splitlines()[2:]
     assert " 1,2,3  " in row
+    assert not (sweep / "report.html").exists()  # report=false
 
     # a job whose settings differ is never skipped
-    done = train("-m", "seed=1", "trainer.max_epochs=1", "skip_done=true")
-    assert done.returncode == 0, done.stderr
+    done = succeed(train("-m", "seed=1", "trainer.max_epochs=1", "skip_done=true"))
     assert "done already" not in done.stdout
     (other,) = set((tmp_path / "outputs" / "quick").iterdir()) - {sweep}
     assert status(other / "0") == "done"
@@ -68,15 +65,9 @@ def test_a_sweep_that_was_killed_is_continued(
 def test_a_job_that_collapses_fails_and_the_others_continue(
     midi_folder: Path, tmp_path: Path
 ) -> None:
-    code = (
-        "from gan_music.metrics import collapse\n"
-        "collapse.worst = lambda ratios: (collapse.COLLAPSED, None)\n"
-        "from gan_music.train import main\n"
-        "main()\n"
-    )
     words = ("-m", "stop_on_collapse=true,false", "hydra.sweep.dir=s", "trainer.max_epochs=2")
     more = ("data=midi", f"data.root={midi_folder}", *TINY, "model.warm_start_epochs=0")
-    done = run_python("-c", code, *words, *more, "collapse.patience=1", cwd=tmp_path)
+    done = run_python("-c", COLLAPSED, *words, *more, "collapse.patience=1", cwd=tmp_path)
     assert done.returncode == 1
     assert "1 of 2 jobs failed" in done.stderr
     assert [status(tmp_path / "s" / n) for n in "01"] == ["failed", "done"]
@@ -114,25 +105,18 @@ def test_a_job_that_calls_sys_exit_fails(midi_folder: Path, tmp_path: Path) -> N
     assert (tmp_path / "s" / "1").is_dir()
 
 
-def test_a_sweep_of_several_devices_is_refused(train: Command, tmp_path: Path) -> None:
-    done = train("-m", "seed=1,2", "trainer.devices=2")
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: trainer.devices=2 in a sweep")
+@pytest.mark.parametrize(
+    ("override", "start", "hint"),
+    [
+        ("trainer.devices=2", "error: trainer.devices=2 in a sweep", ""),
+        ("model.dropout=interval(0,0.5)", "error: model.dropout=interval(0,0.5)", "sweep=tpe"),
+        ("resume=auto", "error: resume=auto is for one run", "skip_done=true"),
+    ],
+)
+def test_what_a_sweep_refuses(
+    train: Command, tmp_path: Path, override: str, start: str, hint: str
+) -> None:
+    line = sentence(train("-m", "seed=1,2", override))
+    assert line.startswith(start)
+    assert hint in line
     assert not (tmp_path / "outputs").exists()
-
-
-def test_an_interval_without_a_search_is_refused(train: Command) -> None:
-    done = train("-m", "model.dropout=interval(0,0.5)")
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: model.dropout=interval(0,0.5)")
-    assert "sweep=tpe" in line
-
-
-def test_resume_auto_is_refused_in_a_sweep(train: Command) -> None:
-    done = train("-m", "seed=1,2", "resume=auto")
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: resume=auto is for one run")
-    assert "skip_done=true" in line

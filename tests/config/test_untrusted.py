@@ -9,7 +9,7 @@ import pytest
 
 from gan_music.config.untrusted import check_folder
 from gan_music.system.errors import UserError
-from tests.conftest import run_command
+from tests.conftest import run_command, sentence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -55,9 +55,7 @@ def test_the_command_refuses_an_untrusted_config_first(tmp_path: Path) -> None:
         f"hydra: {{callbacks: {{a: {{_target_: os.mkdir, path: {mark}}}}}}}\n"
     )
     done = run_command("train", "--config-dir", "c", "--config-name", "mine", cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "mine.yaml: callbacks is not a setting" in done.stderr
+    assert "mine.yaml: callbacks is not a setting" in sentence(done)
     assert not mark.exists()
 
 

@@ -144,11 +144,13 @@ def test_a_killed_writer_leaves_complete_entries(
     assert len(extract(find_sources(midi_folder, ""), cache, min_notes=1).pieces) == 16
 
 
-def test_the_key_follows_bytes_and_grid(tmp_path: Path) -> None:
+def test_the_key_follows_bytes_grid_and_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
     path.write_bytes(b"one")
     key = NoteCache(tmp_path, 24).key(path)
     assert NoteCache(tmp_path, 12).key(path) != key
+    readers = {NoteCache(tmp_path, 24, r).key(path) for r in ("music21", "published")}
+    assert len(readers) == 2
     path.write_bytes(b"two")
     assert NoteCache(tmp_path, 24).key(path) != key
 

@@ -65,17 +65,16 @@ def test_the_module_serves_windows_of_training_pieces(midi_folder: Path, tmp_pat
     assert sum(len(b.x) for b in module.val_dataloader()) == len(module.val_set)
 
 
-def test_a_window_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> None:
-    module = make_module(midi_folder, tmp_path, window=5000)
+@pytest.mark.parametrize(
+    ("representation", "short", "words"),
+    [(NoteEvents, "refuse", ""), (NoteQuadruples, "pad", r".*smaller window\.$")],
+)
+def test_a_window_longer_than_any_piece(
+    midi_folder: Path, tmp_path: Path, representation: type[Representation], short: str, words: str
+) -> None:
+    module = make_module(midi_folder, tmp_path, representation(24), window=5000, short=short)
     module.prepare_data()
-    with pytest.raises(UserError, match=r"data\.window=5000"):
-        module.setup()
-
-
-def test_a_window_of_quadruples_longer_than_any_piece(midi_folder: Path, tmp_path: Path) -> None:
-    module = make_module(midi_folder, tmp_path, NoteQuadruples(24), window=5000, short="pad")
-    module.prepare_data()
-    with pytest.raises(UserError, match=r"data\.window=5000.*smaller window\.$"):
+    with pytest.raises(UserError, match=r"data\.window=5000" + words):
         module.setup()
 
 

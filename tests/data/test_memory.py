@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from gan_music.data.pack import write_pack
 from gan_music.music.piece import Piece
-from tests.conftest import TINY
+from tests.conftest import TINY, run_python, succeed
 
 # bounds the heap of a process after its imports; memory-mapped files do not count
 LIMITED = """
@@ -37,18 +36,12 @@ def test_a_run_on_more_music_than_memory(tmp_path: Path) -> None:
     named = (Piece(**vars(piece) | {"name": f"{i:03}.mid"}) for i in range(n_pieces))
     write_pack(named, tmp_path / "pack", grid=24)
     assert n_pieces * n_notes * 4 * 8 > memory * 2**20  # more than the limit
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", LIMITED, str(memory), "data=midi", "data.root=pack"),
-            *("data.cache_dir=cache", "hydra.run.dir=run", *TINY, "model.hidden_size=4"),
-            *("trainer.max_epochs=1", "data.max_held_out=1", "data.stride=30000"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)},
+    words = (
+        *("data=midi", "data.root=pack", "data.cache_dir=cache", "hydra.run.dir=run", *TINY),
+        *("model.hidden_size=4", "trainer.max_epochs=1", "data.max_held_out=1"),
     )
-    assert done.returncode == 0, done.stderr
+    paths = {"PATH": "", "PYTHONPATH": ":".join(sys.path)}
+    limited = ("-c", LIMITED, str(memory), *words, "data.stride=30000")
+    done = succeed(run_python(*limited, cwd=tmp_path, **paths))
     assert "verdict" in done.stdout + done.stderr
     assert (tmp_path / "run" / "metrics.json").exists()

@@ -114,6 +114,9 @@ KERN_NOTES = [
 ]
 
 
+TEXTS = {"a.musicxml": MUSICXML, "a.xml": MUSICXML, "a.abc": ABC, "a.krn": KERN}
+
+
 def midi_bytes(*tracks: bytes, ticks: int = 480) -> bytes:
     """A MIDI file of format 1 from the bodies of its tracks."""
     head = b"MThd" + (6).to_bytes(4, "big") + (1).to_bytes(2, "big")

@@ -133,21 +133,6 @@ def test_the_longest_piece() -> None:
         limits.check_pieces([piece(1_200_001)])
 
 
-def note_after(delta: bytes) -> bytes:
-    return scores.midi_bytes(delta + bytes.fromhex("903c50 60803c00") + scores.END, ticks=96)
-
-
-def test_huge_delta_times(tmp_path: Path) -> None:
-    path = tmp_path / "a.mid"
-    path.write_bytes(
-        note_after(bytes.fromhex("ffffff7f"))
-    )  # 2**28 - 1 ticks: 2.8 million quarter notes
-    with pytest.raises(ReadError, match="longer than 100,000 quarter notes"):
-        read(path)
-    path.write_bytes(note_after(bytes.fromhex("60")))
-    assert read(path)[0].notes() == [(24, 24, 60)]
-
-
 def test_many_notes_at_one_onset(tmp_path: Path) -> None:
     n = 20_000
     on = b"".join(b"\x00\x90" + bytes([i % 128, 64]) for i in range(n))
@@ -158,9 +143,3 @@ def test_many_notes_at_one_onset(tmp_path: Path) -> None:
     assert len(piece) == n
     assert set(piece.onset.tolist()) == {0}
     assert np.bincount(piece.pitch).tolist() == [157] * 32 + [156] * 96
-
-
-def test_a_track_without_an_end_of_track(tmp_path: Path) -> None:
-    path = tmp_path / "a.mid"
-    path.write_bytes(scores.midi_bytes(bytes.fromhex("00903c50 60803c00"), ticks=96))
-    assert read(path, reader="music21")[0].notes() == [(0, 24, 60)]

@@ -106,14 +106,16 @@ def test_format_0_and_a_track_without_an_end(reader: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_meters_and_the_first_tempo(reader: str, tmp_path: Path) -> None:
+def test_velocities_meters_and_the_first_tempo(reader: str, tmp_path: Path) -> None:
     conductor = (
         event(0, 0xFF, 0x58, 4, 3, 2, 24, 8)
         + event(0, 0xFF, 0x51, 3, 0x09, 0x27, 0xC0)  # 600,000 microseconds per quarter note
         + event(2880, 0xFF, 0x58, 4, 6, 3, 36, 8)
         + event(0, 0xFF, 0x51, 3, 0x07, 0xA1, 0x20)
     )
-    piece = read_bytes(midi_bytes(conductor + END, QUARTER + END), reader, tmp_path, grid=24)
+    notes = on(0, 60, velocity=74) + off(480, 60) + on(0, 62, velocity=90) + off(480, 62)
+    piece = read_bytes(midi_bytes(conductor + END, notes + END), reader, tmp_path, grid=24)
+    assert piece.velocity.tolist() == [74, 90]
     assert piece.meters.tolist() == [[0, 3, 4], [144, 6, 8]]
     assert piece.tempo == pytest.approx(100)
 
@@ -130,9 +132,8 @@ def test_before_the_first_meter_there_is_common_time_and_damaged_ones_are_ignore
 
 @pytest.mark.parametrize("reader", READERS)
 def test_triplets_32nds_and_grace_notes_survive_the_grid(reader: str, tmp_path: Path) -> None:
-    lengths = (
-        [160] * 3 + [60] * 8 + [10, 470]
-    )  # ticks: a triplet, eight 32nd notes, a grace note, a quarter note
+    # ticks: a triplet, eight 32nd notes, a grace note, a quarter note
+    lengths = [160] * 3 + [60] * 8 + [10, 470]
     track = b"".join(on(0, 60 + i) + off(length, 60 + i) for i, length in enumerate(lengths))
     piece = read_bytes(midi_bytes(track + END), reader, tmp_path, grid=24)
     assert piece.duration.tolist() == [8] * 3 + [3] * 8 + [1, 24]
@@ -210,13 +211,11 @@ EVENTS = st.lists(
 def test_random_events_are_paired_as_documented(
     tracks: list[list[tuple[int, int, int, int, bool]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    data = midi_bytes(
-        *(
-            b"".join(event(dt, (0x90 if is_on else 0x80) | c, p, v) for dt, c, p, v, is_on in t)
-            + END
-            for t in tracks
-        )
+    events = (
+        b"".join(event(dt, (0x90 if is_on else 0x80) | c, p, v) for dt, c, p, v, is_on in track)
+        for track in tracks
     )
+    data = midi_bytes(*(e + END for e in events))
     path = tmp_path_factory.getbasetemp() / "any.mid"
     path.write_bytes(data)
     oldest, following = [], []

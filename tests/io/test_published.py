@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from gan_music.data.cache import NoteCache
 from gan_music.io.read import ReadError, read
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
@@ -46,10 +45,3 @@ def test_only_the_first_instruments_part_is_read(tmp_path: Path) -> None:
     path.write_bytes(scores.midi_bytes(first + scores.END, second + scores.END))
     assert read(path, grid=12, reader="published")[0].pitch.tolist() == [60]
     assert read(path, grid=12)[0].pitch.tolist() == [60, 64]
-
-
-def test_it_has_its_own_entry_in_the_cache(tmp_path: Path) -> None:
-    path = tmp_path / "a.mid"
-    write(path, [(0, 24, 60)])
-    keys = {NoteCache(tmp_path, 12, r).key(path) for r in ("music21", "published")}
-    assert len(keys) == 2

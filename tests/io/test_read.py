@@ -13,17 +13,17 @@ from tests.io import scores
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "notes"),
+    ("file", "notes"),
     [
-        ("a.musicxml", scores.MUSICXML, scores.MUSICXML_NOTES),
-        ("a.xml", scores.MUSICXML, scores.MUSICXML_NOTES),
-        ("a.abc", scores.ABC, scores.ABC_NOTES),
-        ("a.krn", scores.KERN, scores.KERN_NOTES),
+        ("a.musicxml", scores.MUSICXML_NOTES),
+        ("a.xml", scores.MUSICXML_NOTES),
+        ("a.abc", scores.ABC_NOTES),
+        ("a.krn", scores.KERN_NOTES),
     ],
 )
-def test_scores_are_read_note_by_note(tmp_path: Path, file: str, text: str, notes: list) -> None:
+def test_scores_are_read_note_by_note(tmp_path: Path, file: str, notes: list) -> None:
     path = tmp_path / file
-    path.write_text(text)
+    path.write_text(scores.TEXTS[file])
     (piece,) = read(path, grid=24)
     assert sorted(piece.notes()) == sorted(notes)
     assert piece.grid == 24
@@ -62,40 +62,6 @@ def test_meters_of_scores(tmp_path: Path) -> None:
 )
 def test_meters_of_the_corpus(name: str, meters: list) -> None:
     assert read(Path(corpus.getWork(name)))[0].meters.tolist() == meters
-
-
-def test_midi_is_read_note_by_note(tmp_path: Path) -> None:
-    tempo = bytes.fromhex(
-        "00ff510309 27c0".replace(" ", "")
-    )  # 600,000 microseconds per quarter note
-    meter = bytes.fromhex("00ff580403021808")
-    first = (
-        bytes.fromhex("00903c50")  # C4 on, velocity 80
-        + bytes.fromhex("00404a")  # running status: E4 on, velocity 74
-        + bytes.fromhex("8360803c00")  # after 480 ticks C4 off
-        + bytes.fromhex("00903c50")  # C4 again at once
-        + bytes.fromhex("81703c00")  # after 240 ticks off by velocity 0
-        + bytes.fromhex("81704000")  # after 240 ticks E4 off
-    )
-    drums = bytes.fromhex("00992650") + bytes.fromhex("8360892600")  # channel 10
-    path = tmp_path / "a.mid"
-    path.write_bytes(
-        scores.midi_bytes(
-            tempo + meter + scores.END, first + scores.END, drums + scores.END, ticks=480
-        )
-    )
-    (piece,) = read(path, grid=24)
-    assert piece.notes() == [(0, 24, 60), (0, 48, 64), (24, 12, 60)]
-    assert piece.velocity.tolist() == [80, 74, 80]
-    assert piece.tempo == pytest.approx(100)
-
-
-def test_onsets_go_to_the_nearest_step_halves_upwards(tmp_path: Path) -> None:
-    path = tmp_path / "a.mid"
-    on = bytes.fromhex("0a903c50") + bytes.fromhex("09803c00")  # on at tick 10, off at 19
-    path.write_bytes(scores.midi_bytes(on + scores.END, ticks=480))
-    assert read(path, grid=24)[0].notes() == [(1, 1, 60)]
-    assert read(path, grid=480)[0].notes() == [(10, 9, 60)]
 
 
 def test_a_tune_book_gives_a_piece_for_each_tune(tmp_path: Path) -> None:
@@ -153,7 +119,6 @@ def _sounding(notes: list[tuple[int, int, int]]) -> Counter[tuple[int, int]]:
     ("file", "content"),
     [
         ("broken.musicxml", scores.MUSICXML[:300].encode()),
-        ("empty.abc", b""),
         ("not.mxl", b"PK\x03\x04 and no more"),
     ],
 )

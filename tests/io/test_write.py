@@ -13,7 +13,6 @@ from gan_music.io.read import read
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
 from tests.conftest import make_piece
-from tests.io import scores
 
 note = st.tuples(st.integers(0, 200), st.integers(1, 100), st.integers(0, 127), st.integers(1, 127))
 
@@ -36,15 +35,6 @@ def test_written_midi_reads_back(notes: list, crowded: bool, grid: int) -> None:
         assert again.notes() == piece.notes()
         assert again.tempo == pytest.approx(90, rel=1e-5)
         assert [p.name for p in Path(folder).iterdir()] == ["a.mid"]
-
-
-@pytest.mark.parametrize("source", ["a.musicxml", "a.abc", "a.krn"])
-def test_scores_written_as_midi_read_back(tmp_path: Path, source: str) -> None:
-    text = {"a.musicxml": scores.MUSICXML, "a.abc": scores.ABC, "a.krn": scores.KERN}[source]
-    (tmp_path / source).write_text(text)
-    (piece,) = read(tmp_path / source)
-    write_midi(piece, tmp_path / "a.mid")
-    assert read(tmp_path / "a.mid")[0].same_notes(piece)
 
 
 def test_meters_read_back_and_a_pickup_is_a_short_bar(tmp_path: Path) -> None:
@@ -70,9 +60,3 @@ def test_overlapping_notes_of_one_pitch_go_to_separate_tracks() -> None:
     piece = Piece.from_arrays([0, 0, 1, 4], [4, 2, 1, 4], [60, 60, 60, 60], grid=24)
     assert piece.notes() == [(0, 2, 60), (0, 4, 60), (1, 1, 60), (4, 4, 60)]
     assert assign_tracks(piece).tolist() == [0, 1, 2, 0]
-
-
-def test_the_same_piece_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a.mid", "b.mid"):
-        write_midi(make_piece(1), tmp_path / name)
-    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()

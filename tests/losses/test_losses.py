@@ -8,11 +8,6 @@ import torch
 from gan_music.losses import adversarial, likelihood, policy_gradient
 
 
-def test_discriminator_bce_of_undecided_logits_is_two_ln_two() -> None:
-    zero = torch.zeros(4)
-    assert adversarial.discriminator_bce(zero, zero).item() == pytest.approx(2 * math.log(2))
-
-
 def test_discriminator_bce_by_hand() -> None:
     # -ln s(1) - ln(1 - s(-2)), with s the logistic function
     expected = math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-2))
@@ -50,14 +45,8 @@ def test_negative_log_likelihood_of_uniform_logits() -> None:
     assert likelihood.negative_log_likelihood(logits, events).item() == pytest.approx(expected)
 
 
-def test_the_decision_is_the_mean_of_the_steps_sigmoids() -> None:
-    # sigmoids 0.5 and 0.75: their mean is 0.625
-    log_d, log_rest = adversarial.decision(torch.tensor([[0.0, math.log(3)]]))
-    assert log_d.item() == pytest.approx(math.log(0.625))
-    assert log_rest.item() == pytest.approx(math.log(0.375))
-
-
 def test_losses_of_averaged_decisions_by_hand() -> None:
+    # sigmoids 0.5 and 0.75: their mean is 0.625
     real, fake = torch.tensor([[0.0, math.log(3)]]), torch.tensor([[-math.log(3), -math.log(3)]])
     expected = -math.log(0.625) - math.log(0.75)
     assert adversarial.averaged_discriminator_bce(real, fake).item() == pytest.approx(expected)

@@ -76,9 +76,7 @@ def test_intervals_contain_their_value_and_baselines_are_worse(real: Evaluation)
         assert sign * (f.shuffled - f.one_note) >= 0, name
 
 
-def test_every_similarity_figure_ranks_corruption(
-    halves: tuple[list[Piece], list[Piece]],
-) -> None:
+def test_every_similarity_figure_ranks_corruption(halves: tuple[list[Piece], list[Piece]]) -> None:
     found = []
     for rate in (0.05, 0.25, 1.0):
         corrupted = [with_pitches_shuffled(p, rate, seed=1) for p in halves[0]]

@@ -20,10 +20,7 @@ def test_earlier_keys_are_renamed_and_present_ones_kept() -> None:
         "figures": {
             "mgeval": {"oa_mean": {"best": "higher"}, "kl_note_length_transition_matrix": {}},
             "c2st": {"accuracy": {}, "accuracy_long_window": {}},
-            "structure": {
-                "bar_self_similarity_lag_16": {},
-                "repeated_4gram_rate_in_piece": {},
-            },
+            "structure": {"bar_self_similarity_lag_16": {}, "repeated_4gram_rate_in_piece": {}},
         },
         "notes": ["likeness"],
     }

@@ -34,18 +34,8 @@ def test_the_command_gives_the_same_settings(overrides: tuple[str, ...]) -> None
 @pytest.mark.parametrize(
     "root",
     [
-        "a b",
-        "it's",
-        "back\\slash",
-        "end\\",
-        "\\'",
-        "a,b=c",
-        "${x}",
-        "[1]",
-        "true",
-        "12",
-        "1e3",
-        "é",
+        *("a b", "it's", "back\\slash", "end\\", "\\'", "a,b=c"),
+        *("${x}", "[1]", "true", "12", "1e3", "é"),
     ],
 )
 def test_any_text_survives_the_command(root: str) -> None:

@@ -114,11 +114,7 @@ def test_what_rounds_to_a_possible_value_is_not_counted() -> None:
 @seed(0)
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(
-        st.lists(st.floats(width=32), min_size=4, max_size=4),
-        min_size=1,
-        max_size=5,
-    ),
+    st.lists(st.lists(st.floats(width=32), min_size=4, max_size=4), min_size=1, max_size=5),
     st.booleans(),
 )
 def test_any_numbers_give_a_piece(rows: list[list[float]], hertz: bool) -> None:

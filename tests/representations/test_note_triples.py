@@ -15,14 +15,6 @@ def test_triples_are_pitch_duration_and_offset_in_quarters() -> None:
     assert triples == pytest.approx(np.array(expected), abs=1e-7)
 
 
-def test_with_offsets_the_notes_come_back() -> None:
-    piece = Piece.from_arrays([12, 12, 36], [24, 6, 8], [60, 64, 72], grid=24)
-    representation = NoteTriples(24, use_offsets=True)
-    decoded = representation.decode(representation.encode(piece))
-    assert decoded.piece.same_notes(piece)
-    assert decoded.n_clipped == 0
-
-
 def test_without_offsets_notes_follow_one_another() -> None:
     triples = np.array([[60.9, 1, 5], [64.2, 0.5, -3], [-0.5, 2, 0]], dtype=np.float32)
     decoded = NoteTriples(24).decode(triples)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from gan_music.config.schema import SearchConfig
 from gan_music.config.validate import compose_run, conf_dir
 from gan_music.runs import search
 from gan_music.system.errors import UserError
-from tests.conftest import TINY, Command, run_python
+from tests.conftest import COLLAPSED, TINY, Command, run_python, status_of, succeed
 
 optuna = pytest.importorskip("optuna")
 
@@ -85,19 +84,11 @@ def test_invalid_ranges(override: str, words: str) -> None:
 
 def make_search(folder: Path, n_trials: int = 4, *, size: int = 8) -> search.Search:
     folder.mkdir(exist_ok=True)
-    settings = SearchConfig(
-        prune=True,
-        trial=None,
-        n_trials=n_trials,
-        n_jobs=1,
-        n_startup_trials=2,
-        n_warmup_epochs=0,
-        seed=3,
-    )
+    first = {"n_jobs": 1, "n_startup_trials": 2, "n_warmup_epochs": 0}
+    settings = SearchConfig(prune=True, trial=None, n_trials=n_trials, seed=3, **first)
     space, _ = search.split_space(parsed("a=interval(0,1)", "b=choice(x,y,z)"))
-    return search.Search(
-        folder, settings, space, {"space": {"a": "..."}, "model.hidden_size": size}
-    )
+    fixed = {"space": {"a": "..."}, "model.hidden_size": size}
+    return search.Search(folder, settings, space, fixed)
 
 
 def work(found: search.Search, n: int) -> list[list[str]]:
@@ -158,8 +149,7 @@ SMALL = (
 
 
 def test_the_search_prunes_continues_and_prints_the_best(train: Command, tmp_path: Path) -> None:
-    done = train(*SMALL, "hydra.sweeper.n_trials=1", "trainer.max_epochs=1")
-    assert done.returncode == 0, done.stderr
+    succeed(train(*SMALL, "hydra.sweeper.n_trials=1", "trainer.max_epochs=1"))
     # every later trial is worse than this one
     study = optuna.load_study(study_name="search", storage=search.journal(tmp_path / "s"))
     (trial,) = study.trials
@@ -175,9 +165,8 @@ def test_the_search_prunes_continues_and_prints_the_best(train: Command, tmp_pat
             user_attrs={"overrides": ["model.hidden_size=16"]},
         )
     )
-    done = train(*SMALL, "hydra.sweeper.n_trials=3", "trainer.max_epochs=1")
-    assert done.returncode == 0, done.stderr
-    last = json.loads((tmp_path / "s" / "2" / "status.json").read_text())
+    done = succeed(train(*SMALL, "hydra.sweeper.n_trials=3", "trainer.max_epochs=1"))
+    last = status_of(tmp_path / "s" / "2")
     assert last["status"] == "pruned"
     assert "is worse than the median" in last["error"]
     assert not (tmp_path / "s" / "2" / "metrics.json").exists()
@@ -196,17 +185,10 @@ def test_without_optuna_one_sentence_says_what_to_install(tmp_path: Path) -> Non
 
 
 def test_a_trial_that_collapses_is_pruned(midi_folder: Path, tmp_path: Path) -> None:
-    code = (
-        "from gan_music.metrics import collapse\n"
-        "collapse.worst = lambda ratios: (collapse.COLLAPSED, None)\n"
-        "from gan_music.train import main\n"
-        "main()\n"
-    )
     music = ("data=midi", f"data.root={midi_folder}", *TINY)
     more = ("hydra.sweeper.n_trials=1", "model.warm_start_epochs=0", "collapse.patience=1")
-    done = run_python("-c", code, *music, *SMALL, *more, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    status = json.loads((tmp_path / "s" / "0" / "status.json").read_text())
+    done = succeed(run_python("-c", COLLAPSED, *music, *SMALL, *more, cwd=tmp_path))
+    status = status_of(tmp_path / "s" / "0")
     assert (status["status"], status["error"]) == ("pruned", "its samples have collapsed.")
     assert "epoch 2/2" not in done.stdout
     study = optuna.load_study(study_name="search", storage=search.journal(tmp_path / "s"))

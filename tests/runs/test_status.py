@@ -11,7 +11,7 @@ import pytest
 
 from gan_music.runs import status as jobs
 from gan_music.system.errors import UserError
-from tests.conftest import run_python
+from tests.conftest import run_python, succeed
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,9 +42,7 @@ def test_the_newest_unfinished_run_is_found_and_claimed(tmp_path: Path) -> None:
         "import sys, pathlib, gan_music.runs.status as jobs\n"
         f"print(jobs.find_unfinished({OURS!r}, '.', pathlib.Path(sys.argv[1])))\n"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    found = succeed(run_python("-c", code, str(tmp_path), cwd=ROOT))
     assert found.stdout.strip() == str(older)
     jobs.end_run(newer, jobs.DONE, {"overrides": [], "cwd": "."})
 
@@ -83,8 +81,7 @@ def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
         "jobs.end_run(folder, jobs.FAILED, call, error='the cause.')\n"
     )
     jobs.begin_run(tmp_path, call)
-    done = run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1")
-    assert done.returncode == 0, done.stderr
+    succeed(run_python("-c", code, str(tmp_path), cwd=ROOT, LOCAL_RANK="1"))
     assert jobs.read_status(tmp_path)["error"] == "the cause."
     jobs.end_run(tmp_path, jobs.FAILED, call, error="the other process is gone.")
     assert jobs.read_status(tmp_path)["error"] == "the cause."
@@ -92,12 +89,3 @@ def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
     assert jobs.read_status(tmp_path)["error"] is None
     jobs.end_run(tmp_path, jobs.FAILED, call, error="another cause.")
     assert jobs.read_status(tmp_path)["error"] == "another cause."
-
-
-def test_a_new_run_removes_temporary_files_of_a_killed_one(tmp_path: Path) -> None:
-    left = tmp_path / "checkpoints" / f".last.ckpt.{'0' * 32}.tmp"
-    left.parent.mkdir()
-    left.write_bytes(b"half")
-    jobs.begin_run(tmp_path, {"overrides": [], "cwd": "."})
-    jobs.end_run(tmp_path, jobs.DONE, {"overrides": [], "cwd": "."})
-    assert not left.exists()

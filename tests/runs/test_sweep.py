@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,9 @@ from gan_music.config.validate import compose_run
 from gan_music.runs import sweep as sweeps
 from gan_music.system.errors import UserError
 
-SETTINGS: dict[str, Any] = {"data": {"root": None}, "model": {"hidden_size": 8}, "seed": 0}
-
 
 def settings(hidden_size: int, seed: int, root: str | None = None) -> dict[str, Any]:
-    values = copy.deepcopy(SETTINGS)
-    values["model"]["hidden_size"] = hidden_size
-    values["seed"] = seed
-    values["data"]["root"] = root
-    return values
+    return {"data": {"root": root}, "model": {"hidden_size": hidden_size}, "seed": seed}
 
 
 def write_job(

@@ -17,21 +17,6 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def fail_in_the_block(path: Path) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise OSError("disk full")
-
-
-def test_a_failing_block_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_text("old")
-    with pytest.raises(OSError, match="disk full"):
-        fail_in_the_block(path)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 @pytest.mark.parametrize("name", ["*", "*.npz"])
 def test_temporary_files_of_killed_writers_are_removed(tmp_path: Path, name: str) -> None:
     left = tmp_path / "ab" / f".{'ab' * 32}.npz.{'0' * 32}.tmp"

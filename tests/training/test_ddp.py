@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from torch.utils.data import BatchSampler
 from gan_music.config.validate import compose_run
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
 from gan_music.training.factory import build_data
-from tests.conftest import TINY, run_python
-from tests.test_train_command import scalars
+from tests.conftest import TINY, events_of, run_python, sentence, status_of, succeed
 
 ROOT = Path(__file__).parent.parent
 DDP = ("trainer=ddp", "trainer.accelerator=cpu", "data.batch_size=5")
@@ -52,21 +50,9 @@ def test_each_window_is_dealt_to_one_process(
 def folder(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> Path:
     """The folder of a run of two processes, and their records."""
     cwd = tmp_path_factory.mktemp("ddp")
-    music = ("data=midi", f"data.root={midi_folder}")
-    done = run_python(
-        *(
-            "-m",
-            "tests.training.ddp_probe",
-            *music,
-            *TINY,
-            *DDP,
-            "model.dropout=0.1",
-            "hydra.run.dir=r",
-        ),
-        cwd=cwd,
-        PYTHONPATH=str(ROOT),
-    )
-    assert done.returncode == 0, done.stderr
+    words = ("data=midi", f"data.root={midi_folder}", *TINY, *DDP, "model.dropout=0.1")
+    probe = ("-m", "tests.training.ddp_probe", *words, "hydra.run.dir=r")
+    done = succeed(run_python(*probe, cwd=cwd, PYTHONPATH=str(ROOT)))
     (cwd / "stdout").write_text(done.stdout)
     return cwd
 
@@ -119,17 +105,8 @@ def test_each_process_has_noise_of_its_own(probes: list[dict[str, list[Any]]]) -
 def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) -> None:
     run = folder / "r"
     assert {p.name for p in run.iterdir()} == {
-        *(
-            "checkpoints",
-            "config.yaml",
-            "environment.json",
-            "metrics.json",
-            "quality.txt",
-            "real",
-            "rejects.csv",
-            "samples",
-        ),
-        *("samples.png", "status.json", "tensorboard", "train.log"),
+        *("checkpoints", "config.yaml", "environment.json", "metrics.json", "quality.txt", "real"),
+        *("rejects.csv", "samples", "samples.png", "status.json", "tensorboard", "train.log"),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert len(list((run / "samples").glob("*.mid"))) == 2
@@ -137,30 +114,19 @@ def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) ->
         for words in ("split by piece", "epoch 1/2", "epoch 2/2", "verdict: "):
             assert text.count(words) == 1, words
     assert "on CPU (2 processes)" in (run / "train.log").read_text()
-    assert json.loads((run / "status.json").read_text())["status"] == "done"
-    steps = [e.step for e in scalars(run / "tensorboard").Scalars("train/nll")]
+    assert status_of(run)["status"] == "done"
+    steps = [e.step for e in events_of(run).Scalars("train/nll")]
     assert steps == list(range(len(probes[0]["batches"])))
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(v, saved[k]) for k, v in probes[1]["averaged"][-1].items())
 
 
 def test_what_several_processes_refuse(midi_folder: Path, tmp_path: Path) -> None:
-    music = ("data=midi", f"data.root={midi_folder}")
+    music = ("-m", "gan_music.train", "data=midi", f"data.root={midi_folder}")
     small = ("data.window=16", "data.min_notes=16")
-    done = run_python(
-        *("-m", "gan_music.train", *music, *small, "experiment=markov", *DDP), cwd=tmp_path
-    )
-    assert done.returncode == 1
-    assert done.stderr == "error: model=ngram has no weights to train on several devices.\n"
+    done = run_python(*music, *small, "experiment=markov", *DDP, cwd=tmp_path)
+    assert sentence(done) == "error: model=ngram has no weights to train on several devices."
     # torchrun's environment: without hydra.run.dir, each process would make a folder
-    done = run_python(
-        *("-m", "gan_music.train", *music, *DDP),
-        cwd=tmp_path,
-        TORCHELASTIC_RUN_ID="1",
-        WORLD_SIZE="2",
-        RANK="0",
-        LOCAL_RANK="0",
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: hydra.run.dir has no value")
-    assert len(done.stderr.splitlines()) == 1
+    ranks = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
+    done = run_python(*music, *DDP, cwd=tmp_path, TORCHELASTIC_RUN_ID="1", **ranks)
+    assert sentence(done).startswith("error: hydra.run.dir has no value")

@@ -39,10 +39,7 @@ def test_a_representation_is_built_from_its_settings(
     [
         (["representation.velocity=true"], NoteEventsConfig(name="note_events", velocity=True)),
         (["model=neo_saleem"], TRIPLES),
-        (
-            ["experiment=paper", "data.root=x"],
-            NoteTriplesConfig(name="note_triples", use_offsets=False),
-        ),
+        (["experiment=paper", "data.root=x"], TRIPLES),
         (["experiment=paper", "data.root=x", "model=lstm_lm"], EVENTS),
         (
             ["experiment=crnn_gan", "data.root=x", "representation.hertz=false"],

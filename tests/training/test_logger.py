@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_music.training.logger import TensorBoardScalars
-from tests.conftest import Command
+from tests.conftest import Command, events_of, succeed
 
 
 def points(folder: Path) -> dict[str, list[int]]:
     """The steps of each scalar in a run's folder."""
-    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
-    events.Reload()
+    events = events_of(folder)
     return {tag: [e.step for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
@@ -46,8 +44,7 @@ def test_points_are_spread_evenly_over_a_run(
 def test_a_run_keeps_at_most_log_at_most_points(train: Command, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=7", "collapse.every_n_batches=1", "model.warm_start_epochs=0")
     for name, at_most in (("few", 4), ("all", 20000)):
-        done = train(*words, f"trainer.log_at_most={at_most}", f"hydra.run.dir={name}")
-        assert done.returncode == 0, done.stderr
+        succeed(train(*words, f"trainer.log_at_most={at_most}", f"hydra.run.dir={name}"))
     few, every = points(tmp_path / "few"), points(tmp_path / "all")
     assert few.keys() == every.keys()
     assert len(every["val/distance"]) == 7

@@ -63,10 +63,9 @@ def test_every_meter_reads_back(meter: tuple[int, int], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.musicxml", "a.abc", "a.krn"])
 def test_scores_read_back(tmp_path: Path, name: str) -> None:
-    text = {"a.musicxml": scores.MUSICXML, "a.abc": scores.ABC, "a.krn": scores.KERN}[name]
     source = tmp_path / "source"
     source.mkdir()
-    (source / name).write_text(text)
+    (source / name).write_text(scores.TEXTS[name])
     (piece,) = read(source / name)
     # no note value lasts the one step of a grace note
     kept = piece.duration > 1

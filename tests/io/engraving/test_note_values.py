@@ -107,10 +107,7 @@ def test_every_voice_is_written_in_notate(meter: tuple[int, int], edges: list[in
     for bar in bars:
         found = notate(voice, bar, triplets)
         # they fill the bar without gaps
-        assert [s.start for s in found] == [
-            bar.start,
-            *(s.end for s in found[:-1]),
-        ]
+        assert [s.start for s in found] == [bar.start, *(s.end for s in found[:-1])]
         assert found[-1].end == bar.end
         for value in found:
             assert value.end - value.start in plain | {4, 8, 16}

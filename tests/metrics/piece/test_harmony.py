@@ -22,6 +22,8 @@ from gan_music.metrics.piece.harmony import (
     recognised_chord_rate,
     used_pitch_classes,
 )
+from gan_music.metrics.piece.rhythm import rhythm
+from gan_music.metrics.piece.tonality import tonality
 from tests.metrics.music import as_muspy, noise, piece, transposed
 
 NAMES = list(QUALITIES)
@@ -111,17 +113,19 @@ def test_bigram_log_likelihood_by_hand() -> None:
     assert math.isnan(bigram_log_likelihood(np.zeros((2, 4)), reference))
 
 
-def test_undefined_is_nan() -> None:
-    assert all(math.isnan(v) for v in harmony(piece()).values())
-
-
 @given(seed=st.integers(0, 1000), semitones=st.integers(-12, 12))
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_transposition_changes_nothing(seed: int, semitones: int) -> None:
     p = noise(seed, 40)
     q = transposed(p, semitones)
+    assert tonality(q) == pytest.approx(tonality(p))
     assert harmony(q) == pytest.approx(harmony(p), nan_ok=True)
     assert (chord_bigrams(Chromagram(q)) == chord_bigrams(Chromagram(p))).all()
+
+
+def test_undefined_is_nan() -> None:
+    for figures in (harmony, rhythm, tonality):
+        assert all(math.isnan(v) for v in figures(piece()).values())
 
 
 def test_polyphony_by_hand() -> None:

@@ -10,19 +10,18 @@ import pytest
 from gan_music.metrics.piece.histograms import histogram_distances
 from gan_music.metrics.sets.distance import distance
 from gan_music.music.piece import Piece, windows
+from tests.metrics.music import with_pitches_shuffled
 
 
-def corrupted(window: Piece, rate: float, seed: int) -> Piece:
-    rng = np.random.default_rng(seed)
-    pitch = window.pitch.copy()
-    chosen = np.flatnonzero(rng.random(len(pitch)) < rate)
-    pitch[chosen] = rng.permutation(pitch[chosen])
-    return Piece.from_arrays(window.onset, window.duration, pitch, grid=window.grid)
-
-
-def test_it_is_1_minus_the_mean_of_its_components(chorales: list[Piece]) -> None:
+@pytest.fixture(scope="module")
+def halves(chorales: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Windows of one half of the chorales, and of the other."""
     half = len(chorales) // 2
-    ours, theirs = windows(chorales[:half], 32, 60), windows(chorales[half:], 32, 60)
+    return windows(chorales[:half], 32, 60), windows(chorales[half:], 32, 60)
+
+
+def test_it_is_1_minus_the_mean_of_its_components(halves: tuple[list[Piece], list[Piece]]) -> None:
+    ours, theirs = halves
     figures = distance(ours, theirs)
     parts = [figures[k] for k in ("histogram_overlap", "oa_mean", "precision", "coverage")]
     assert figures["distance"] == pytest.approx(1 - np.mean(parts))
@@ -31,17 +30,16 @@ def test_it_is_1_minus_the_mean_of_its_components(chorales: list[Piece]) -> None
     )
 
 
-def test_order_of_equal_real_and_corrupted_windows(chorales: list[Piece]) -> None:
-    half = len(chorales) // 2
-    ours, theirs = windows(chorales[:half], 32, 60), windows(chorales[half:], 32, 60)
+def test_order_of_equal_real_and_corrupted_windows(halves: tuple[list[Piece], list[Piece]]) -> None:
+    ours, theirs = halves
     one_note = [Piece.from_arrays(np.arange(32) * 6, [6] * 32, [60] * 32, grid=24)] * 60
     found = [
         distance(candidate, theirs)["distance"]
         for candidate in (
             theirs,
             ours,
-            [corrupted(w, 0.25, i) for i, w in enumerate(ours)],
-            [corrupted(w, 1.0, i) for i, w in enumerate(ours)],
+            [with_pitches_shuffled(w, 0.25, i) for i, w in enumerate(ours)],
+            [with_pitches_shuffled(w, 1.0, i) for i, w in enumerate(ours)],
             one_note,
         )
     ]

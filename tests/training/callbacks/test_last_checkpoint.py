@@ -13,7 +13,6 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_music.config.validate import compose_run
 from gan_music.data.datamodule import MusicDataModule
@@ -23,16 +22,14 @@ from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
 from gan_music.training.factory import build_data, build_model
-from tests.conftest import TINY
+from tests.conftest import SMALL, TINY, events_of
 
 NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embedding")))
 KINDS = {
     "gumbel_gan": (*(x for x in TINY if x.startswith("model.")), "model.dropout=0.3"),
     "lstm_lm": (
         *NETWORKS,
-        "model.warmup_batches=6",
-        "model.dropout=0.3",
-        "model.n_style_components=2",
+        *("model.warmup_batches=6", "model.dropout=0.3", "model.n_style_components=2"),
     ),
     "reinforce_gan": (
         *NETWORKS,
@@ -75,15 +72,8 @@ def fit(
     accelerator: str = "cpu",
 ) -> tuple[dict[str, Any], list[float]]:
     """Train two epochs; returns the content of last.ckpt, and the draws of each batch."""
-    tiny = tuple(x for x in TINY if x.startswith(("data.", "trainer.", "samples.")))
-    config = compose_run(
-        "data=midi",
-        f"data.root={midi}",
-        f"data.cache_dir={midi.parent / 'kept'}",
-        *tiny,
-        *words,
-        "data.n_workers=1",
-    )
+    music = ("data=midi", f"data.root={midi}", f"data.cache_dir={midi.parent / 'kept'}")
+    config = compose_run(*music, *SMALL, *words, "data.n_workers=1")
     # draws of a process before it resumes must have no effect
     seed_everything(config.seed + (resume is not None), verbose=False)
     data = build_data(config.data, config.representation, seed=config.seed)
@@ -120,8 +110,7 @@ def alarm(data: MusicDataModule) -> CollapseAlarm:
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """The points of each curve in TensorBoard."""
-    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
-    events.Reload()
+    events = events_of(folder)
     # not losses: where a batch has none, the trainer logs that of the batch before
     tags = ("train/grad_norm_g", "collapse/entropy_pitch")
     return {t: [(e.step, e.value) for e in events.Scalars(t)] for t in tags}

@@ -10,7 +10,7 @@ from gan_music.config.validate import compose_run
 from gan_music.music.piece import Piece
 from gan_music.training.callbacks.sample_logger import SampleLogger
 from gan_music.training.trainer import sample_logger
-from tests.conftest import event_tags
+from tests.conftest import events_of
 from tests.training.callbacks.fake import FakeModel
 
 
@@ -34,6 +34,6 @@ def test_pieces_of_one_note_are_logged_without_offsets(tmp_path: Path) -> None:
     one_note = [Piece.from_arrays([0], [24], [60], grid=24)] * 2
     logger = SampleLogger(one_note, n_notes=1, tempo=120.0, seed=0, every_n_epochs=1)
     logger.on_train_start(trainer, FakeModel())  # type: ignore[arg-type]
-    tags = event_tags(tmp_path)
+    tags = events_of(tmp_path).Tags()
     assert sorted(tags["histograms"]) == ["notes/duration_real", "notes/pitch_real"]
     assert tags["images"] == ["rolls/real"]
