@@ -87,35 +87,24 @@ def run_reader(folder: Path, reader: str) -> tuple[Extraction, list[str], float]
         sources = [s for s in sources if s.path.suffix in MIDI_SUFFIXES]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as cache:
+        limits = {"n_workers": N_WORKERS, "timeout_s": TIMEOUT_S, "memory_mb": 1024}
         try:
-            result = extract(
-                sources,
-                NoteCache(Path(cache), 24, reader),
-                min_notes=1,
-                n_workers=N_WORKERS,
-                timeout_s=TIMEOUT_S,
-                memory_mb=1024,
-            )
+            result = extract(sources, NoteCache(Path(cache), 24, reader), min_notes=1, **limits)
         except NothingReadError as error:
             result = error.extraction
     seconds = time.monotonic() - start
     known = {piece.name.partition("#")[0] for piece in result.pieces} | result.rejects.keys()
-    wrong = [
-        f"no notes and no reason: {source.name}" for source in sources if source.name not in known
-    ]
-    wrong += [
-        f"an empty reason: {name}" for name, reason in result.rejects.items() if not reason.strip()
-    ]
+    wrong = [f"no notes and no reason: {s.name}" for s in sources if s.name not in known]
+    wrong += [f"an empty reason: {k}" for k, reason in result.rejects.items() if not reason.strip()]
     if seconds > 60 + len(sources) * (TIMEOUT_S + 2) / N_WORKERS:
         wrong.append(f"took {seconds:.0f} s")
     return result, wrong, seconds
 
 
 def report(reader: str, result: Extraction, wrong: Sequence[str], seconds: float) -> str:
-    kinds = collections.Counter(
-        next((k for k in ("longer to read", "more memory", "crashed") if k in reason), "reason")
-        for reason in result.rejects.values()
-    )
+    limits = ("longer to read", "more memory", "crashed")
+    reasons = result.rejects.values()
+    kinds = collections.Counter(next((k for k in limits if k in r), "reason") for r in reasons)
     n_read = result.n_files - len(result.rejects)
     lines = [
         f"{reader}: {result.n_files} files in {seconds:.0f} s",

@@ -69,10 +69,8 @@ def sensitivity(given: argparse.Namespace) -> None:
     columns = {}
     for rate in (0.0, 0.05, 0.25, 1.0):
         changed = [with_pitches_shuffled(p, rate, given.seed) for p in generated]
-        figures = evaluate(changed, reference, None, EvaluationSettings(max_pieces=n)).as_json()[
-            "figures"
-        ]
-        columns[f"{rate:.0%}" if rate else "real"] = figures
+        found = evaluate(changed, reference, None, EvaluationSettings(max_pieces=n)).as_json()
+        columns[f"{rate:.0%}" if rate else "real"] = found["figures"]
     names = ("ceiling", *columns, "shuffled", "one note")
     print(f"{'':18}" + "".join(f"{name:>10}" for name in names))
     for group, name in ((group, name) for group, names in FIGURES.items() for name in names):

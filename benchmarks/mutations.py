@@ -119,13 +119,9 @@ def entities(content: bytes, rng: np.random.Generator) -> bytes:
     )
     other = b'<!ENTITY e9 SYSTEM "file:///dev/zero">'
     doctype = b"<!DOCTYPE score-partwise [" + (bomb if rng.random() < 0.7 else other) + b"]>"
-    start, _, rest = content.partition(b"<score-partwise")
-    return (
-        start.partition(b"<!DOCTYPE")[0]
-        + doctype
-        + b"<score-partwise"
-        + rest.replace(b"<part-name>", b"<part-name>&e9;")
-    )
+    start, mark, rest = content.partition(b"<score-partwise")
+    rest = rest.replace(b"<part-name>", b"<part-name>&e9;")
+    return start.partition(b"<!DOCTYPE")[0] + doctype + mark + rest
 
 
 def other_elements(content: bytes, rng: np.random.Generator) -> bytes:
@@ -173,6 +169,11 @@ def repack(content: bytes, rng: np.random.Generator) -> bytes:
     return packed.getvalue()
 
 
+# texts of a wrong length, tempos of 0, meters of x/2**255, endless system exclusives
+EVENTS = (
+    *("00ff0103616263", "00ff01ffffff7f61", "00ff5103000000", "00ff510107", "00ff580400ff0000"),
+    *("00ff580201", "00f0ffffff7f", "00ff2f00", "00903c00"),
+)
 ANY: dict[str, Mutation] = {
     "truncate": truncate,
     "flip": flip_bits,
@@ -180,27 +181,14 @@ ANY: dict[str, Mutation] = {
     "repeat": repeat,
     "swap": swap_parts,
     "noise": insert_noise,
-    "instead": instead(
-        b"", b"<html><body>Not found</body></html>", bytes(1000), b"\xff" * 1000, b"\n"
-    ),
+    "instead": instead(b"", b"<html>Not found</html>", bytes(1000), b"\xff" * 1000, b"\n"),
 }
 MIDI: dict[str, Mutation] = ANY | {
     "header": wrong_header,
     "length": wrong_length,
     "chord": many_at_once,
     "delta": insert(bytes.fromhex("ffffff7f"), bytes.fromhex("ffffffffff7f"), b"\xff" * 9),
-    # texts of a wrong length, tempos of 0, meters of x/2**255, endless system exclusives
-    "events": insert(
-        bytes.fromhex("00ff0103616263"),
-        bytes.fromhex("00ff01ffffff7f61"),
-        bytes.fromhex("00ff5103000000"),
-        bytes.fromhex("00ff510107"),
-        bytes.fromhex("00ff580400ff0000"),
-        bytes.fromhex("00ff580201"),
-        bytes.fromhex("00f0ffffff7f"),
-        bytes.fromhex("00ff2f00"),
-        bytes.fromhex("00903c00"),
-    ),
+    "events": insert(*map(bytes.fromhex, EVENTS)),
 }
 TEXT: dict[str, Mutation] = ANY | {"numbers": other_numbers, "encoding": other_encoding}
 XML: dict[str, Mutation] = TEXT | {

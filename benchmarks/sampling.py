@@ -48,10 +48,9 @@ def forward_pass(config: TrainConfig, n: int, n_notes: int) -> float:
 
 def main() -> None:
     parser = common.Parser(__doc__)
+    add = parser.add_argument
     for name, default in (("N_PIECES", 64), ("N_NOTES", 400), ("N_LONG", 4000)):
-        parser.add_argument(
-            name.lower(), type=common.count, nargs="?", default=default, metavar=name
-        )
+        add(name.lower(), type=common.count, nargs="?", default=default, metavar=name)
     given = parser.parse_args()
     n = given.n_pieces
     torch.manual_seed(0)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import common
 import numpy as np
@@ -32,6 +31,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from gan_music.config.validate import compose_run
 from gan_music.io.read import ReadError, read
+from gan_music.metrics.piece.histograms import entropy
 from gan_music.music.piece import Piece
 from gan_music.system.errors import UserError
 
@@ -90,20 +90,20 @@ def report(
     """Print the figures of a set of pieces; ``train_distance`` is that of all training pieces."""
     points, piece = windows(pieces)
     covered, precise = neighbours(real, points)
-    found = classify(points, piece, real, real_piece)
+    accuracy, importance, probability = classify(points, piece, real, real_piece)
     print(
-        f"{name}: accuracy {found.accuracy:.3f}, coverage {covered:.3f}, precision "
+        f"{name}: accuracy {accuracy:.3f}, coverage {covered:.3f}, precision "
         f"{precise:.3f}, {four_grams(pieces):.3f} 4-grams; loops {loops(points, piece)}"
     )
     far = distance(points, real)
     features = ", ".join(
-        f"{_NAMES[i]} {found.importance[i]:.2f} ({far[i]:+.2f}; {train_distance[i]:+.2f})"
-        for i in found.importance.argsort()[::-1][:_N_FEATURES]
+        f"{_NAMES[i]} {importance[i]:.2f} ({far[i]:+.2f}; {train_distance[i]:+.2f})"
+        for i in importance.argsort()[::-1][:_N_FEATURES]
     )
     place = places(piece)
-    certain = found.probability.argsort()[::-1][:_N_CERTAIN]
+    certain = probability.argsort()[::-1][:_N_CERTAIN]
     where = ", ".join(
-        f"piece {piece[i] + 1} from note {_WINDOW * place[i]} on ({found.probability[i]:.2f})"
+        f"piece {piece[i] + 1} from note {_WINDOW * place[i]} on ({probability[i]:.2f})"
         for i in certain
     )
     print(f"  features: {features}\n  most certain: {where}", flush=True)
@@ -164,11 +164,11 @@ def window_features(window: Notes) -> Points:
     sounding = [((onset <= t) & (onset + duration > t)).sum() for t in time]
     trend = np.corrcoef(np.arange(len(pitch)), pitch)[0, 1] if pitch.std() else 0.0
     values = [
-        *(pitch.mean(), pitch.std(), np.ptp(pitch), len(np.unique(pitch)), entropy(classes)),
+        *(pitch.mean(), pitch.std(), np.ptp(pitch), len(np.unique(pitch)), entropy(pitch % 12)),
         *(in_scale, np.abs(interval).mean(), np.abs(interval).std()),
         *((interval == 0).mean(), (np.abs(interval) <= 2).mean()),
-        *(step.mean(), step.std(), (step == 0).mean(), entropy(shares(step))),
-        *(np.log(duration).mean(), np.log(duration).std(), entropy(shares(duration))),
+        *(step.mean(), step.std(), (step == 0).mean(), entropy(step)),
+        *(np.log(duration).mean(), np.log(duration).std(), entropy(duration)),
         *((onset % (_GRID // part) == 0).mean() for part in (1, 2, 4, 3)),
         *(np.mean(sounding), len(time) / len(pitch)),
         *(distinct(pitch, n=2), distinct(pitch, n=4)),
@@ -176,14 +176,6 @@ def window_features(window: Notes) -> Points:
         *(distinct(step, duration[1:], n=2), np.log(onset[-1] - onset[0] + 1), trend),
     ]
     return np.array(values, float)
-
-
-def shares(values: NDArray[np.int64]) -> Points:
-    return np.unique(values, return_counts=True)[1] / len(values)
-
-
-def entropy(p: Points) -> float:
-    return float(-(p[p > 0] * np.log2(p[p > 0])).sum())
 
 
 def distinct(*columns: NDArray[np.int64], n: int) -> float:
@@ -207,25 +199,13 @@ def neighbours(real: Points, made: Points, k: int = 5) -> tuple[float, float]:
     return float(near.any(1).mean()), float(near.any(0).mean())
 
 
-class Classified(NamedTuple):
-    """Out-of-fold results of the classifier.
-
-    Attributes
-    ----------
-    accuracy : the mean of the accuracies on samples and on real windows.
-    importance : of the features in the forest, ``[30]``.
-    probability : of being a sample, for each window of the samples, ``[W]``.
-    """
-
-    accuracy: float
-    importance: Points
-    probability: Points
-
-
 def classify(
     made: Points, made_piece: NDArray[np.intp], real: Points, real_piece: NDArray[np.intp]
-) -> Classified:
-    """Means over several seeds of random forests, with folds by piece."""
+) -> tuple[float, Points, Points]:
+    """Means over several seeds of random forests, with folds by piece: the mean of the accuracies
+    on samples and on real windows; the importance of the features, ``[30]``; the probability of
+    being a sample, for each window of the samples, ``[W]``.
+    """
     points, is_real = np.concatenate([made, real]), np.repeat([0, 1], [len(made), len(real)])
     accuracies, importance, probability = [], [], np.zeros(len(points))
     for seed in range(_N_SEEDS):
@@ -243,7 +223,7 @@ def classify(
             accuracies += [(guess == truth)[truth == label].mean() for label in (0, 1)]
             importance.append(forest.feature_importances_)
             probability[held_out] += chance[:, 0] / _N_SEEDS
-    return Classified(float(np.mean(accuracies)), np.mean(importance, 0), probability[: len(made)])
+    return float(np.mean(accuracies)), np.mean(importance, 0), probability[: len(made)]
 
 
 def places(piece: NDArray[np.intp]) -> NDArray[np.intp]:

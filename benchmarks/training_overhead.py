@@ -27,11 +27,8 @@ class Loop:
     """One batch of the published loop at each call."""
 
     def __init__(self, model: Any, batches: Iterator[Tensor]) -> None:
-        self.generator, self.discriminator, self.batches = (
-            model.generator,
-            model.discriminator,
-            batches,
-        )
+        self.generator, self.discriminator = model.generator, model.discriminator
+        self.batches = batches
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=0.001)
             for network in (self.generator, self.discriminator)

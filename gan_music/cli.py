@@ -120,7 +120,6 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
 
 
 def _write_status(folder: Path | None, status: str, **values: Any) -> None:
-    """Write how a run ended into its folder, if it has one."""
     if folder:
         with contextlib.suppress(OSError):  # it would hide the error that ended the run
             end_run(folder, status, call(), **values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,8 @@ def _generate(config: GenerateConfig) -> None:
             f"meter={config.meter} and continue_from={config.continue_from}: a continuation "
             "keeps its meter, so leave meter out."
         )
-    formats = list(
-        dict.fromkeys([config.format] if isinstance(config.format, str) else config.format)
-    )
+    given = [config.format] if isinstance(config.format, str) else config.format
+    formats = list(dict.fromkeys(given))
     if not formats:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
@@ -84,23 +84,16 @@ def _pieces(
         primer = _primer(config, config.continue_from, model.representation.grid)
         tempo = config.tempo or primer.piece.tempo
         n_before = len(primer.piece) if primer.included else 0
+    request = partial(
+        SampleRequest, temperature=config.temperature, tempo=tempo, meter=meter, primer=primer
+    )
     longest = config.max_copied_notes
     if longest is None:
         longest = model.config.get("samples", {}).get("max_copied_notes")
 
     def sample(n_notes: int) -> list[Piece]:
         pieces, _ = without_copies(
-            lambda n, seed: model.sample(
-                SampleRequest(
-                    n_pieces=n,
-                    length=n_notes,
-                    seed=seed,
-                    temperature=config.temperature,
-                    tempo=tempo,
-                    meter=meter,
-                    primer=primer,
-                )
-            ),
+            lambda n, seed: model.sample(request(n, n_notes, seed)),
             model.copy_filter,
             longest=longest,
             n_pieces=config.n_pieces,
@@ -147,22 +140,19 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
 def _print_files(
     config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]
 ) -> None:
-    """Print the files, and what they hold."""
     for piece, (first, *more) in list(zip(pieces, written, strict=True))[:_MAX_LISTED]:
         print(
             " ".join([str(Path(config.out, first.name)), *(p.suffix for p in more)]), _size(piece)
         )
     if len(pieces) > _MAX_LISTED:
         print(f"... and {len(pieces) - _MAX_LISTED} more")
-    length = (
-        f"{config.n_notes or _N_NOTES} notes" if config.n_bars is None else f"{config.n_bars} bars"
-    )
+    n_notes = config.n_notes or _N_NOTES
+    length = f"{n_notes} notes" if config.n_bars is None else f"{config.n_bars} bars"
+    kind = ""
     if config.continue_from is not None:
         kind = f", continuations of {config.continue_from}"
     elif config.checkpoint is None:
         kind = ", in the style of Bach's chorales (checkpoint=PATH for others)"
-    else:
-        kind = ""
     print(f"{len(pieces)} pieces of {length} in {config.out}{kind}")
 
 

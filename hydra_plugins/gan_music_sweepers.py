@@ -26,6 +26,8 @@ class GanMusicSweeper(Sweeper):
 
     def prepare(self, folder: Path) -> Launcher:
         """A launcher for the jobs of a sweep in this folder."""
+        from gan_music.config.invocation import quoted
+
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         assert self.config is not None
@@ -113,11 +115,6 @@ class GridSweeper(GanMusicSweeper):
         failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
         sweeps.raise_failures(failed, len(jobs), folder)
         return returned
-
-
-def quoted(value: str) -> str:
-    """Any text as a value in Hydra's grammar of overrides."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 class SearchSweeper(GanMusicSweeper):

@@ -13,8 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from gan_music.config.invocation import quoted
 from gan_music.config.validate import conf_dir
-from gan_music.page.overrides import quoted
 
 NEW, INTERRUPTED, FINISHED = "new", "interrupted", "finished"
 EVERY = "all"  # in --with: every experiment

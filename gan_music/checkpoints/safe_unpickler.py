@@ -21,18 +21,10 @@ from typing import Any, NamedTuple
 
 from gan_music.system.zip_sizes import ArchiveError, member_sizes
 
-_BYTES = {
-    "FloatStorage": 4,
-    "HalfStorage": 2,
-    "BFloat16Storage": 2,
-    "DoubleStorage": 8,
-    "LongStorage": 8,
-    "IntStorage": 4,
-    "ShortStorage": 2,
-    "CharStorage": 1,
-    "ByteStorage": 1,
-    "BoolStorage": 1,
-}
+_BYTES = dict.fromkeys(("DoubleStorage", "LongStorage"), 8)
+_BYTES |= dict.fromkeys(("FloatStorage", "IntStorage"), 4)
+_BYTES |= dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2)
+_BYTES |= dict.fromkeys(("CharStorage", "ByteStorage", "BoolStorage"), 1)
 _REFERENCES = {"PUT", "BINPUT", "LONG_BINPUT"}
 
 

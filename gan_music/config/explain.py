@@ -51,7 +51,6 @@ def explain(error: BaseException, schema: type) -> str:
 
 
 def _explain_full(error: BaseException) -> str | None:
-    """The sentence for a disk or a memory that is full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f"{error.filename or 'a file'}: {error.strerror}; make room there, or name another "

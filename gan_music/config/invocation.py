@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ def overrides() -> list[str]:
     """The overrides on the command line of the running job."""
     values: Any = HydraConfig.get().overrides.task
     return [str(v) for v in values]
+
+
+def quoted(text: str) -> str:
+    """A text as a quoted value in the grammar of Hydra's overrides, without interpolation."""
+    # backslashes are special only before quotes
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${") + "'"
 
 
 def call() -> dict[str, Any]:

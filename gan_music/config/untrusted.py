@@ -17,12 +17,10 @@ import yaml
 from gan_music.system.errors import UserError
 
 # keys by which Hydra or logging would construct objects, read files or change the process
-_REFUSED = frozenset(
-    (
-        *("()", "class", "handlers", "formatters", "filters", "loggers"),
-        *("callbacks", "searchpath", "env_set", "env_copy"),
-    )
-)
+_REFUSED = {
+    *("()", "class", "handlers", "formatters", "filters", "loggers"),
+    *("callbacks", "searchpath", "env_set", "env_copy"),
+}
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")  # all of them installed
 _REFERENCE = re.compile(r"\$\{([\w.\[\]-]+|(oc\.env|hydra|gan_music\.\w+):[^{}$]*)\}")
 _MAX_BYTES = 2**20

@@ -14,11 +14,7 @@ from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigKeyError,
-    InterpolationResolutionError,
-    MissingMandatoryValue,
-)
+from omegaconf.errors import ConfigKeyError, InterpolationResolutionError, MissingMandatoryValue
 from pydantic import ValidationError
 
 from gan_music.config.schema import REGISTRIES, TrainConfig
@@ -147,13 +143,14 @@ def _instance(schema: type[T], given: dict[Any, Any], prefix: str) -> T:
                 nested = key.replace(".", ": {") + ": ..." + "}" * key.count(".")
                 raise UserError(f"{prefix}{key} is a key with a dot in it: write {nested}.")
             raise unknown_key(TrainConfig if prefix else schema, prefix + key)
-    groups = {
-        name: _group(group, value, prefix + name)
-        for name, value in values.items()
-        if (group := _schema_of(name, known[name], value))
-    }
+    for name, value in values.items():
+        if group := _schema_of(name, known[name], value):
+            key = prefix + name
+            if not isinstance(value, dict):
+                raise UserError(f"{key}={value} is a single value, but {key} is a group of keys.")
+            values[name] = _instance(group, value, f"{key}.")
     try:
-        return schema(**values | groups)
+        return schema(**values)
     except ValidationError as error:
         raise UserError(_sentence(error, prefix)) from error
 
@@ -167,12 +164,6 @@ def _schema_of(name: str, hint: Any, value: Any) -> type | None:
     if not isinstance(value, dict) or not isinstance(chosen, str) or chosen not in registry:
         raise UserError(f"{name}.name={chosen} is no {name}: choose one of {', '.join(registry)}.")
     return registry[chosen].settings
-
-
-def _group(schema: type, value: Any, key: str) -> Any:
-    if not isinstance(value, dict):
-        raise UserError(f"{key}={value} is a single value, but {key} is a group of keys.")
-    return _instance(schema, value, key + ".")
 
 
 # pydantic's type of error -> what is wrong and what to do; {...} is from its context

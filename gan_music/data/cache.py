@@ -127,25 +127,18 @@ class NoteCache:
         n_notes, n_meters = pieces[:, :2].astype(np.int64).T
         names = [f"{name}#{i + 1}" for i in range(len(pieces))] if len(pieces) > 1 else [name]
         columns = np.split(notes, np.cumsum(n_notes)[:-1], axis=1)
+        parts = (columns, np.split(meters, np.cumsum(n_meters)[:-1]), pieces.tolist(), names)
         return [
             Piece.from_arrays(
-                onset,
-                duration,
-                pitch,
-                velocity=velocity,
+                *column[:3],
+                velocity=column[3],
                 grid=self.grid,
                 meters=meter,
-                tempo=row[2],
+                tempo=tempo,
                 name=n,
-                rounding=Rounding(*row[3:]),
+                rounding=Rounding(*moved),
             )
-            for (onset, duration, pitch, velocity), meter, row, n in zip(
-                columns,
-                np.split(meters, np.cumsum(n_meters)[:-1]),
-                pieces.tolist(),
-                names,
-                strict=True,
-            )
+            for column, meter, (_, _, tempo, *moved), n in zip(*parts, strict=True)
         ]
 
     def _write(self, key: str, **arrays: np.ndarray) -> None:

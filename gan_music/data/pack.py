@@ -194,7 +194,6 @@ def _building(folder: Path) -> Iterator[Path]:
 
 
 def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
-    """Write the files of a pack into an empty folder."""
     digest, ends = hashlib.sha256(), np.zeros(3, np.int64)
     with (
         (folder / "notes").open("wb") as notes,

@@ -87,7 +87,6 @@ def one_line(reason: str) -> str:
 
 
 def _rounding(pieces: Sequence[Piece]) -> str:
-    """How far rounding to the grid moved all notes."""
     n_notes = np.array([len(p) for p in pieces])
     moved = np.array([p.rounding for p in pieces])
     onset, _, duration, off_grid = (moved * n_notes[:, None]).sum(0) / n_notes.sum()

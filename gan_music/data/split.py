@@ -94,7 +94,6 @@ def subsample(pieces: Sequence[Piece], n: int) -> Sequence[Piece]:
 
 
 def _hash(name: str) -> int:
-    """A hash of a name, below 2^64."""
     return int.from_bytes(
         hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big"
     )

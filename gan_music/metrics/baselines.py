@@ -18,14 +18,9 @@ def shuffled(pieces: Sequence[Piece], seed: int) -> list[Piece]:
     result = []
     for piece in pieces:
         offset = rng.permutation(np.diff(piece.onset, prepend=piece.onset[:1]))
-        result.append(
-            _like(
-                piece,
-                piece.onset[:1] + np.cumsum(offset),
-                rng.permutation(piece.duration),
-                rng.permutation(piece.pitch),
-            )
-        )
+        onset = piece.onset[:1] + np.cumsum(offset)
+        duration, pitch = rng.permutation(piece.duration), rng.permutation(piece.pitch)
+        result.append(_like(piece, onset, duration, pitch))
     return result
 
 

@@ -64,9 +64,8 @@ def collapse_figures(windows: Sequence[Piece]) -> dict[str, float]:
     figures["n_pitches"] = float(len(np.unique(_joined(values["pitch"])))) if windows else NAN
     for name, columns in (("pitch", PITCH), ("note", INTERVAL_OFFSET_DURATION)):
         grams = _joined(ngram_ids(note_ids(windows, columns), 4))
-        figures[f"distinct_{name}_4grams"] = (
-            len(np.unique(grams)) / len(grams) if len(grams) else NAN
-        )
+        rate = len(np.unique(grams)) / len(grams) if len(grams) else NAN
+        figures[f"distinct_{name}_4grams"] = rate
     parts = [_mean_distance(v) - _distance_by_chance(v) for v in values.values()]
     figures["distance_between_samples"] = float(np.mean(parts))
     return figures
@@ -109,9 +108,8 @@ def _distance_by_chance(columns: Sequence[IntArray]) -> float:
     everything = np.sort(_joined(columns))  # independent of the order of the windows
     bounds = np.cumsum([len(c) for c in columns])[:-1]
     rng = np.random.default_rng(0)
-    return float(
-        np.mean([_mean_distance(np.split(rng.permutation(everything), bounds)) for _ in range(3)])
-    )
+    draws = [np.split(rng.permutation(everything), bounds) for _ in range(3)]
+    return float(np.mean([_mean_distance(draw) for draw in draws]))
 
 
 def _mean_distance(columns: Sequence[IntArray]) -> float:

@@ -169,15 +169,10 @@ def collapse_ratios(sets: ReferenceSets) -> dict[str, float]:
     Whole pieces are compared where a set has no window.
     """
     windows = []
-    for piece_set in (sets.generated, sets.reference):
-        length = piece_set.windows.length
-        windows.append(
-            [
-                p.cut(i, i + length)
-                for p in piece_set.pieces
-                for i in range(0, len(p) - length + 1, length)
-            ]
-        )
+    for one in (sets.generated, sets.reference):
+        n = one.windows.length
+        starts = ((p, i) for p in one.pieces for i in range(0, len(p) - n + 1, n))
+        windows.append([p.cut(i, i + n) for p, i in starts])
     if not all(windows):
         windows = [sets.generated.pieces, sets.reference.pieces]
     n = min(map(len, windows))

@@ -51,11 +51,6 @@ class Line:
     curve: Curve
     colour: int
 
-    @property
-    def last(self) -> float:
-        """The last value."""
-        return float(self.curve.values[-1])
-
 
 @dataclass(frozen=True)
 class Chart:
@@ -122,7 +117,8 @@ def line_chart(
         axis.xaxis.set_major_formatter(FuncFormatter(_batches))
         axis.set_xlabel("batches")
         svg = _svg(figure)
-    return Chart(title, note, [(x.colour, x.label, short(x.last)) for x in lines], svg)
+    legend = [(x.colour, x.label, short(float(x.curve.values[-1]))) for x in lines]
+    return Chart(title, note, legend, svg)
 
 
 def bar_chart(
@@ -189,7 +185,6 @@ def _batches(value: float, _: object = None) -> str:
 
 def _svg(figure: Figure) -> str:
     """The figure's ``<svg>`` with ids that are unique on the page, and the page's colours."""
-
     file = io.StringIO()
     FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     text = file.getvalue()

@@ -34,11 +34,7 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "text": content.text,
-        "duration": content.duration,
-        "value": _value,
-    }
+    environment.filters |= {"text": content.text, "duration": content.duration, "value": _value}
     name = "run.html" if len(runs) == 1 else "runs.html"
     values = _one_run(runs[0]) if len(runs) == 1 else _several_runs(runs)
     page = environment.get_template(name).render(
@@ -64,7 +60,6 @@ def write_report_or_warn(folders: Sequence[Path], path: Path) -> None:
 
 
 def _one_run(run: Run) -> dict[str, Any]:
-    """The template's values for one run."""
     (labelled,) = content.labelled([run])
     real = content.players(run.folder / REAL, _N_REAL)
     samples = content.players(run.folder / SAMPLES, _N_SAMPLES)
@@ -93,7 +88,6 @@ def _one_run(run: Run) -> dict[str, Any]:
 
 
 def _several_runs(runs: Sequence[Run]) -> dict[str, Any]:
-    """The template's values for several runs."""
     all_runs = content.labelled(runs)
     rows = rank(all_runs)
     ranked = [r for row in rows for r in row.runs]

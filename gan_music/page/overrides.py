@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from gan_music.config.invocation import quoted
 from gan_music.config.validate import conf_dir, flatten
 
 _IGNORED = ("name", "resume", "debug")  # without effect on training
@@ -92,10 +93,3 @@ def _hydra(value: Any) -> str:
         return "[" + ",".join(map(_hydra, value)) + "]"
     is_word = re.fullmatch(r"(?!(null|true|false|nan|inf)$)[a-z/_][\w./-]*", str(value), re.I)
     return quoted(value) if isinstance(value, str) and not is_word else str(value)
-
-
-def quoted(text: str) -> str:
-    """A text as a quoted value in the grammar of Hydra's overrides, without interpolation."""
-    # backslashes are special only before quotes
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${") + "'"

@@ -162,7 +162,6 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 
 def _state(folder: Path) -> tuple[str, str]:
-    """The state of a run without figures, and the error message of its last call."""
     if is_cut_off(folder):
         return CUT_OFF, ""
     status = read_status(folder)

@@ -58,7 +58,6 @@ def png(data: bytes) -> str:
 
 def _mp3(sound: np.ndarray, rate: int) -> str:
     """A mono MP3, 6 kB per second: FLAC takes five times as much, and some Safaris play no Ogg."""
-
     import soundfile
     from scipy.signal import resample_poly
 

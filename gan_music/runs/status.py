@@ -140,20 +140,17 @@ def end_run(folder: Path, status: str, call: dict[str, Any], **values: Any) -> N
     """
     try:
         # without the claim, another process may be about to start a run there
-        if folder in _running or (not (folder / "config.yaml").exists() and claim(folder)):
-            _write_end(folder, status, call, **values)
+        if folder not in _running and ((folder / "config.yaml").exists() or not claim(folder)):
+            return
+        before = read_status(folder)
+        # another process of this run failed first: this failure is its consequence
+        has_cause = folder in _running and before.get("status") == FAILED
+        if not has_cause and (is_main_process() or before.get("status", RUNNING) == RUNNING):
+            how = {"status": status, "ended": _now()} | values
+            _write(folder, before | call | _process() | how)
     finally:
         _running.discard(folder)
         _release(folder)
-
-
-def _write_end(folder: Path, status: str, call: dict[str, Any], **values: Any) -> None:
-    before = read_status(folder)
-    # another process of this run failed first: this failure is its consequence
-    has_cause = folder in _running and before.get("status") == FAILED
-    if not has_cause and (is_main_process() or before.get("status", RUNNING) == RUNNING):
-        how = {"status": status, "ended": _now()} | values
-        _write(folder, before | call | _process() | how)
 
 
 def settings_of(config: Any) -> dict[str, Any]:

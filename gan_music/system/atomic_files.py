@@ -28,9 +28,8 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
-            lock(
-                file.fileno()
-            )  # while this process writes, remove_temporaries leaves the file alone
+            # while this process writes, remove_temporaries leaves the file alone
+            lock(file.fileno())
             yield temporary
             if durable:
                 _fsync(temporary)

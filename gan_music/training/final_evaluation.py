@@ -33,6 +33,12 @@ from gan_music.training.factory import restore_model
 
 log = logging.getLogger(__name__)
 
+# group, main figure
+_HEADLINE = (
+    *(("mgeval", "oa_mean"), ("c2st", "accuracy"), ("prdc", "precision"), ("prdc", "coverage")),
+    *(("diversity", "distinct_pitch_4grams"), ("originality", "longest_copied_run_95th")),
+)
+
 _PICTURE_NOTES = 256  # of each piece in samples.png
 _SOUND_MINUTES = 2  # of each piece
 
@@ -124,7 +130,6 @@ def _device_name(device: torch.device) -> str:
 def _write_picture(
     pieces: Sequence[Piece], test: Sequence[Piece], n_notes: int, path: Path
 ) -> None:
-    """Piano rolls of two test pieces and the first three samples."""
     real = [("real music", p) for p in windows_or_pieces(test, n_notes, 2)]
     shown = [(f"sample {i + 1}", p) for i, p in enumerate(pieces[:3])]
     draw_piano_rolls([(title, p.cut(0, _PICTURE_NOTES)) for title, p in real + shown], path)
@@ -159,29 +164,14 @@ def log_hyperparameters(
     """Log a run's settings and its main figures in TensorBoard's HPARAMS tab."""
     logger = trainer.logger
     assert isinstance(logger, TensorBoardLogger)
-    final = {f"final/{k}": v for k, v in _headline(figures).items() if v is not None}
+    values = {name: figures["figures"][group][name]["generated"] for group, name in _HEADLINE}
+    final = {f"final/{name}": value for name, value in values.items() if value is not None}
     plain = {
         key: value if isinstance(value, int | float | bool) else str(value)
         for key, value in flatten(settings).items()
     }
     logger.log_hyperparams(plain, final | {"final/val_distance": figures["val_distance"]})
     logger.save()
-
-
-def _headline(figures: dict[str, Any]) -> dict[str, float | None]:
-    """The main figure of each group."""
-    groups = figures["figures"]
-    return {
-        name: groups[group][name]["generated"]
-        for group, name in (
-            ("mgeval", "oa_mean"),
-            ("c2st", "accuracy"),
-            ("prdc", "precision"),
-            ("prdc", "coverage"),
-            ("diversity", "distinct_pitch_4grams"),
-            ("originality", "longest_copied_run_95th"),
-        )
-    }
 
 
 def closing_lines(folder: Path, figures: dict[str, Any]) -> str:

@@ -106,7 +106,6 @@ def _fill(
     sharps: int,
     first_clef: clef.Clef,
 ) -> None:
-    """Append the measures of a staff to its part."""
     before: Measure | None = None
     at = [0] * len(staff.voices)  # the first chord of each voice that has not ended
     for bar in bars:

@@ -109,13 +109,8 @@ def _rows(bars: Sequence[Bar], steps: int) -> list[list[Bar]]:
 
 def _between(piece: Piece, start: int, stop: int) -> Piece:
     """The notes from the first to the last that sounds between two steps."""
-    sounding = (piece.onset < stop) & (piece.onset + piece.duration > start)
-    return piece.cut(*_span(sounding)) if sounding.any() else piece.cut(0, 0)
-
-
-def _span(mask: np.ndarray) -> tuple[int, int]:
-    where = np.flatnonzero(mask)
-    return int(where[0]), int(where[-1]) + 1
+    sounding = np.flatnonzero((piece.onset < stop) & (piece.onset + piece.duration > start))
+    return piece.cut(int(sounding[0]), int(sounding[-1]) + 1) if len(sounding) else piece.cut(0, 0)
 
 
 def _scale(pieces: Sequence[Piece]) -> _Scale:
@@ -173,14 +168,8 @@ def _draw(
     beats = [b for bar in bars for b in bar.beats(piece.grid)[1:] if start <= b <= stop]
     axis.vlines([quarters(b) for b in beats], *ends, colors=_BEAT, linewidth=0.6, zorder=1)
     lines = [b.start for b in bars if b.start >= start] + [b.stop for b in bars if b.stop <= stop]
-    axis.vlines(
-        sorted({quarters(b) for b in lines}),
-        *ends,
-        colors=_BARLINE,
-        linewidth=0.9,
-        zorder=2,
-        clip_on=False,
-    )
+    places = sorted({quarters(b) for b in lines})
+    axis.vlines(places, *ends, colors=_BARLINE, linewidth=0.9, zorder=2, clip_on=False)
     _label_bars(axis, bars, quarters, width)
     _label_meters(axis, bars, quarters, before)
     axis.set_ylim(*ends)

@@ -163,21 +163,18 @@ def _rhythm(w: Windows) -> dict[str, FloatArray]:
     log_offset = np.log2(np.maximum(offset, 1) / w.grid)
     log_duration = np.log2(w.duration / w.grid)
     everywhere = np.ones(w.duration.shape, bool)
-    beat = w.position % w.grid
+    beat, most = w.position % w.grid, 8 * w.grid
+    same = offset[:, 1:] == offset[:, :-1]
     features = {
         "chord_rate": 1 - moves.mean(1),
         "offset_log_mean": _mean(log_offset, moves),
         "offset_log_std": _deviation(log_offset, moves),
-        "offset_entropy": entropy(row_histograms(np.minimum(offset, 8 * w.grid), 8 * w.grid + 1)),
-        "offset_same_rate": (
-            (offset[:, 1:] == offset[:, :-1]).mean(1) if w.length > 2 else np.zeros(len(w))
-        ),
+        "offset_entropy": entropy(row_histograms(np.minimum(offset, most), most + 1)),
+        "offset_same_rate": same.mean(1) if w.length > 2 else np.zeros(len(w)),
         "on_beat_rate": (beat == 0).mean(1),
         "duration_log_mean": log_duration.mean(1),
         "duration_log_std": _deviation(log_duration, everywhere),
-        "duration_entropy": entropy(
-            row_histograms(np.minimum(w.duration, 8 * w.grid), 8 * w.grid + 1)
-        ),
+        "duration_entropy": entropy(row_histograms(np.minimum(w.duration, most), most + 1)),
         "duration_same_rate": (np.diff(w.duration, axis=1) == 0).mean(1),
     }
     for name, parts in (("half_beat", 2), ("sixteenth", 4), ("triplet", 3)):
@@ -187,11 +184,7 @@ def _rhythm(w: Windows) -> dict[str, FloatArray]:
 
 def _texture(w: Windows) -> dict[str, FloatArray]:
     """Simultaneous notes: pairs of a note and one of the 12 before it that still sounds."""
-    n_pairs = np.zeros(len(w))
-    n_dissonant = np.zeros(len(w))
-    n_repeated = np.zeros(len(w))
-    n_struck = np.zeros(len(w))
-    n_struck_dissonant = np.zeros(len(w))
+    n_pairs, n_dissonant, n_repeated, n_struck, n_struck_dissonant = np.zeros((5, len(w)))
     for lag in range(1, min(_SOUNDING_LAGS, w.length - 1) + 1):
         end = w.onset[:, :-lag] + w.duration[:, :-lag]
         sounding = end > w.onset[:, lag:]
@@ -215,7 +208,6 @@ def _texture(w: Windows) -> dict[str, FloatArray]:
 
 
 def _repetition(w: Windows) -> dict[str, FloatArray]:
-    """Share of n-grams that occur earlier in the window."""
     interval = np.diff(w.pitch, axis=1) + 127
     offset = np.minimum(np.diff(w.onset, axis=1), 127)
     duration = np.minimum(w.duration[:, 1:], 127)

@@ -65,8 +65,8 @@ def on_beat_rate(piece: Piece, parts: int = 1) -> float:
 
 def inter_onset_interval_entropy(piece: Piece) -> float:
     """Entropy of the inter-onset intervals, in bits; NaN with fewer than two onsets."""
-    times: IntArray = np.diff(np.unique(piece.onset))
-    return entropy(times)
+    onsets: IntArray = np.unique(piece.onset)
+    return entropy(np.diff(onsets))
 
 
 def empty_beat_rate(piece: Piece) -> float:

@@ -47,14 +47,10 @@ def two_sample_test(
         return np.empty((0, 0)), np.empty((0, 0))
     features = np.concatenate([candidate, reference])
     is_real = np.repeat([False, True], [len(candidate), len(reference)])
-    groups = np.concatenate(
-        [
-            np.searchsorted(names[0], candidate_piece),
-            len(names[0]) + np.searchsorted(names[1], reference_piece),
-        ]
-    )
+    ours = np.searchsorted(names[0], candidate_piece)
+    theirs = len(names[0]) + np.searchsorted(names[1], reference_piece)
+    groups = np.concatenate([ours, theirs])
     size = np.bincount(groups)
-
     rows = []
     for seed in seeds:
         correct = _cross_validated(features, is_real, groups, len(names[0]), seed)

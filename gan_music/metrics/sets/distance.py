@@ -53,5 +53,4 @@ def distance(windows: Sequence[Piece], reference: Sequence[Piece]) -> dict[str, 
 
 
 def _evenly(n: int, wanted: int) -> list[int]:
-    """``wanted`` indices, evenly spaced over 0..n-1."""
     return np.linspace(0, n - 1, wanted).astype(int).tolist()

@@ -184,13 +184,8 @@ def near_duplicates(windows: Windows, jaccard: float) -> NDArray[np.bool_]:
         return np.zeros((n, n), bool)
     from scipy.sparse import csr_array
 
-    word = pair_ids(
-        pair_ids(
-            np.diff(windows.pitch, axis=1) + 127,
-            np.diff(windows.onset, axis=1),
-        ),
-        windows.duration[:, 1:],
-    )
+    interval, offset = np.diff(windows.pitch, axis=1) + 127, np.diff(windows.onset, axis=1)
+    word = pair_ids(pair_ids(interval, offset), windows.duration[:, 1:])
     two = pair_ids(word[:, :-1], word[:, 1:])
     four = pair_ids(two[:, :-2], two[:, 2:])
 

@@ -138,7 +138,6 @@ def _training_neighbours(ranks: IntArray, n_queries: int) -> list[IntArray]:
 
 def _common(levels: Sequence[IntArray], a: IntArray, b: IntArray) -> IntArray:
     """Lengths of the longest common prefixes of the text from positions ``a`` and ``b``."""
-
     a, b = a.copy(), b.copy()
     length = np.zeros(len(a), np.int64)
     n = len(levels[0])

@@ -103,8 +103,6 @@ def frechet_distance(a: FloatArray, b: FloatArray) -> float:
 
 
 def _equally_many(a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:
-    """Both thinned evenly to the length of the shorter one."""
-
     n = min(len(a), len(b))
     if not n:
         return a[:0], b[:0]
