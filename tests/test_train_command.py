@@ -12,7 +12,10 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
+from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.decoding.request import SampleRequest
 from gan_music.io.read import read
+from gan_music.training.factory import restore_model
 from tests.conftest import (
     TINY,
     Command,
@@ -146,6 +149,9 @@ def test_an_exported_checkpoint_is_small_and_cannot_be_trained_on(
     done = succeed(run_command("export", f"checkpoint={best}", f"out={small}", cwd=tmp_path))
     assert f"python -m gan_music.generate checkpoint={small}" in done.stdout
     assert small.stat().st_size < best.stat().st_size / 2
+    models = [restore_model(load_checkpoint(p), p) for p in (small, best)]
+    a, b = (m.sample(SampleRequest(2, 30, seed=1)) for m in models)
+    assert [p.notes() for p in a] == [p.notes() for p in b]
     shutil.copy(only_run(run) / "config.yaml", tmp_path / "r")
     done = run_command("train", f"resume={small}", "trainer.max_epochs=9", cwd=tmp_path)
     assert "was exported for sampling and cannot be trained on" in sentence(done)

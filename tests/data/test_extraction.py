@@ -165,7 +165,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
 
 def test_a_cache_below_a_file(tmp_path: Path, midi_folder: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match=r"^data\.cache_dir=.* cannot be written"):
         run(midi_folder, tmp_path / "file")
 
 
