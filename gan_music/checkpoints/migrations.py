@@ -54,7 +54,7 @@ def migrate(content: dict[str, Any]) -> dict[str, Any]:
         states = content["callbacks"]
         changed["callbacks"] = {_CALLBACKS.get(key, key): state for key, state in states.items()}
     for optimizer in content.get("optimizer_states", ()):
-        for group in optimizer["param_groups"]:
+        for group in optimizer.get("param_groups", ()):  # n-gram models have no optimizer
             group["network"] = group.pop("player")
     return content | changed
 

@@ -119,8 +119,10 @@ def test_style_vectors_and_states_of_callbacks_get_their_new_names() -> None:
             "n_steps_back": 1,
             "config": {"model": {"name": "likelihood"}, "data": {}, "samples": {}, "trainer": {}},
         },
+        "optimizer_states": [{}, {"param_groups": [{"player": "g"}]}],
     }
     new = migrate(content)
+    assert new["optimizer_states"] == [{}, {"param_groups": [{"network": "g"}]}]
     assert set(new["state_dict"]) == {
         "generator.style_prior.means",
         "averaged.module.style_prior.means",
