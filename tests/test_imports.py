@@ -24,7 +24,6 @@ SAME_NAMES = {
     "__init__.py": "a folder's",
     "base.py": "the base class of representations and of models",
     "errors.py": "errors of a user, and of a file of music",
-    "extract.py": "the command, and the extraction that it calls",
 }
 
 
