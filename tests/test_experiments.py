@@ -96,7 +96,7 @@ def test_markov(midi_folder: Path, run: Path) -> None:
     words = (*SHOWN, "report=true", "trainer.max_epochs=1")
     assert "epoch 1/1: val nll" in train("markov", midi_folder, run, *words)
     page = checked_page((run / "report.html").read_text())
-    assert "gan_music \u00b7 markov" in page.text
+    assert "gan_music \u00b7 ngram" in page.text
     assert "Likelihood of real music" in page.text
     assert " Losses " not in page.text
     assert set(events_of(run).Tags()["images"]) == {"rolls/real", "rolls/samples"}
