@@ -81,14 +81,14 @@ def test_the_published_loaders_notes_are_enough_to_train_on(midi_folder: Path, r
 
 def test_crnn_gan(midi_folder: Path, run: Path) -> None:
     printed = train("crnn_gan", midi_folder, run, *SHOWN, *CRNN)
-    assert "windows of 16 tones" in printed
+    assert "windows of 16 notes" in printed
     assert "epoch 1/2 (warm start)" in printed
     assert "loss_d" in printed.split("epoch 2/2")[1]
     assert metrics(run)["n_values"] == 2 * 24 * 4
     assert set(events_of(run).Tags()["images"]) == {"rolls/real", "rolls/samples"}
     generate(run)
     (piece,) = read(run.parent / "samples" / "sample_01.mid")
-    assert len(piece) <= 30  # tones of one pitch may fall together in a file
+    assert len(piece) <= 30  # notes of one pitch may fall together in a file
     assert "epoch 3/3: loss_d" in resume(run, 3)
 
 
@@ -96,7 +96,7 @@ def test_markov(midi_folder: Path, run: Path) -> None:
     words = (*SHOWN, "report=true", "trainer.max_epochs=1")
     assert "epoch 1/1: val nll" in train("markov", midi_folder, run, *words)
     page = checked_page((run / "report.html").read_text())
-    assert "gan_music \u00b7 markov" in page.text
+    assert "gan_music \u00b7 ngram" in page.text
     assert "Likelihood of real music" in page.text
     assert " Losses " not in page.text
     assert set(events_of(run).Tags()["images"]) == {"rolls/real", "rolls/samples"}
