@@ -25,6 +25,8 @@ def explain(error: BaseException, schema: type) -> str:
         if isinstance(link, MarkedYAMLError) and link.problem_mark is not None:
             where = f"{link.problem_mark.name}, line {link.problem_mark.line + 1}"
             return f"{where}: {link.problem}; this is not valid YAML: correct it there."
+    if str(error).startswith("Expected header format"):  # Hydra's words, of a ValueError
+        return f"{first_line(error)}: begin the config file with '# @package _global_'."
     if isinstance(error, RecursionError) and not HydraConfig.initialized():
         return "the defaults of a config file lead back to itself: give it a name of its own."
     if isinstance(error, MissingConfigException):
