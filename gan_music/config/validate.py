@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, InterpolationResolutionError, MissingMandatoryValue
 from pydantic import ValidationError
 
+from gan_music.config.renamed import RENAMED
 from gan_music.config.schema import REGISTRIES, TrainConfig
 from gan_music.system.errors import UserError
 
@@ -97,7 +98,7 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
 
 
 def unknown_key(schema: type, key: str) -> UserError:
-    """The sentence for a key that does not exist, with the most similar one that does.
+    """The sentence for a key that does not exist, with its new name or the most similar one.
 
     Only the last parts of keys are compared, since many keys share a prefix.
     """
@@ -105,6 +106,8 @@ def unknown_key(schema: type, key: str) -> UserError:
     if key in keys:
         group = key.partition(".")[0]
         return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
+    if key in RENAMED:
+        return UserError(f"the key {key} is called {RENAMED[key]} now: give that one.")
     if key == "experiment":
         return UserError("the experiment's file must begin with the line '# @package _global_'.")
     group, _, last = key.rpartition(".")

@@ -141,3 +141,10 @@ def test_what_is_not_plain(value: Any) -> None:
 
 def test_plain_values() -> None:
     assert is_plain({"a": {"b": [1, 2.5, "c", None, True]}})
+
+
+def test_a_renamed_key_is_refused_with_its_new_name() -> None:
+    with pytest.raises(UserError) as error:
+        compose_run("+model.recall_span=8")
+    sentence = "the key model.recall_span is called model.lookback_span now: give that one."
+    assert str(error.value) == sentence
