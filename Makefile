@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
+# folders whose tests hardly train and start hardly any command, which is what takes long
+QUICK := $(addprefix tests/,checkpoints config decoding io losses metrics music networks optim page \
+  representations system test_docs.py test_imports.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help train test test-ray check bench notebook format clean
+.PHONY: help train test test-quick test-ray check bench notebook format clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -16,7 +19,10 @@ train: $(VENV)/.installed ## train; ARGS="KEY=VALUE ..." passes overrides
 
 # One thread a process: the tests' networks are slower on two.
 test: $(VENV)/.installed-test ## run the tests; ARGS="..." passes options to pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(TESTS) $(ARGS)
+
+test-quick: ## run the tests that take two minutes
+	$(MAKE) test TESTS="$(QUICK)"
 
 # docs/machines.md says why without its dependencies
 test-ray: $(VENV)/.installed-test ## install Ray, and test hydra/launcher=ray
