@@ -151,7 +151,7 @@ def test_a_finished_run_is_not_repeated(
     )
     assert done.returncode == 0, done.stderr
     assert "was finished already" in done.stdout
-    assert "Notes" not in (cwd / "out" / "table.md").read_text()
+    assert "## Notes" not in (cwd / "out" / "table.md").read_text()
     after = content()
     earlier, later = (
         json.loads(c.pop(str(folder / "temperatures.json")))["temperatures"]
