@@ -176,7 +176,7 @@ def _finish(figures: dict[str, Any], alarm: CollapseAlarm, folder: Path, *, repo
     log.info("%s", closing_lines(folder, figures))
     if alarm.has_stopped:
         raise UserError(
-            f"the samples had collapsed, {alarm.n_in_a_row} times in a row, when training stopped "
+            f"the samples had collapsed (verdicts in a row: {alarm.n_in_a_row}) when training stopped "
             f"(stop_on_collapse); samples and figures are in {folder}: lower the learning rates, "
             "warm up for longer, or set stop_on_collapse=false."
         )
