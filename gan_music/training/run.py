@@ -176,9 +176,9 @@ def _finish(figures: dict[str, Any], alarm: CollapseAlarm, folder: Path, *, repo
     log.info("%s", closing_lines(folder, figures))
     if alarm.has_stopped:
         raise UserError(
-            f"the samples had collapsed (verdicts in a row: {alarm.n_in_a_row}) when training stopped "
-            f"(stop_on_collapse); samples and figures are in {folder}: lower the learning rates, "
-            "warm up for longer, or set stop_on_collapse=false."
+            f"the samples had collapsed (verdicts in a row: {alarm.n_in_a_row}) when training "
+            f"stopped (stop_on_collapse); samples and figures are in {folder}: lower the "
+            "learning rates, warm up for longer, or set stop_on_collapse=false."
         )
     distance = float(figures["val_distance"])
     end_run(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
