@@ -18,6 +18,7 @@ from gan_music.data.batch import Batch
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.request import SampleRequest
+from gan_music.losses import adversarial
 from gan_music.models.nan_guard import NaNGuard, NonFiniteError, describe, not_finite
 from gan_music.models.random_state import random_state, restore_random_state
 from gan_music.music.piece import Piece
@@ -248,3 +249,12 @@ class MusicGAN(MusicModel):
         """The generator's and the discriminator's, as the trainer wraps them."""
         opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
         return opt_g, opt_d
+
+    def log_discriminator(self, loss_d: Tensor, score_real: Tensor, score_fake: Tensor) -> None:
+        """Log a discriminator's loss and, of its real and fake logits, mean scores and accuracy."""
+        self.log_train(
+            loss_d=loss_d,
+            score_real=score_real.sigmoid().mean(),
+            score_fake=score_fake.sigmoid().mean(),
+            accuracy_d=adversarial.accuracy(score_real, score_fake),
+        )

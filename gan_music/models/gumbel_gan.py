@@ -111,12 +111,7 @@ class GumbelGAN(EventModel, MusicGAN):
             )
             self.backward_loss(opt_d, loss_d=loss_d)
             opt_d.step()
-        self.log_train(
-            loss_d=loss_d,
-            score_real=score_real.sigmoid().mean(),
-            score_fake=score_fake.sigmoid().mean(),
-            accuracy_d=adversarial.accuracy(score_real, score_fake),
-        )
+        self.log_discriminator(loss_d, score_real, score_fake)
         return score_fake
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -69,13 +69,8 @@ class NeoSaleemGAN(MusicGAN):
             opt_g.step()
 
         if self.log_due:
-            self.log_train(
-                loss_d=loss_d,
-                loss_g=loss_g,
-                score_real=score_real.sigmoid().mean(),
-                score_fake=score_fake.sigmoid().mean(),
-                accuracy_d=adversarial.accuracy(score_real, score_fake),
-            )
+            self.log_discriminator(loss_d, score_real, score_fake)
+            self.log_train(loss_g=loss_g)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the discriminator's score of held-out notes."""

@@ -159,12 +159,7 @@ class ReinforceGAN(LanguageModel, MusicGAN):
             )
             self.backward_loss(opt_d, loss_d=loss_d)
             opt_d.step()
-        self.log_train(
-            loss_d=loss_d,
-            score_real=score_real.sigmoid().mean(),
-            score_fake=score_fake.sigmoid().mean(),
-            accuracy_d=adversarial.accuracy(score_real, score_fake),
-        )
+        self.log_discriminator(loss_d, score_real, score_fake)
 
     def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: ReplayItem | None) -> None:
         s, generator = self.settings, self.generator

@@ -23,4 +23,4 @@ def cosine_decay(batch_number: int, total: int) -> float:
 
 def warmup_cosine(batch_number: int, *, warmup: int, total: int) -> float:
     """The smaller of a linear warm-up over ``warmup`` batches and a cosine decay over ``total``."""
-    return min((batch_number + 1) / max(1, warmup), cosine_decay(batch_number, total))
+    return min(linear_warmup(batch_number, warmup), cosine_decay(batch_number, total))
