@@ -39,8 +39,9 @@ from mutations import flip_bits, repeat, truncate
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
+from gan_music.config.targets import conf_dir
 from gan_music.config.untrusted import check_folder
-from gan_music.config.validate import checked, compose_run, conf_dir
+from gan_music.config.validate import checked, compose_run
 from gan_music.training.factory import restore_model
 
 SECONDS = 20.0  # of any one

@@ -25,8 +25,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from gan_music.config.explain import explain
 from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
+from gan_music.config.targets import check_targets, conf_dir, trust_code
 from gan_music.config.untrusted import check_folder
-from gan_music.config.validate import checked, conf_dir
+from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, run_folder
 from gan_music.runs.status import (
     FAILED,
@@ -53,16 +54,19 @@ class Job(Generic[T]):
     own log. Launchers pickle this object; importing this module registers all that it needs.
     """
 
-    def __init__(self, schema: type[T], run: Callable[[T], float | None]) -> None:
-        self.schema, self.run = schema, run
+    def __init__(
+        self, schema: type[T], run: Callable[[T], float | None], *, trusts_code: bool
+    ) -> None:
+        self.schema, self.run, self.trusts_code = schema, run, trusts_code
         self.failure: Exception | None = None
 
     def __call__(self, config: DictConfig) -> float | None:
         if not is_main_process():
             logging.disable(logging.WARNING)  # the main process logs the same
         folder = _folder_with_status()
+        trust_code(self.trusts_code)
         try:
-            return self.run(checked(self.schema, config))
+            return self.run(checked(self.schema, self._judged(config)))
         except KeyboardInterrupt:
             _write_status(folder, INTERRUPTED)
             raise
@@ -87,6 +91,17 @@ class Job(Generic[T]):
         # not the error itself, which may not be picklable and keeps its frames alive
         raise UserError(sentence)
 
+    def _judged(self, config: DictConfig) -> DictConfig:
+        """The composed config, once nothing in it names code that the command does not trust."""
+        if config.get("trust_code") and not self.trusts_code:
+            raise UserError(
+                "trust_code=true comes from a config file: only the command itself can give it."
+            )
+        values = OmegaConf.to_container(config, resolve=False)
+        assert isinstance(values, dict)
+        check_targets({str(k): v for k, v in values.items() if k != "hydra"})
+        return config
+
 
 def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> None:
     """Compose ``conf/<name>.yaml`` with the command line, validate it, and ``run`` it.
@@ -100,9 +115,11 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     # makes Hydra raise errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # no traceback if a log cannot be written
-    job = Job(schema, run)
+    trusted = any(a.replace(" ", "").lower() == "trust_code=true" for a in sys.argv)
+    trust_code(trusted)
+    job = Job(schema, run, trusts_code=trusted)
     try:
-        _prepend_search_path(_config_dir())
+        _prepend_search_path(_config_dir(trusts_code=trusted))
         with tolerate_broken_pipe(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
@@ -133,8 +150,8 @@ def _folder_with_status() -> Path | None:
     return Path(settings.runtime.output_dir) if is_train else None
 
 
-def _config_dir() -> Path | None:
-    """The folder of ``--config-dir``, checked before Hydra reads it.
+def _config_dir(*, trusts_code: bool) -> Path | None:
+    """The folder of ``--config-dir``, checked before Hydra reads it unless its code is trusted.
 
     Raises
     ------
@@ -159,8 +176,18 @@ def _config_dir() -> Path | None:
             "or data/."
         )
     folder = Path(given).resolve()
-    check_folder(folder)
+    if trusts_code:
+        _add_to_path(folder, folder.parent)
+    else:
+        check_folder(folder)
     return folder
+
+
+def _add_to_path(*folders: Path) -> None:
+    """Let modules in these folders be imported, in this process and in those that it starts."""
+    sys.path[1:1] = map(str, folders)
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, folders), *([others] if others else [])])
 
 
 def _prepend_search_path(folder: Path | None) -> None:

@@ -14,7 +14,8 @@ from matplotlib.image import imread
 
 from gan_music import generate
 from gan_music.config.schema import GenerateConfig
-from gan_music.config.validate import checked, conf_dir
+from gan_music.config.targets import conf_dir
+from gan_music.config.validate import checked
 from gan_music.io.read import read
 from gan_music.io.rendering import sound
 from gan_music.io.write import write_midi

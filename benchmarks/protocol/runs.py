@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gan_music.config.invocation import quoted
-from gan_music.config.validate import conf_dir
+from gan_music.config.targets import conf_dir
 
 NEW, INTERRUPTED, FINISHED = "new", "interrupted", "finished"
 EVERY = "all"  # in --with: every experiment

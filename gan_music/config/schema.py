@@ -9,12 +9,16 @@ from gan_music.config.data_settings import DataConfig
 from gan_music.config.fields import Count, CountOrZero, Entry, Seed, Text, between, settings
 from gan_music.config.model_settings import MODELS
 from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
+from gan_music.config.targets import TARGET
 
 # groups whose settings are chosen by their ``name``: key -> name -> settings
 REGISTRIES: dict[str, dict[str, Entry]] = {"representation": REPRESENTATIONS, "model": MODELS}
 
 NotesPerPiece = Annotated[int, between(1, 65536)]
 MaxCopiedNotes = Annotated[int, between(8, 65536)]
+# settings of what ``_target_`` names, null for the default of the model
+Target = dict[str, Any]
+DEFAULT_LOSS: Target = {TARGET: "gan_music.losses.adversarial.BCE", "gradient_penalty": 0.0}
 # of the files that generate can write: their suffixes
 Format = Literal["mid", "png", "wav", "flac", "musicxml"]
 
@@ -75,12 +79,16 @@ class TrainConfig:
     collapse: CollapseConfig
     data: DataConfig
     representation: RepresentationConfig
-    model: Any  # settings of REGISTRIES
+    model: Any  # settings of REGISTRIES, or of the class that its _target_ names
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: Seed
     report: bool = True
     skip_done: bool = False  # not in checkpoints
+    trust_code: bool = False
+    loss: Target = field(default_factory=lambda: dict(DEFAULT_LOSS))
+    optimizer: Target = field(default_factory=lambda: {TARGET: None})
+    schedule: Target = field(default_factory=lambda: {TARGET: None})
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
@@ -109,6 +117,7 @@ class GenerateConfig:
     continue_from: Text | None
     include_primer: bool
     debug: bool
+    trust_code: bool
     format: Format | list[Format]
     n_pieces: Annotated[int, between(1, 100000)]
     n_notes: NotesPerPiece | None
@@ -128,6 +137,7 @@ class ExportConfig:
     out: Text | None
     float16: bool
     debug: bool
+    trust_code: bool
 
 
 @settings
@@ -140,6 +150,7 @@ class EvaluateConfig:
     out: Text
     cache_dir: Text | None
     debug: bool
+    trust_code: bool
     window: Annotated[int, between(8, 65536)]
     long_window: Annotated[int, between(8, 65536)]
     max_pieces: Annotated[int, between(1, 4096)]
@@ -155,6 +166,7 @@ class ExtractConfig:
     """What to read into the cache, and how to show it; explained in ``conf/extract.yaml``."""
 
     debug: bool
+    trust_code: bool
     picture: bool
     pack: Text | None
     clear: bool

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from gan_music.config.targets import TARGET, conf_dir, shipped
 from gan_music.system.errors import UserError
 
 # keys by which Hydra or logging would construct objects, read files or change the process
@@ -57,15 +58,21 @@ def _check_file(path: Path) -> None:
             raise UserError(
                 f"{path}: {key} is not a setting: remove it, config files set nothing else."
             )
-        if key == "_target_" and not str(value).startswith(_PLUGINS):
+        if key == TARGET and not _is_ours(value):
             raise UserError(
-                f"{path}: _target_ names {str(value)[:80]}, but a config file may construct only "
-                "plugins of Hydra: remove it."
+                f"{path}: _target_ names {str(value)[:80]}, code from outside gan_music: if you "
+                "trust this folder, add trust_code=true to the command."
             )
         if isinstance(value, str) and value.count("${") != len(_REFERENCE.findall(value)):
             raise UserError(
                 f"{path}: {value[:80]} may refer only to a key or to oc.env: write out the value."
             )
+
+
+def _is_ours(target: Any) -> bool:
+    """Whether a target is a plugin of Hydra, or the package's own choice in some group."""
+    groups = (path.name for path in conf_dir().iterdir() if path.is_dir())
+    return str(target).startswith(_PLUGINS) or any(target in shipped(group) for group in groups)
 
 
 def _values(content: Any, path: Path) -> Iterator[tuple[Any, Any]]:

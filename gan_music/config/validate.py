@@ -9,25 +9,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, InterpolationResolutionError, MissingMandatoryValue
 from pydantic import ValidationError
 
+from gan_music.config.fields import settings
 from gan_music.config.renamed import RENAMED
-from gan_music.config.schema import REGISTRIES, TrainConfig
+from gan_music.config.schema import REGISTRIES, Target, TrainConfig
+from gan_music.config.targets import TARGET, conf_dir, load_target
 from gan_music.system.errors import UserError
-
-
-def conf_dir() -> Path:
-    """The folder ``conf``: beside the package in a clone, inside it once installed."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
 
 T = TypeVar("T")
 
@@ -94,6 +88,10 @@ def known_keys(schema: type, prefix: str = "") -> list[str]:
             nested.append(typing.cast(type, hint))
         for group in nested:
             keys += known_keys(group, f"{prefix}{name}.")
+        if hint == Target:
+            files = (conf_dir() / name).glob("*.yaml")
+            parsed = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files]
+            keys += dict.fromkeys(f"{prefix}{name}.{key}" for values in parsed for key in values)
     return keys
 
 
@@ -162,11 +160,27 @@ def _schema_of(name: str, hint: Any, value: Any) -> type | None:
     """The settings class of a group of keys; None for a single value."""
     if name not in REGISTRIES:
         return typing.cast(type, hint) if dataclasses.is_dataclass(hint) else None
+    if isinstance(value, dict) and TARGET in value:
+        return _settings_of_target(name, value)
     registry = REGISTRIES[name]
     chosen = value.get("name") if isinstance(value, dict) else value
     if not isinstance(value, dict) or not isinstance(chosen, str) or chosen not in registry:
         raise UserError(f"{name}.name={chosen} is no {name}: choose one of {', '.join(registry)}.")
     return registry[chosen].settings
+
+
+def _settings_of_target(name: str, value: dict[Any, Any]) -> type:
+    """The settings class of a class that is named by ``_target_``: its ``Settings`` with that key.
+
+    Without ``Settings``, any values are taken as they are.
+    """
+    target = str(value[TARGET])
+    made = load_target(name, target)
+    own = getattr(made, "Settings", None)
+    if own is None:
+        fields = [(str(key), Any) for key in value]
+        return settings(dataclasses.make_dataclass("Settings", fields, kw_only=True))
+    return settings(type(own.__name__, (own,), {"__annotations__": {TARGET: str}}))
 
 
 # pydantic's type of error -> what is wrong and what to do; {...} is from its context

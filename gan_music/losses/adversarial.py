@@ -1,15 +1,170 @@
 """Adversarial losses of logits ``[B]``, or ``[B, T]`` for a logit at each step.
 
-Binary cross-entropy (BCE) is computed from logits: the loss of a sigmoid followed by BCE
-(Goodfellow et al. 2014, eq. 1, with the non-saturating generator loss of section 3), without its
-overflow where the sigmoid rounds to 0 or 1.
+The generator's losses are those that are minimised; all are means over the logits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Critic = Callable[[Tensor], Tensor]  # float inputs [B, ..., F] -> logits [B] or [B, T]
+
+
+class AdversarialLoss:
+    """The interface of ``conf/loss``, and what all losses share.
+
+    Parameters
+    ----------
+    gradient_penalty : weight of :func:`gradient_penalty` in the discriminator's loss; 0: none.
+    """
+
+    pairs = False  # whether each real logit is compared with the fake one in its place
+    has_labels = False  # whether label smoothing has a meaning
+
+    def __init__(self, *, gradient_penalty: float = 0.0) -> None:
+        self.gradient_penalty = gradient_penalty
+
+    def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        """The discriminator's loss, a scalar; real labels are 1 - ``smoothing``, if any."""
+        raise NotImplementedError
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        """The generator's loss, a scalar; ``real`` logits are needed where ``pairs``."""
+        raise NotImplementedError
+
+    def penalty(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        """The penalty on real and fake inputs of the discriminator, ``[B, ...]``, weighted."""
+        return self.gradient_penalty * gradient_penalty(critic, real, fake)
+
+    def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """What is logged of the logits of an update, each a scalar."""
+        return {
+            "logit_real": real.mean(),
+            "logit_fake": fake.mean(),
+            "accuracy_d": accuracy(real, fake),
+        }
+
+
+class BCE(AdversarialLoss):
+    """Binary cross-entropy (BCE), and the non-saturating loss of the generator.
+
+    Goodfellow et al. 2014, eq. 1 and section 3: ``-log D(x) - log(1 - D(G(z)))`` and
+    ``-log D(G(z))``, where D is the sigmoid of a logit. Computed from logits, without overflow
+    where the sigmoid rounds to 0 or 1. Only real labels are smoothed (Salimans et al. 2016, section
+    3.4).
+    """
+
+    has_labels = True
+
+    def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return discriminator_bce(real, fake, smoothing=smoothing)
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return generator_bce(fake)
+
+    def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Mean probabilities instead of mean logits."""
+        return {
+            "score_real": real.sigmoid().mean(),
+            "score_fake": fake.sigmoid().mean(),
+            "accuracy_d": accuracy(real, fake),
+        }
+
+
+class Hinge(AdversarialLoss):
+    """``max(0, 1 - D(x)) + max(0, 1 + D(G(z)))`` and ``-D(G(z))``, where D is a logit.
+
+    Lim & Ye 2017, "Geometric GAN", section 3; Miyato et al. 2018, eq. 17.
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return -fake.mean()
+
+
+class LeastSquares(AdversarialLoss):
+    """``((D(x) - 1)^2 + D(G(z))^2) / 2`` and ``(D(G(z)) - 1)^2 / 2``, where D is a logit.
+
+    Mao et al. 2017, eq. 9: labels 1 for real music and 0 for generated music.
+    """
+
+    has_labels = True
+
+    def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return 0.5 * ((real - (1 - smoothing)).square().mean() + fake.square().mean())
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return 0.5 * (fake - 1).square().mean()
+
+    def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The boundary between the labels is 1/2."""
+        return super().logs(real, fake) | {"accuracy_d": accuracy(real - 0.5, fake - 0.5)}
+
+
+class Relativistic(AdversarialLoss):
+    """``-log sigmoid(D(x) - D(G(z)))`` and ``-log sigmoid(D(G(z)) - D(x))``, where D is a logit.
+
+    Jolicoeur-Martineau 2018, eq. 2 and 3 (RSGAN), on pairs of a real and a generated sequence.
+    """
+
+    pairs = True
+
+    def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return F.softplus(fake - real).mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        if real is None:
+            raise ValueError("real=None, but this loss compares pairs")
+        return F.softplus(real - fake).mean()
+
+    def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Accuracy is the share of pairs whose real sequence has the higher logit."""
+        return super().logs(real, fake) | {"accuracy_d": (real > fake).float().mean()}
+
+
+class Wasserstein(AdversarialLoss):
+    """``D(G(z)) - D(x)`` and ``-D(G(z))``, where D is a logit.
+
+    Arjovsky et al. 2017, eq. 2; with ``gradient_penalty=10`` Gulrajani et al. 2017 (WGAN-GP).
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return fake.mean() - real.mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return -fake.mean()
+
+    def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The estimated distance instead of an accuracy, as logits have no threshold."""
+        return {
+            "logit_real": real.mean(),
+            "logit_fake": fake.mean(),
+            "wasserstein_distance": real.mean() - fake.mean(),
+        }
+
+
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """``(|grad D(x)| - 1)^2`` at random points between real and fake inputs, a scalar.
+
+    Gulrajani et al. 2017, eq. 3. The gradient's norm is that of a sequence; of logits ``[B, T]``, D
+    is the mean over steps. The fused LSTM kernels of cuDNN and oneDNN have no second derivative, so
+    that the critic is evaluated here by kernels of PyTorch's own, which are slower.
+    """
+    shape = (len(real), *[1] * (real.dim() - 1))
+    between = torch.lerp(fake.detach(), real.detach(), torch.rand(shape, device=real.device))
+    between.requires_grad_()
+    with torch.backends.cudnn.flags(enabled=False), torch.backends.mkldnn.flags(enabled=False):
+        logits = critic(between)
+        # of the sum, since a logit depends on its own sequence (but for statistics of the batch)
+        total = logits.flatten(1).mean(1).sum() if logits.dim() > 1 else logits.sum()
+        (gradient,) = torch.autograd.grad(total, between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
 def discriminator_bce(real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:

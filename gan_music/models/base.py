@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,10 +18,12 @@ from gan_music.data.batch import Batch
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.request import SampleRequest
-from gan_music.losses import adversarial
+from gan_music.losses.adversarial import BCE, AdversarialLoss, Critic
 from gan_music.models.nan_guard import NaNGuard, NonFiniteError, describe, not_finite
 from gan_music.models.random_state import random_state, restore_random_state
 from gan_music.music.piece import Piece
+from gan_music.optim.optimizers import OptimizerBuilder
+from gan_music.optim.schedules import Schedule
 from gan_music.representations.base import Representation
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
@@ -41,6 +43,8 @@ class MusicModel(LightningModule):
         checkpoints.
     max_rollbacks : rollbacks of :class:`~gan_music.models.nan_guard.NaNGuard`.
     decoding : how a model of events decodes.
+    optimizer : builds the optimizer of each network; None: the model's own.
+    schedule : of all learning rates, over the whole run; None: the model's own.
     """
 
     # names of the representations that it can be trained on
@@ -51,6 +55,8 @@ class MusicModel(LightningModule):
     has_temperature: ClassVar[bool] = True
     has_meter: ClassVar[bool] = True
     has_primer: ClassVar[bool] = True
+    # whether it is trained with an adversarial loss of ``conf/loss``
+    takes_loss: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -62,6 +68,8 @@ class MusicModel(LightningModule):
         copy_filter: CopyFilter | None = None,
         max_rollbacks: int = 0,
         decoding: EventDecoding | None = None,
+        optimizer: OptimizerBuilder | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -71,9 +79,15 @@ class MusicModel(LightningModule):
         self.copy_filter = copy_filter
         self.guard = NaNGuard(max_rollbacks)
         self.decoding = decoding or EventDecoding()
+        self.optimizer_builder, self.schedule = optimizer, schedule
         self.n_clipped = 0  # values of the last samples that no MIDI file can hold
         self._loss_terms: dict[str, dict[str, Tensor]] = {}  # by network, on this batch
         self._restored_rng: dict[str, Any] | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages: its settings' name, or that of its class."""
+        return str(getattr(self.settings, "name", type(self).__name__))
 
     def sample(self, request: SampleRequest) -> list[Piece]:
         """Sample pieces; the global random state is left as it was.
@@ -88,7 +102,7 @@ class MusicModel(LightningModule):
         for key, value in asked.items():
             if value is not None and not taken.get(key, False):
                 raise UserError(
-                    f"model.name={self.settings.name} does not take {key}: leave {key} out, or "
+                    f"model={self.label} does not take {key}: leave {key} out, or "
                     "name a checkpoint of another model."
                 )
         return self._sample(request)
@@ -168,10 +182,23 @@ class MusicModel(LightningModule):
         optimizer.zero_grad()
         self.manual_backward(sum(terms.values(), torch.zeros((), device=self.device)))
 
-    def set_lr(self, optimizer: LightningOptimizer, lr: float) -> None:
-        """Set the scheduled learning rate, scaled by the factor of rollbacks."""
+    def build_optimizer(
+        self, network: nn.Module, name: str, *, lr: float, default: OptimizerBuilder
+    ) -> torch.optim.Optimizer:
+        """The optimizer of a network, ``g`` or ``d``: the chosen one, or else the model's own."""
+        return (self.optimizer_builder or default)(network, name, lr=lr)
+
+    def set_lr(self, optimizer: LightningOptimizer, lr: float, *factors: float) -> None:
+        """Set a learning rate times the factor of the chosen schedule, or else times ``factors``,
+        those of the model's own schedule; rollbacks scale the product.
+        """
+        if self.schedule is not None:
+            total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
+            factors = (self.schedule(self.trainer.fit_loop.total_batch_idx, total),)
+        for factor in (*factors, self.guard.lr_factor):
+            lr *= factor
         for group in optimizer.param_groups:
-            group["lr"] = lr * self.guard.lr_factor
+            group["lr"] = lr
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         weights = {k: v for k, v in checkpoint["state_dict"].items() if v.is_floating_point()}
@@ -228,13 +255,23 @@ class MusicModel(LightningModule):
 
 
 class MusicGAN(MusicModel):
-    """A generator (``g``) and a discriminator (``d``), updated in turn by manual optimization."""
+    """A generator (``g``) and a discriminator (``d``), updated in turn by manual optimization.
+
+    Parameters
+    ----------
+    loss : the adversarial loss; None: BCE.
+    """
 
     sampled_from: ClassVar[tuple[str, ...]] = ("generator.",)
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    takes_loss: ClassVar[bool] = True
+
+    def __init__(
+        self, *arguments: Any, loss: AdversarialLoss | None = None, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self.automatic_optimization = False
+        self.adversarial_loss = loss or BCE()
 
     @property
     def is_warm_start(self) -> bool:
@@ -250,11 +287,26 @@ class MusicGAN(MusicModel):
         opt_g, opt_d = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
         return opt_g, opt_d
 
-    def log_discriminator(self, loss_d: Tensor, score_real: Tensor, score_fake: Tensor) -> None:
-        """Log a discriminator's loss and, of its real and fake logits, mean scores and accuracy."""
-        self.log_train(
-            loss_d=loss_d,
-            score_real=score_real.sigmoid().mean(),
-            score_fake=score_fake.sigmoid().mean(),
-            accuracy_d=adversarial.accuracy(score_real, score_fake),
-        )
+    def discriminator_terms(
+        self,
+        score_real: Tensor,
+        score_fake: Tensor,
+        *,
+        critic: Critic,
+        inputs: Callable[[], tuple[Tensor, Tensor]],
+        smoothing: float = 0.0,
+    ) -> dict[str, Tensor]:
+        """The terms of a discriminator's loss, of its logits.
+
+        A loss with a penalty asks for the real and fake ``inputs`` of ``critic``, both
+        ``[B, ...]``.
+        """
+        loss = self.adversarial_loss
+        terms = {"loss_d": loss.discriminator(score_real, score_fake, smoothing=smoothing)}
+        if loss.gradient_penalty:
+            terms["penalty_d"] = loss.penalty(critic, *inputs())
+        return terms
+
+    def log_discriminator(self, terms: dict[str, Tensor], real: Tensor, fake: Tensor) -> None:
+        """Log a discriminator's loss terms, and what its loss tells of real and fake logits."""
+        self.log_train(**terms, **self.adversarial_loss.logs(real.detach(), fake.detach()))

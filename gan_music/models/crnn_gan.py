@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -49,6 +50,7 @@ class CRNNGAN(MusicGAN):
     """
 
     reads = ("note_quadruples",)
+    takes_loss = False  # freezing compares losses by BCE
     has_temperature = False
     has_meter = False
     has_primer = False
@@ -68,13 +70,15 @@ class CRNNGAN(MusicGAN):
         self.discriminator = CRNNDiscriminator(hidden_size=size, n_layers=n_layers)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        lr, weight_decay = self.settings.lr, self.settings.l2
+        lr, own = self.settings.lr, partial(sgd, weight_decay=self.settings.l2)
         return [
-            sgd(self.generator, "g", lr=lr, weight_decay=weight_decay),
-            sgd(self.discriminator, "d", lr=lr, weight_decay=weight_decay),
+            self.build_optimizer(self.generator, "g", lr=lr, default=own),
+            self.build_optimizer(self.discriminator, "d", lr=lr, default=own),
         ]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
+        for optimizer in self.both_optimizers():
+            self.set_lr(optimizer, self.settings.lr)
         if self.is_warm_start:
             self._predict_next(batch.x)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from gan_music.config.model_settings import GumbelGANConfig
 from gan_music.data.batch import Batch
-from gan_music.losses import adversarial, likelihood
+from gan_music.losses import likelihood
 from gan_music.models.base import MusicGAN
 from gan_music.models.event_model import EventModel, lstm_generator, note_space
 from gan_music.networks.features.history import add_input_noise
@@ -61,16 +62,17 @@ class GumbelGAN(EventModel, MusicGAN):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
+        own = partial(adam, betas=s.betas)
         return [
-            adam(self.generator, "g", lr=s.lr_g, betas=s.betas),
-            adam(self.discriminator, "d", lr=s.lr_d, betas=s.betas),
+            self.build_optimizer(self.generator, "g", lr=s.lr_g, default=own),
+            self.build_optimizer(self.discriminator, "d", lr=s.lr_d, default=own),
         ]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         s, generator, real = self.settings, self.generator, batch.x
         opt_g, opt_d = self.both_optimizers()
         is_adversarial = not self.is_warm_start
-        self._schedule(opt_g)
+        self._schedule(opt_g, opt_d)
 
         z = generator.prior(len(real))
         # one rollout serves the updates of both networks
@@ -79,16 +81,19 @@ class GumbelGAN(EventModel, MusicGAN):
             starts = generator.space.starts(real)
             fake = self.decoding.rollout(generator, z, gumbel, starts)
             fake = fake.where(batch.mask[..., None], PADDING)
-            score_fake = self._update_d(opt_d, real, fake)
+            score_real, score_fake = self._update_d(opt_d, real, fake)
             if not is_adversarial:
-                self.log_train(loss_g=adversarial.generator_bce(score_fake))
+                self.log_train(loss_g=self.adversarial_loss.generator(score_fake, score_real))
 
         if not is_adversarial or self.batch_number % s.n_critic == 0:
             with self.toggled_optimizer(opt_g):
                 terms = {}
                 if is_adversarial:
                     relaxed = generator.relaxed(fake, z, gumbel, temperature=s.temperature)
-                    terms["loss_g"] = adversarial.generator_bce(self.discriminator(fake, relaxed))
+                    terms["loss_g"] = self.adversarial_loss.generator(
+                        self.discriminator(fake, relaxed),
+                        self.discriminator(real).detach() if self.adversarial_loss.pairs else None,
+                    )
                     self.log_train(loss_g=terms["loss_g"])
                 weight = s.likelihood_weight if is_adversarial else 1.0
                 if weight > 0:
@@ -102,17 +107,24 @@ class GumbelGAN(EventModel, MusicGAN):
             self.averaged.update_parameters(generator)
         self.count_batch()
 
-    def _update_d(self, opt_d: LightningOptimizer, real: Tensor, fake: Tensor) -> Tensor:
-        """Update the discriminator, and return its logits of the rollout."""
+    def _update_d(
+        self, opt_d: LightningOptimizer, real: Tensor, fake: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Update the discriminator, and return its logits of the windows and of the rollout."""
+        d = self.discriminator
         with self.toggled_optimizer(opt_d):
-            score_real, score_fake = self.discriminator(real), self.discriminator(fake)
-            loss_d = adversarial.discriminator_bce(
-                score_real, score_fake, smoothing=self.settings.label_smoothing
+            score_real, score_fake = d(real), d(fake)
+            terms = self.discriminator_terms(
+                score_real,
+                score_fake,
+                critic=lambda x: d.score(x, d.space.present(real)),
+                inputs=lambda: (d.inputs(real), d.inputs(fake)),
+                smoothing=self.settings.label_smoothing,
             )
-            self.backward_loss(opt_d, loss_d=loss_d)
+            self.backward_loss(opt_d, **terms)
             opt_d.step()
-        self.log_discriminator(loss_d, score_real, score_fake)
-        return score_fake
+        self.log_discriminator(terms, score_real, score_fake)
+        return score_real.detach(), score_fake.detach()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the likelihood of held-out windows and the discriminator's score of them."""
@@ -120,15 +132,16 @@ class GumbelGAN(EventModel, MusicGAN):
         score = self.discriminator(batch.x).sigmoid().mean()
         self.log("val/score_real", score, batch_size=len(batch.x))
 
-    def _schedule(self, opt_g: LightningOptimizer) -> None:
+    def _schedule(self, opt_g: LightningOptimizer, opt_d: LightningOptimizer) -> None:
         """The generator's learning rate: linear warm-up, cosine decay in the warm start, constant
         afterwards. It does not depend on the number of epochs of the run.
         """
         s = self.settings
         if self.is_warm_start:
             total = s.warm_start_epochs * int(self.trainer.num_training_batches)
-            lr = s.warm_start_lr * cosine_decay(self.batch_number, total)
+            lr, decay = s.warm_start_lr, cosine_decay(self.batch_number, total)
         else:
-            lr = s.lr_g
-        self.set_lr(opt_g, lr * linear_warmup(self.batch_number, s.warmup_batches))
+            lr, decay = s.lr_g, 1.0
+        self.set_lr(opt_g, lr, decay, linear_warmup(self.batch_number, s.warmup_batches))
+        self.set_lr(opt_d, s.lr_d)
         self.log_train(temperature=torch.full((), s.temperature, device=self.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,21 +50,15 @@ class LanguageModel(EventModel):
 
     def configure_optimizers(self) -> Any:
         s = self.settings
-        return adamw(
-            self.generator,
-            "g",
-            lr=s.lr,
-            betas=s.betas,
-            weight_decay=s.weight_decay,
-            matrices_only=True,
-        )
+        own = partial(adamw, betas=s.betas, weight_decay=s.weight_decay, matrices_only=True)
+        return self.build_optimizer(self.generator, "g", lr=s.lr, default=own)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         s, optimizer = self.settings, self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)  # there is one
         total = int(self.trainer.num_training_batches) * (self.trainer.max_epochs or 1)
         share = warmup_cosine(self.batch_number, warmup=s.warmup_batches, total=total)
-        self.set_lr(optimizer, s.lr * share)
+        self.set_lr(optimizer, s.lr, share)
 
         nll = self.nll(batch.x)
         self.backward_loss(optimizer, nll=nll)

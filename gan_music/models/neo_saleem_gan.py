@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 from gan_music.config.model_settings import NeoSaleemConfig
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
-from gan_music.losses import adversarial
 from gan_music.models.base import MusicGAN
 from gan_music.music.piece import Piece
 from gan_music.networks.baselines.neo_saleem import NeoSaleemDiscriminator, NeoSaleemGenerator
@@ -46,30 +46,36 @@ class NeoSaleemGAN(MusicGAN):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings
+        own = partial(adam, betas=s.betas)
         return [
-            adam(self.generator, "g", lr=s.lr_g, betas=s.betas),
-            adam(self.discriminator, "d", lr=s.lr_d, betas=s.betas),
+            self.build_optimizer(self.generator, "g", lr=s.lr_g, default=own),
+            self.build_optimizer(self.discriminator, "d", lr=s.lr_d, default=own),
         ]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         opt_g, opt_d = self.both_optimizers()
-        real = batch.x
+        loss, real = self.adversarial_loss, batch.x
+        self.set_lr(opt_g, self.settings.lr_g)
+        self.set_lr(opt_d, self.settings.lr_d)
 
         with self.toggled_optimizer(opt_d):
             fake = self.generator(self._noise(len(real))).detach()
             score_real, score_fake = self.discriminator(real), self.discriminator(fake)
-            loss_d = adversarial.discriminator_bce(score_real, score_fake)
-            self.backward_loss(opt_d, loss_d=loss_d)
+            terms_d = self.discriminator_terms(
+                score_real, score_fake, critic=self.discriminator, inputs=lambda: (real, fake)
+            )
+            self.backward_loss(opt_d, **terms_d)
             opt_d.step()
 
         with self.toggled_optimizer(opt_g):
             fake = self.generator(self._noise(len(real)))
-            loss_g = adversarial.generator_bce(self.discriminator(fake))
+            scores = self.discriminator(real).detach() if loss.pairs else None
+            loss_g = loss.generator(self.discriminator(fake), scores)
             self.backward_loss(opt_g, loss_g=loss_g)
             opt_g.step()
 
         if self.log_due:
-            self.log_discriminator(loss_d, score_real, score_fake)
+            self.log_discriminator(terms_d, score_real, score_fake)
             self.log_train(loss_g=loss_g)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from gan_music.config.model_settings import ReinforceGANConfig
 from gan_music.data.batch import Batch
 from gan_music.decoding.particle_filter import ParticleFilter
-from gan_music.losses import adversarial, likelihood, policy_gradient
+from gan_music.losses import likelihood, policy_gradient
 from gan_music.models.base import MusicGAN
 from gan_music.models.language_model import LanguageModel
 from gan_music.models.replay import ReplayBuffer, ReplayItem
@@ -88,15 +89,14 @@ class ReinforceGAN(LanguageModel, MusicGAN):
 
     def configure_optimizers(self) -> Any:
         s = self.settings
-        opt_d = adamw(
-            self.discriminator, "d", lr=s.lr_d, betas=(0.5, 0.99), weight_decay=s.d_weight_decay
-        )
+        own = partial(adamw, betas=(0.5, 0.99), weight_decay=s.d_weight_decay)
+        opt_d = self.build_optimizer(self.discriminator, "d", lr=s.lr_d, default=own)
         return [super().configure_optimizers(), opt_d]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         s = self.settings
         opt_g, opt_d = self.both_optimizers()
-        self._schedule(opt_g)
+        self._schedule(opt_g, opt_d)
         fake = None
         pretrains_critic = False
         if not self.is_warm_start:
@@ -149,17 +149,29 @@ class ReinforceGAN(LanguageModel, MusicGAN):
 
     def _update_d(self, opt_d: LightningOptimizer, real: ReplayItem, fake: ReplayItem) -> None:
         with self.toggled_optimizer(opt_d):
-            self.discriminator.train()
-            score_real = self.discriminator(real.events, real.features)
+            d = self.discriminator.train()
+            score_real = d(real.events, real.features)
+            score_fake = d(fake.events, fake.features)
             if self.has_padding:
-                score_real = score_real[self.generator.space.present(real.events)]
-            score_fake = self.discriminator(fake.events, fake.features)
-            loss_d = adversarial.discriminator_bce(
-                score_real, score_fake, smoothing=self.settings.label_smoothing
+                present = self.generator.space.present(real.events)
+                score_real = score_real[present]
+                score_fake = score_fake[present] if self.adversarial_loss.pairs else score_fake
+            n = min(len(real.events), len(fake.events))
+            terms = self.discriminator_terms(
+                score_real,
+                score_fake,
+                critic=d.score,
+                inputs=lambda: (self._inputs(real, n), self._inputs(fake, n)),
+                smoothing=self.settings.label_smoothing,
             )
-            self.backward_loss(opt_d, loss_d=loss_d)
+            self.backward_loss(opt_d, **terms)
             opt_d.step()
-        self.log_discriminator(loss_d, score_real, score_fake)
+        self.log_discriminator(terms, score_real, score_fake)
+
+    def _inputs(self, item: ReplayItem, n: int) -> Tensor:
+        """The critic's inputs ``[n, T, F]`` of the first ``n`` sequences."""
+        item = item.rows(slice(n))
+        return self.discriminator.inputs(item.events, item.features)
 
     def _update_g(self, opt_g: LightningOptimizer, real: Tensor, fake: ReplayItem | None) -> None:
         s, generator = self.settings, self.generator
@@ -193,7 +205,7 @@ class ReinforceGAN(LanguageModel, MusicGAN):
         self.discriminator.train()
         return logits
 
-    def _schedule(self, opt_g: LightningOptimizer) -> None:
+    def _schedule(self, opt_g: LightningOptimizer, opt_d: LightningOptimizer) -> None:
         """The generator's learning rate: one warm-up and cosine decay over the warm start, to
         ``lr``, and one over the updates by REINFORCE, to ``lr_g``.
         """
@@ -206,7 +218,8 @@ class ReinforceGAN(LanguageModel, MusicGAN):
             epochs = (self.trainer.max_epochs or 1) - s.warm_start_epochs
             total, lr = batches * epochs - s.critic_pretrain_batches, s.lr_g
         share = warmup_cosine(n, warmup=s.warmup_batches, total=max(1, total))
-        self.set_lr(opt_g, lr * share)
+        self.set_lr(opt_g, lr, share)
+        self.set_lr(opt_d, s.lr_d)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

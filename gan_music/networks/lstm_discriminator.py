@@ -55,8 +55,25 @@ class LSTMDiscriminator(nn.Module):
         """
         present = self.space.present(events)
         hot = self.space.one_hot(events) if relaxed is None else relaxed * present[..., None]
+        return self._score(hot, self._bar(events), present)
+
+    def inputs(self, events: Tensor) -> Tensor:
+        """One-hot vectors and the embedding of the bar, ``[B, T, V + E]``, which a gradient
+        penalty interpolates.
+        """
+        return torch.cat([self.space.one_hot(events), self._bar(events)], -1)
+
+    def score(self, inputs: Tensor, present: Tensor) -> Tensor:
+        """The logits ``[B]`` of :meth:`inputs`; ``present`` is bool ``[B, T]``."""
+        hot, bar = inputs.split([self.space.width, self.embed_bar.beat.embedding_dim], -1)
+        return self._score(hot, bar, present)
+
+    def _bar(self, events: Tensor) -> Tensor:
         ids = events.clamp_min(0)
-        embedded = torch.cat([self.embed(hot), self.embed_bar(ids[..., -2], ids[..., -1])], -1)
+        return self.embed_bar(ids[..., -2], ids[..., -1])
+
+    def _score(self, hot: Tensor, bar: Tensor, present: Tensor) -> Tensor:
+        embedded = torch.cat([self.embed(hot), bar], -1)
         hidden = self.norm(self._read(self.dropout(embedded), present))  # [B, T, H]
         count = present.sum(1, keepdim=True)
         mean = hot.sum(1) / count  # [B, V]: the window's histograms

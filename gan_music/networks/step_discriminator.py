@@ -101,6 +101,10 @@ class StepDiscriminator(nn.Module):
 
     def forward(self, events: Tensor, features: CriticFeatures) -> Tensor:
         """Score ids ``[B, T, C + 2]`` whose features are known."""
+        return self.score(self.inputs(events, features))
+
+    def inputs(self, events: Tensor, features: CriticFeatures) -> Tensor:
+        """Embeddings and features, ``[B, T, F]``, which a gradient penalty interpolates."""
         ids = events.clamp_min(0)
         style_vector = features.style_vector
         if self.training:
@@ -110,7 +114,10 @@ class StepDiscriminator(nn.Module):
         parts.append(self.embed_bar(ids[..., -2], ids[..., -1]))
         if self.n_intervals:
             parts.append(self.embed_intervals(features.intervals))
-        inputs = torch.cat([*parts, features.numbers, style_vector], -1)
+        return torch.cat([*parts, features.numbers, style_vector], -1)
+
+    def score(self, inputs: Tensor) -> Tensor:
+        """The logits ``[B, T]`` of :meth:`inputs`."""
         merged = F.gelu(self.merge(self.dropout(inputs)))
         hidden = self.norm(self.lstm(self.dropout(merged))[0])
         return self.head(torch.cat([self.dropout(hidden), merged], -1))[..., 0].float()

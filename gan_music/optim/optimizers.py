@@ -6,10 +6,26 @@ discriminator's. Gradient clipping, error messages and logged keys (``train/lr_g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import nn
+
+
+class OptimizerBuilder(Protocol):
+    """Builds the optimizer of a network, which is called ``g`` or ``d``."""
+
+    def __call__(self, network: nn.Module, name: str, *, lr: float) -> torch.optim.Optimizer: ...
+
+
+def of_class(made: Callable[..., torch.optim.Optimizer], **values: Any) -> OptimizerBuilder:
+    """Builds optimizers of a class with these arguments, as ``conf/optimizer`` chooses them."""
+
+    def build(network: nn.Module, name: str, *, lr: float) -> torch.optim.Optimizer:
+        return made([{"params": network.parameters(), "network": name}], lr=lr, **values)
+
+    return build
 
 
 def adam(

@@ -15,9 +15,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from gan_music.config.invocation import quoted
-from gan_music.config.validate import conf_dir, flatten
+from gan_music.config.targets import TARGET, conf_dir
+from gan_music.config.validate import flatten
 
-_IGNORED = ("name", "resume", "debug")  # without effect on training
+_IGNORED = ("name", "resume", "debug", "trust_code")  # without effect on training
 
 
 def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any, Any]]]:
@@ -28,14 +29,14 @@ def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any,
     """
     settings = flatten(config)
     best: tuple[list[str], dict[str, tuple[Any, Any]]] | None = None
-    model = settings.get("model.name")
+    model, targets = settings.get("model.name"), _chosen_targets(settings)
     for data in ("corpus", "midi") if settings.get("data.root") else ("corpus",):
         for option in _options("model"):
-            defaults = _defaults(data, option)
+            choices = [f"data={data}"] * (data != "corpus") + targets
+            choices += [f"model={option}"] * (option != "gumbel_gan")
+            defaults = _defaults(*choices)
             if option != "gumbel_gan" and defaults.get("model.name") != model:
                 continue
-            choices = [f"data={data}"] * (data != "corpus")
-            choices += [f"model={option}"] * (option != "gumbel_gan")
             changed = {
                 key: (value, defaults.get(key))
                 for key, value in settings.items()
@@ -67,13 +68,24 @@ def varying(configs: Iterable[dict[str, Any]]) -> list[str]:
     return [k for k in keys if len({repr(s.get(k)) for s in sets}) > 1]
 
 
+def _chosen_targets(settings: dict[str, Any]) -> list[str]:
+    """The options of groups that choose a ``_target_``, where they are not the default ones."""
+    found, defaults = [], _defaults()
+    for key, target in settings.items():
+        group, _, last = key.rpartition(".")
+        if last == TARGET and defaults.get(key) != target:
+            options = (o for o in _options(group) if _defaults(f"{group}={o}").get(key) == target)
+            found += [f"{group}={option}" for option in options][:1]
+    return found
+
+
 @functools.cache
-def _defaults(data: str, model: str) -> dict[str, Any]:
+def _defaults(*choices: str) -> dict[str, Any]:
     # within a run Hydra is already initialised, with --config-dir if given
     running = GlobalHydra.instance().is_initialized()
     setup = nullcontext() if running else initialize_config_dir(str(conf_dir()), version_base="1.3")
     with setup:
-        config = compose("train", ["name=report", f"data={data}", f"model={model}"])
+        config = compose("train", ["name=report", *choices])
     values = OmegaConf.to_container(config, throw_on_missing=False)
     assert isinstance(values, dict)
     return flatten({str(k): v for k, v in values.items()})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,23 @@ from gan_music.config.fields import Entry
 from gan_music.config.invocation import user_path
 from gan_music.config.model_settings import MODELS
 from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
-from gan_music.config.schema import TrainConfig, TrainerConfig
+from gan_music.config.schema import DEFAULT_LOSS, TrainConfig, TrainerConfig
+from gan_music.config.targets import (
+    TARGET,
+    build_target,
+    check_targets,
+    load_target,
+    target_and_values,
+)
 from gan_music.config.validate import checked
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.event_decoding import EventDecoding
+from gan_music.losses.adversarial import AdversarialLoss
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
+from gan_music.optim.optimizers import of_class
 from gan_music.representations.base import Representation
 from gan_music.system.errors import UserError
 from gan_music.training.devices import uses_cuda_graph
@@ -36,27 +47,39 @@ _OF_ANY_LENGTH = (".pairs", ".counts")
 
 def model_class(settings: Any) -> type[MusicModel]:
     """The class of a model's settings; only its own module is imported."""
-    made = _imported(MODELS[settings.name])
-    assert issubclass(made, MusicModel)
+    made: type[MusicModel] = _imported("model", settings, MODELS, MusicModel)
     return made
 
 
-def representation_class(settings: RepresentationConfig) -> type[Representation]:
+def representation_class(settings: Any) -> type[Representation]:
     """The class of a representation's settings; only its own module is imported."""
-    made = _imported(REPRESENTATIONS[settings.name])
-    assert issubclass(made, Representation)
+    made: type[Representation] = _imported(
+        "representation", settings, REPRESENTATIONS, Representation
+    )
     return made
 
 
-def _imported(entry: Entry) -> Any:
-    module, _, name = entry.made.partition(":")
-    return getattr(importlib.import_module(f"gan_music.{module}"), name)
+def _imported(group: str, settings: Any, registry: Mapping[str, Entry], base: Any) -> Any:
+    target = getattr(settings, TARGET, None)
+    if target is None:
+        module, _, name = registry[settings.name].made.partition(":")
+        found = getattr(importlib.import_module(f"gan_music.{module}"), name)
+    else:
+        found = load_target(group, target)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UserError(f"{group}.{TARGET}={target} is no subclass of {base.__name__}.")
+    return found
+
+
+def label(settings: Any) -> str:
+    """What a model or a representation is called in messages: its name, or that of its class."""
+    return str(getattr(settings, "name", None) or getattr(settings, TARGET).rpartition(".")[2])
 
 
 def build_representation(settings: RepresentationConfig, grid: int) -> Representation:
     """The representation of these settings, not fitted yet; ``grid`` is in steps a quarter note."""
     values: dict[str, Any] = dataclasses.asdict(settings)
-    del values["name"]
+    values = {k: v for k, v in values.items() if k not in ("name", TARGET)}
     return representation_class(settings)(grid, **values)  # type: ignore[call-arg]
 
 
@@ -69,11 +92,40 @@ def check_readable(model: Any, representation: RepresentationConfig) -> None:
         If it cannot.
     """
     reads = model_class(model).reads
-    if representation.name not in reads:
+    if label(representation) not in reads:
         raise UserError(
-            f"representation.name={representation.name} cannot be read by model.name={model.name}: "
+            f"representation={label(representation)} cannot be read by model={label(model)}: "
             f"choose representation={' or '.join(reads)}."
         )
+
+
+def training_options(config: TrainConfig) -> dict[str, Any]:
+    """The loss, optimizer and schedule that are chosen in place of a model's own.
+
+    Raises
+    ------
+    UserError
+        If they are of no use to the model, or their settings are wrong.
+    """
+    options: dict[str, Any] = {}
+    if model_class(config.model).takes_loss:
+        options["loss"] = build_target("loss", config.loss)
+        if not isinstance(options["loss"], AdversarialLoss):
+            raise UserError(
+                f"loss.{TARGET}={config.loss[TARGET]} is no subclass of AdversarialLoss."
+            )
+    elif config.loss != DEFAULT_LOSS:
+        raise UserError(
+            f"loss.{TARGET}={config.loss.get(TARGET)} has no use: model={label(config.model)} is "
+            "trained by a loss of its own, so leave loss out."
+        )
+    if config.optimizer.get(TARGET) is not None:
+        made, values = target_and_values("optimizer", config.optimizer, [], lr=0.0)
+        options["optimizer"] = of_class(made, **values)
+    if config.schedule.get(TARGET) is not None:
+        made, values = target_and_values("schedule", config.schedule, 0, 1)
+        options["schedule"] = partial(made, **values)
+    return options
 
 
 def build_data(
@@ -150,6 +202,7 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     UserError
         If the weights do not fit the settings beside them.
     """
+    check_targets(checkpoint.config, source=f"checkpoint {path}: ")
     config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
     saved = checkpoint.state_dict
     try:

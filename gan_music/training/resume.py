@@ -45,7 +45,9 @@ def where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path
     if config.resume not in (None, AUTO):
         resume = Path(config.resume).absolute()
         return _resumed_config(config, resume, folder), resume
-    once = dataclasses.replace(config, skip_done=False, resume=None)  # not settings of the run
+    once = dataclasses.replace(
+        config, skip_done=False, resume=None, trust_code=False
+    )  # not settings of the run
     if not (folder / "config.yaml").exists():
         if config.resume == AUTO:
             log.info("no unfinished run has these settings: a fresh start, in %s", folder)
@@ -97,7 +99,7 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
             resumed[key] = given[key]
         elif _is_trainers(key) or key.startswith("checkpoint."):
             OmegaConf.update(resumed, key, OmegaConf.select(given, key))
-        elif key not in ("resume", "debug"):
+        elif key not in ("resume", "debug", "trust_code"):
             raise UserError(
                 f"{override} cannot change on resume, where only trainer settings can: leave it "
                 "out, or start a new run."

@@ -46,6 +46,7 @@ from gan_music.training.factory import (
     build_model,
     check_readable,
     pretrained_model,
+    training_options,
 )
 from gan_music.training.final_evaluation import closing_lines, evaluate_run, log_hyperparameters
 from gan_music.training.precision import has_bf16_lstm
@@ -95,6 +96,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     samples, seed, max_epochs = config.samples, config.seed, config.trainer.max_epochs
     check_devices(config.trainer, resumes=checkpoint is not None)
     check_readable(config.model, config.representation)
+    options = training_options(config)
     pretrained = None
     if checkpoint is None:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
@@ -113,6 +115,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
         copy_filter=CopyFilter.of(pieces.train) if filters_copies else None,
         max_rollbacks=config.trainer.max_rollbacks,
         decoding=build_decoding(config.trainer),
+        **options,
     )
     _check_model(model, config.trainer)
     if pretrained is not None:
@@ -219,15 +222,14 @@ def _check_model(model: MusicModel, trainer: TrainerConfig) -> None:
     if trainer.cuda_graph and not isinstance(model, EventModel):
         raise UserError("trainer.cuda_graph=true, but this model decodes no events: leave it out.")
     if several_devices(trainer) and not model.n_weights["all_networks"]:
-        name = model.settings.name
-        raise UserError(f"model={name} has no weights to train on several devices.")
+        raise UserError(f"model={model.label} has no weights to train on several devices.")
 
 
 def _log_start(trainer: Trainer, model: MusicModel, n_pieces: int, folder: Path) -> None:
     device = trainer.accelerator.__class__.__name__.removesuffix("Accelerator")
     log.info(
         "training %s (%s weights) on %d pieces for %d epochs on %s (%s), in %s",
-        model.settings.name,
+        model.label,
         f"{model.n_weights['all_networks']:,}",
         n_pieces,
         trainer.max_epochs,

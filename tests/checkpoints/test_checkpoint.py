@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, sampler_part, save_sampler
-from gan_music.config.validate import compose_run, conf_dir
+from gan_music.config.targets import conf_dir
+from gan_music.config.validate import compose_run
 from gan_music.decoding.request import SampleRequest
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_music.config.validate import conf_dir
+from gan_music.config.targets import conf_dir
 from gan_music.data.sources import find_sources, printable
 from gan_music.io.read import SUFFIXES
 from gan_music.system.errors import UserError

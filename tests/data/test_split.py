@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
-from gan_music.config.validate import conf_dir
+from gan_music.config.targets import conf_dir
 from gan_music.data.split import split_pieces, work_of
 from gan_music.music.piece import Piece
 from gan_music.system.errors import UserError

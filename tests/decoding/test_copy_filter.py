@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from gan_music import generate
 from gan_music.checkpoints.checkpoint import load_checkpoint, sampler_part, save_sampler
 from gan_music.config.schema import GenerateConfig
-from gan_music.config.validate import checked, conf_dir
+from gan_music.config.targets import conf_dir
+from gan_music.config.validate import checked
 from gan_music.decoding.copy_filter import MIN_NOTES, CopyFilter, without_copies
 from gan_music.io.read import read
 from gan_music.io.write import write_midi

@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gan_music.config.schema import SearchConfig
-from gan_music.config.validate import compose_run, conf_dir
+from gan_music.config.targets import conf_dir
+from gan_music.config.validate import compose_run
 from gan_music.runs import search
 from gan_music.system.errors import UserError
 from tests.conftest import COLLAPSED, TINY, Command, run_python, status_of, succeed
