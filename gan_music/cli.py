@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
+from hydra import initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -26,7 +28,7 @@ from gan_music.config.explain import explain
 from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import check_targets, conf_dir, trust_code
-from gan_music.config.untrusted import check_folder
+from gan_music.config.untrusted import check_folder, check_hydra
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, run_folder
 from gan_music.runs.status import (
@@ -119,7 +121,10 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     trust_code(trusted)
     job = Job(schema, run, trusts_code=trusted)
     try:
-        _prepend_search_path(_config_dir(trusts_code=trusted))
+        folder = _config_dir(trusts_code=trusted)
+        _prepend_search_path(folder)
+        if folder and not trusted:
+            _judge_hydra(name)
         with tolerate_broken_pipe(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
@@ -181,6 +186,19 @@ def _config_dir(*, trusts_code: bool) -> Path | None:
     else:
         check_folder(folder)
     return folder
+
+
+def _judge_hydra(name: str) -> None:
+    """Compose the settings of Hydra as it will itself, and refuse those that would run code."""
+    arguments = get_args_parser().parse_args()
+    mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
+    with initialize_config_dir(str(conf_dir()), job_name=name, version_base="1.3"):
+        composed = GlobalHydra.instance().hydra.compose_config(
+            arguments.config_name or name, arguments.overrides, run_mode=mode
+        )
+    values = OmegaConf.to_container(composed.hydra, resolve=False)
+    assert isinstance(values, dict)
+    check_hydra({str(k): v for k, v in values.items()}, arguments.overrides)
 
 
 def _add_to_path(*folders: Path) -> None:

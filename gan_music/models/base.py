@@ -47,6 +47,8 @@ class MusicModel(LightningModule):
     schedule : of all learning rates, over the whole run; None: the model's own.
     """
 
+    # of the values beside ``_target_``, for a model from outside the package
+    Settings: ClassVar[type | None] = None
     # names of the representations that it can be trained on
     reads: ClassVar[tuple[str, ...]] = ("note_events",)
     # prefixes of the weights that ``sample`` reads; an exported checkpoint has no others
