@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from gan_music.config.data_settings import DataConfig
 from gan_music.config.fields import Count, CountOrZero, Entry, Seed, Text, between, settings
 from gan_music.config.model_settings import MODELS
-from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
+from gan_music.config.representation_settings import REPRESENTATIONS
 from gan_music.config.targets import TARGET
 
 # groups whose settings are chosen by their ``name``: key -> name -> settings
@@ -78,8 +78,8 @@ class TrainConfig:
     stop_on_collapse: bool
     collapse: CollapseConfig
     data: DataConfig
-    representation: RepresentationConfig
-    model: Any  # settings of REGISTRIES, or of the class that its _target_ names
+    representation: Any  # settings of REGISTRIES, or of the class that its _target_ names
+    model: Any  # the same
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: Seed

@@ -1,9 +1,9 @@
 """Checks of untrusted config files (``--config-dir``). Light to import.
 
 Hydra would configure logging handlers and read further files from any path that a file names: that
-is refused before Hydra reads it. Hydra would also construct launchers, sweepers and callbacks of any
-class (``_target_``): that is refused once the settings of Hydra are composed, before anything is
-constructed. The settings of a run are judged by :mod:`gan_music.config.targets`.
+is refused before Hydra reads it. Hydra would also construct launchers, sweepers and callbacks of
+any class (``_target_``): that is refused once the settings of Hydra are composed, before anything
+is constructed. The settings of a run are judged by :mod:`gan_music.config.targets`.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def check_hydra(settings: Mapping[str, Any], given: Sequence[str]) -> None:
     for key, value in found:
         if value not in (None, [], {}) and not any(a.lstrip("+").startswith(key) for a in given):
             raise UserError(
-                f"{key}={str(value)[:80]} comes from a config file and would run code: if you trust "
-                "its folder, add trust_code=true to the command."
+                f"{key}={str(value)[:80]} comes from a config file and would run code: if you "
+                "trust its folder, add trust_code=true to the command."
             )
 
 

@@ -153,6 +153,9 @@ class MusicModel(LightningModule):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set later on
         return self.trainer.is_last_batch or batch_number % every == 0
 
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log figures of held-out windows as ``val/<name>``; by default none."""
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         if not optimizer.param_groups:  # the trainer's stand-in where there is no optimizer
             return

@@ -83,7 +83,7 @@ def test_only_the_command_can_trust(tmp_path: Path) -> None:
         return sentence(run_command("train", *words, cwd=tmp_path))
 
     why = refused("--config-dir", "c", "loss=mine")
-    assert "_target_ names mine.Loss, code from outside gan_music" in why
+    assert "loss._target_=mine.Loss is code from outside gan_music" in why
     assert "add trust_code=true to the command" in why
     why = refused("loss._target_=mine.Loss")
     assert why.startswith("error: loss._target_=mine.Loss is code from outside gan_music")

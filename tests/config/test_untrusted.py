@@ -51,7 +51,11 @@ CODE = [
     ("hydra: {launcher: {_target_: os.mkdir}}", "hydra.launcher._target_"),
     ("hydra: {sweeper: {_target_: os.mkdir}}", "hydra.sweeper._target_"),
     ("hydra: {mode: MULTIRUN}", "hydra.mode"),
-    ("hydra: {launcher: {setup: [touch MARK]}}", "hydra.launcher.setup"),
+    (
+        "defaults: [{override /hydra/launcher: submitit_slurm}]\n"
+        "hydra: {launcher: {setup: [touch MARK]}}",
+        "hydra.launcher.setup",
+    ),
     ("loss: {_target_: os.mkdir, path: MARK}", "loss._target_"),
     ("optimizer: {_target_: torch.load, f: MARK}", "optimizer._target_"),
     ('model: {"\\x5ftarget_": os.mkdir, path: MARK}', "model._target_"),
