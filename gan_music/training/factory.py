@@ -23,7 +23,6 @@ from gan_music.config.schema import DEFAULT_LOSS, TrainConfig, TrainerConfig
 from gan_music.config.targets import (
     TARGET,
     build_target,
-    check_targets,
     load_target,
     target_and_values,
 )
@@ -202,7 +201,6 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     UserError
         If the weights do not fit the settings beside them.
     """
-    check_targets(checkpoint.config, source=f"checkpoint {path}: ")
     config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
     saved = checkpoint.state_dict
     try:
