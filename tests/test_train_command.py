@@ -332,26 +332,6 @@ def test_a_damaged_checkpoint_is_refused_first(run: Path, tmp_path: Path) -> Non
     assert "is not a checkpoint" in sentence(generated)
 
 
-COMPOSER = "ryansMammoth 1059,"
-GROUPS = [f"python -m gan_music.train {g}=" for g in ("experiment", "data", "model", "trainer")]
-OPTIONS = ["quick", "corpus", "midi", "gumbel_gan", "auto", "cpu", "gpu"]
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("train", [COMPOSER, *GROUPS, *OPTIONS]),
-        ("extract", [COMPOSER]),
-        *((command, []) for command in ("generate", "evaluate", "export", "report")),
-    ],
-)
-def test_help_explains(tmp_path: Path, command: str, words: list[str]) -> None:
-    done = succeed(run_command(command, "--help", cwd=tmp_path))
-    for word in (f"python -m gan_music.{command}", *words):
-        assert word in done.stdout
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_early_stopping_on_the_validation_distance(train: Command, tmp_path: Path) -> None:
     # nothing is learned at a learning rate of 0, so the second epoch is no better than the first
     still = ("model.warm_start_epochs=0", "model.lr_g=0")

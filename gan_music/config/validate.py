@@ -84,17 +84,17 @@ def is_plain(values: Any) -> bool:
     return not left and isinstance(values, dict)
 
 
-def known_keys(schema: type, prefix: str = "") -> list[str]:
-    """All keys of a schema, dotted; of a group with a registry, those of every entry."""
-    keys = []
-    for name, hint in typing.get_type_hints(schema).items():
-        keys.append(prefix + name)
+def known_fields(schema: type, prefix: str = "") -> list[tuple[str, Any]]:
+    """The dotted keys of a schema and their types; of a group with a registry, those of every entry."""
+    found = []
+    for name, hint in typing.get_type_hints(schema, include_extras=True).items():
+        found.append((prefix + name, hint))
         nested = [entry.settings for entry in REGISTRIES.get(name, {}).values()]
         if dataclasses.is_dataclass(hint):
             nested.append(typing.cast(type, hint))
         for group in nested:
-            keys += known_keys(group, f"{prefix}{name}.")
-    return keys
+            found += known_fields(group, f"{prefix}{name}.")
+    return found
 
 
 def unknown_key(schema: type, key: str) -> UserError:
@@ -102,7 +102,7 @@ def unknown_key(schema: type, key: str) -> UserError:
 
     Only the last parts of keys are compared, since many keys share a prefix.
     """
-    keys = known_keys(schema)
+    keys = [name for name, _ in known_fields(schema)]
     if key in keys:
         group = key.partition(".")[0]
         return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
