@@ -85,7 +85,7 @@ def is_plain(values: Any) -> bool:
 
 
 def known_fields(schema: type, prefix: str = "") -> list[tuple[str, Any]]:
-    """The dotted keys of a schema and their types; of a group with a registry, those of every entry."""
+    """All keys of a schema, dotted, and their types; of a group with a registry, of every entry."""
     found = []
     for name, hint in typing.get_type_hints(schema, include_extras=True).items():
         found.append((prefix + name, hint))
