@@ -1,4 +1,4 @@
-"""``gan-music COMMAND ...`` and ``python -m gan_music COMMAND ...``: the commands, and their list."""
+"""``gan-music COMMAND ...`` and ``python -m gan_music COMMAND ...`` run a command, or list all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help", "help"):
         print(
-            "gan-music COMMAND [KEY=VALUE ...], or python -m gan_music COMMAND ..., where COMMAND is"
+            "gan-music COMMAND [KEY=VALUE ...] or python -m gan_music COMMAND ..., where COMMAND is"
         )
         print("\n".join(f"  {command:9} {what}" for command, what in COMMANDS.items()))
         print("--help after a command shows its settings, --version tells the version.")

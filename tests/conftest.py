@@ -158,9 +158,11 @@ def _variables(cwd: Path) -> dict[str, str]:
     return variables
 
 
-def run_command(name: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run_command(
+    name: str, *overrides: str, cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
-    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd)
+    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, **environment)
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:

@@ -80,8 +80,8 @@ class Model:
         tempo : quarter notes a minute. The default is 100, or that of ``continue_from``.
         meter : such as ``"3/4"``. The default is drawn as training pieces have it.
         continue_from : a piece, or a MIDI file or score of one, that the pieces continue.
-        max_copied_notes : pieces with a longer run of notes of the training music are sampled again.
-            The default is the run's own limit, if it has one.
+        max_copied_notes : pieces with a longer run of notes of the training music are sampled
+            again. The default is the run's own limit, if it has one.
         primer_notes : last notes of ``continue_from`` that the model reads; None: all.
         include_primer : whether the pieces begin with ``continue_from``.
 

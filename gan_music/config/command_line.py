@@ -1,9 +1,9 @@
 """The command line as Hydra reads it: flags before overrides, paths as they were typed.
 
-Hydra's grammar gives a meaning to spaces, commas, brackets, quotes and accents. The value of a key
-of type :data:`~gan_music.config.fields.PathText` is therefore quoted for Hydra, except for ``null``,
-a value in quotes, ``${...}``, and with ``-m`` a sweep: ``a,b`` or ``choice(a,b)``. A path that
-exists is quoted in any case.
+In Hydra's grammar spaces, commas, brackets and quotes have a meaning, and accents are refused. The
+value of a key of type :data:`~gan_music.config.fields.PathText` is therefore quoted, except for
+``null``, a value in quotes, ``${...}``, ``choice(a,b)``, and with ``-m`` a sweep ``a,b``. A path
+that exists is quoted in any case.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What ``--help`` prints: the comments of the config files, so that it names every setting and option.
+"""What ``--help`` prints: every setting and option, with the comments of the config files.
 
-The head is the first comment of ``conf/COMMAND.yaml``, the settings are that file's own keys, and the
-options of a group are its files, each with the first comment in it. Those of a folder that
+The head is the first comment of ``conf/COMMAND.yaml``, the settings are that file's own keys, and
+the options of a group are its files, each with the first comment in it. Those of a folder that
 ``--config-dir`` names are listed, too.
 """
 
@@ -23,8 +23,8 @@ _EVERY_GROUP = ("train",)  # commands whose defaults may be overridden by an opt
 _ALL = """
 A path is taken as it is typed between the shell's quotes, whatever is in it, and ~ is your home:
   "data.root=~/Música/Für Elise (1)"
-Two kinds have a meaning of their own, unless a file or folder is called so: ${...} refers to another
-key or, as ${oc.env:NAME}, to the environment; with -m, a,b is two values.
+Two kinds have a meaning of their own, unless a file or folder is called so: ${...} refers to
+another key or, as ${oc.env:NAME}, to the environment; with -m, a,b is two values.
 
 --cfg job shows all settings, --config-dir DIR reads config files of yours, --version tells the
 version, and debug=true shows the traceback of an error.

@@ -18,6 +18,12 @@ def user_path(path: str | os.PathLike[str] | None) -> Path | None:
     return Path(base, os.path.expanduser(path))
 
 
+def shown(path: Path) -> str:
+    """A path as messages show it: relative to the folder of the call, if it lies below."""
+    base = cwd() if HydraConfig.initialized() else os.getcwd()
+    return str(path.absolute().relative_to(base) if path.absolute().is_relative_to(base) else path)
+
+
 def cwd() -> str:
     """The folder that the command was called from."""
     return str(HydraConfig.get().runtime.cwd)
@@ -30,8 +36,9 @@ def overrides() -> list[str]:
 
 
 def quoted(text: str, *, interpolation: bool = False) -> str:
-    """A text as a quoted value in the grammar of Hydra's overrides; ``${...}`` is a part of the text,
-    unless there may be ``interpolation``.
+    """A text as a quoted value in the grammar of Hydra's overrides.
+
+    ``${...}`` is a part of the text, unless there may be ``interpolation``.
     """
     # OmegaConf resolves "${"; backslashes before it are special if the text holds one
     escaped = text if interpolation else re.sub(r"(\\*)\$\{", r"\1\1\\${", text)

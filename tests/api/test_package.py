@@ -37,11 +37,9 @@ def test_all_names_are_there() -> None:
         gan_music.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("command", ["import gan_music.evaluate", "import gan_music.generate"])
-def test_importing_a_command_hides_no_function(tmp_path: Path, command: str) -> None:
-    code = f"{command}; import gan_music; print(gan_music.evaluate.__module__, gan_music.load)"
-    done = succeed(run_python("-c", code, cwd=tmp_path))
-    assert done.stdout.startswith("gan_music.api.comparison <function load")
+def test_importing_a_command_hides_no_function(tmp_path: Path) -> None:
+    code = "import gan_music.evaluate, gan_music.generate; print(gan_music.evaluate.__module__)"
+    assert succeed(run_python("-c", code, cwd=tmp_path)).stdout == "gan_music.api.comparison\n"
 
 
 def test_types_are_found() -> None:
