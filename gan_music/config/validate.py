@@ -97,6 +97,10 @@ def known_fields(schema: type, prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
+# what other programs call a key -> the last part of ours
+_SYNONYMS = dict.fromkeys(("path", "dir", "folder", "midi"), "root") | {"ckpt": "checkpoint"}
+
+
 def unknown_key(schema: type, key: str) -> UserError:
     """The sentence for a key that does not exist, with its new name or the most similar one.
 
@@ -114,7 +118,8 @@ def unknown_key(schema: type, key: str) -> UserError:
     by_last: dict[str, list[str]] = {}
     for known in keys:
         by_last.setdefault(known.rpartition(".")[2], []).append(known)
-    similar = difflib.get_close_matches(last, by_last, 1, 0.6)
+    last = last if _SYNONYMS.get(last) not in by_last else _SYNONYMS[last]
+    similar = difflib.get_close_matches(last, by_last, 1, 0.62)
     hint = "see --help, or --cfg job for all keys."
     if similar:
         found = by_last[similar[0]]
