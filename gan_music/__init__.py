@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_music.api.comparison import evaluate
-    from gan_music.api.model import Model, load
+    from gan_music.api.model import Model, generate, load
     from gan_music.api.music_files import read, write
     from gan_music.music.piece import Piece
     from gan_music.system.errors import UserError
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Piece", "UserError", "evaluate", "load", "read", "write"]
+__all__ = ["Model", "Piece", "UserError", "evaluate", "generate", "load", "read", "write"]
 
 # imported at their first use, since torch and music21 take seconds to import
 _MODULES = {
@@ -33,6 +33,7 @@ _MODULES = {
     "Piece": "music.piece",
     "UserError": "system.errors",
     "evaluate": "api.comparison",
+    "generate": "api.model",
     "load": "api.model",
     "read": "api.music_files",
     "write": "api.music_files",
@@ -50,7 +51,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Importing the command ``gan_music.evaluate`` leaves ``evaluate`` the function."""
+    """Importing a command, as ``gan_music.evaluate``, leaves ``evaluate`` a function."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _MODULES and isinstance(value, ModuleType)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
+from typing import Any
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.config.invocation import user_path
@@ -43,6 +44,15 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     given = user_path(path)
     file = PRETRAINED if given is None else checkpoint_at(given, "checkpoint")
     return Model(restore_model(load_checkpoint(file), file))
+
+
+def generate(checkpoint: str | os.PathLike[str] | None = None, **options: Any) -> list[Piece]:
+    """Pieces of the model that :func:`load` finds; the options are those of :meth:`Model.generate`.
+
+    >>> [len(piece) for piece in gan_music.generate(n_pieces=1, n_notes=16)]
+    [16]
+    """
+    return load(checkpoint).generate(**options)
 
 
 class Model:

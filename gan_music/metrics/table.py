@@ -68,7 +68,7 @@ def _row(name: str, figure: Figure, group: str = " ") -> str:
 
 
 def _line(*cells: str) -> str:
-    widths = (35, 4, 22, 22, 9, 8)
+    widths = (35, 4, 22, 21, 9, 9)
     head, *rest = (
         c.ljust(w) if i == 0 else c.rjust(w)
         for i, (c, w) in enumerate(zip(cells, widths, strict=True))

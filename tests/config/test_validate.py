@@ -94,7 +94,6 @@ def test_a_mistake_gives_one_sentence(
         ("data.rot", "did you mean data.root?"),
         ("data.path", "did you mean data.root?"),
         ("samples.n_note", "did you mean samples.n_notes?"),
-        ("sample.n_notes", "did you mean samples.n_notes?"),
         ("out", "see --help, or --cfg job for all keys."),
         ("collapse.xyz", "see --help, or --cfg job for all keys."),
     ],
