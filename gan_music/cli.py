@@ -24,7 +24,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from gan_music.config.command_line import prepared
 from gan_music.config.explain import explain
+from gan_music.config.help import help_text
 from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import check_targets, conf_dir, trust_code
@@ -44,6 +46,7 @@ from gan_music.system.broken_pipe import tolerate_broken_pipe
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import Terminated, sigterm_raises
+from gan_music.system.version import full_version
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -111,9 +114,10 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     Any error is printed as one sentence to stderr, and the exit code is 1. The traceback is written
     to the run's log, and printed if the command line has ``debug=true``.
     """
-    # Hydra's parser requires its flags before the overrides; here they may stand anywhere
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
+    if "--version" in sys.argv:  # Hydra would tell its own
+        print(f"gan_music {full_version()}")
+        return
+    sys.argv[1:] = prepared(sys.argv[1:], schema)
     # makes Hydra raise errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # no traceback if a log cannot be written
@@ -123,6 +127,10 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     try:
         folder = _config_dir(trusts_code=trusted)
         _prepend_search_path(folder)
+        if {"-h", "--help"} & set(sys.argv):
+            with tolerate_broken_pipe():
+                print(help_text(name, folder), end="")
+            return
         if folder and not trusted:
             _judge_hydra(name)
         with tolerate_broken_pipe(), sigterm_raises():

@@ -72,7 +72,7 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         known before a weight is read.
     """
     if not path.is_file():
-        raise UserError(f"checkpoint {path} is no file: name a run's checkpoints/best.ckpt.")
+        raise UserError(f"checkpoint {path} is no file: name a run's folder, or its best.ckpt.")
     damaged = UserError(
         f"checkpoint {path} is not a checkpoint, or is damaged: name a run's "
         "checkpoints/best.ckpt or last.ckpt."

@@ -6,7 +6,16 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from gan_music.config.data_settings import DataConfig
-from gan_music.config.fields import Count, CountOrZero, Entry, Seed, Text, between, settings
+from gan_music.config.fields import (
+    Count,
+    CountOrZero,
+    Entry,
+    PathText,
+    Seed,
+    Text,
+    between,
+    settings,
+)
 from gan_music.config.model_settings import MODELS
 from gan_music.config.representation_settings import REPRESENTATIONS
 from gan_music.config.targets import TARGET
@@ -73,7 +82,7 @@ class TrainConfig:
     """A whole run."""
 
     name: Text
-    resume: Text | None
+    resume: PathText | None
     debug: bool
     stop_on_collapse: bool
     collapse: CollapseConfig
@@ -109,12 +118,12 @@ class SearchConfig:
 class GenerateConfig:
     """What to sample from which checkpoint; explained in ``conf/generate.yaml``."""
 
-    checkpoint: Text | None
-    out: Text
+    checkpoint: PathText | None
+    out: PathText
     meter: Text | None
     instrument: Text
-    soundfont: Text | None
-    continue_from: Text | None
+    soundfont: PathText | None
+    continue_from: PathText | None
     include_primer: bool
     debug: bool
     trust_code: bool
@@ -133,8 +142,8 @@ class GenerateConfig:
 class ExportConfig:
     """Which checkpoint to export; explained in ``conf/export.yaml``."""
 
-    checkpoint: Text | None
-    out: Text | None
+    checkpoint: PathText | None
+    out: PathText | None
     float16: bool
     debug: bool
     trust_code: bool
@@ -144,11 +153,11 @@ class ExportConfig:
 class EvaluateConfig:
     """What to measure against what; explained in ``conf/evaluate.yaml``."""
 
-    reference: Text | None
-    generated: Text | None
-    train: Text | None
-    out: Text
-    cache_dir: Text | None
+    reference: PathText | None
+    generated: PathText | None
+    train: PathText | None
+    out: PathText
+    cache_dir: PathText | None
     debug: bool
     trust_code: bool
     window: Annotated[int, between(8, 65536)]
@@ -168,7 +177,7 @@ class ExtractConfig:
     debug: bool
     trust_code: bool
     picture: bool
-    pack: Text | None
+    pack: PathText | None
     clear: bool
-    out: Text
+    out: PathText
     data: DataConfig

@@ -36,6 +36,7 @@ from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
 from gan_music.optim.optimizers import of_class
 from gan_music.representations.base import Representation
+from gan_music.runs.folder import checkpoint_at
 from gan_music.system.errors import UserError
 from gan_music.training.devices import uses_cuda_graph
 from gan_music.training.precision import decodes_in_bf16
@@ -176,6 +177,7 @@ def pretrained_model(
     path = user_path(getattr(settings, "warm_start_from", None))
     if path is None:
         return None
+    path = checkpoint_at(path, "model.warm_start_from")
     pretrained = restore_model(load_checkpoint(path), path)
     try:
         if not isinstance(pretrained, EventModel):
