@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_music.config.explain import explain
-from gan_music.config.invocation import call
+from gan_music.config.invocation import as_hydra_takes_it, call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import check_targets, conf_dir, trust_code
 from gan_music.config.untrusted import check_folder
@@ -112,6 +112,7 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     # Hydra's parser requires its flags before the overrides; here they may stand anywhere
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
+    sys.argv[1:] = map(as_hydra_takes_it, sys.argv[1:])
     # makes Hydra raise errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # no traceback if a log cannot be written
@@ -129,7 +130,7 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     except Exception as error:
         job.failure = error
     if job.failure:
-        if any(a.replace(" ", "").lower() == "debug=true" for a in sys.argv):
+        if any(a.startswith("+debug=") and a != "+debug='false'" for a in sys.argv):
             traceback.print_exception(job.failure)
         else:
             print(f"error: {explain(job.failure, schema)}", file=sys.stderr)

@@ -17,10 +17,11 @@ import yaml
 from gan_music.config.targets import TARGET, conf_dir, shipped
 from gan_music.system.errors import UserError
 
-# keys by which Hydra or logging would construct objects, read files or change the process
+# keys by which Hydra or logging would construct objects, read files or change the process; and
+# hydra.callbacks, whose objects need a _target_ in any case
 _REFUSED = {
     *("()", "class", "handlers", "formatters", "filters", "loggers"),
-    *("callbacks", "searchpath", "env_set", "env_copy"),
+    *("searchpath", "env_set", "env_copy"),
 }
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")  # all of them installed
 _REFERENCE = re.compile(r"\$\{([\w.\[\]-]+|(oc\.env|hydra|gan_music\.\w+):[^{}$]*)\}")
@@ -54,9 +55,11 @@ def _check_file(path: Path) -> None:
     except (yaml.YAMLError, ValueError):
         return  # Hydra reports the line, if this file is used
     for key, value in _values(content, path):
-        if key in _REFUSED:
+        of_hydra = key == "hydra" and isinstance(value, dict) and "callbacks" in value
+        if key in _REFUSED or of_hydra:
             raise UserError(
-                f"{path}: {key} is not a setting: remove it, config files set nothing else."
+                f"{path}: {'callbacks' if of_hydra else key} is not a setting: remove it, config "
+                "files set nothing else."
             )
         if key == TARGET and not _is_ours(value):
             raise UserError(

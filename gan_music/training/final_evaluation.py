@@ -158,20 +158,21 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def log_hyperparameters(
-    trainer: Trainer, settings: dict[str, Any], figures: dict[str, Any]
-) -> None:
-    """Log a run's settings and its main figures in TensorBoard's HPARAMS tab."""
-    logger = trainer.logger
-    assert isinstance(logger, TensorBoardLogger)
+def log_figures(trainer: Trainer, settings: dict[str, Any], figures: dict[str, Any]) -> None:
+    """Log a run's main figures; in TensorBoard's HPARAMS tab, with its settings."""
     values = {name: figures["figures"][group][name]["generated"] for group, name in _HEADLINE}
     final = {f"final/{name}": value for name, value in values.items() if value is not None}
     plain = {
         key: value if isinstance(value, int | float | bool) else str(value)
         for key, value in flatten(settings).items()
     }
-    logger.log_hyperparams(plain, final | {"final/val_distance": figures["val_distance"]})
-    logger.save()
+    final |= {"final/val_distance": figures["val_distance"]}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(plain, final)
+        else:
+            logger.log_metrics(final, trainer.fit_loop.total_batch_idx)
+        logger.save()
 
 
 def closing_lines(folder: Path, figures: dict[str, Any]) -> str:
@@ -188,6 +189,6 @@ def closing_lines(folder: Path, figures: dict[str, Any]) -> str:
         *([f"report: {folder / 'report.html'}"] if (folder / "report.html").exists() else []),
         f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
         f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
-        "losses: tensorboard --logdir outputs",
+        *(["losses: tensorboard --logdir outputs"] if (folder / "tensorboard").exists() else []),
     ]
     return "\n".join(rows)
