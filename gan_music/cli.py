@@ -142,7 +142,7 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     except Exception as error:
         job.failure = error
     if job.failure:
-        if any(a.replace(" ", "").lower() == "debug=true" for a in sys.argv):
+        if any(a.startswith("+debug=") and a != "+debug='false'" for a in sys.argv):
             traceback.print_exception(job.failure)
         else:
             print(f"error: {explain(job.failure, schema)}", file=sys.stderr)

@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import QuotedString, ValueType
 from hydra.errors import HydraException
 
 from gan_music.config.fields import PATH
-from gan_music.config.invocation import quoted
+from gan_music.config.invocation import in_hydras_grammar, quoted
 from gan_music.config.validate import known_fields
 
 _HYDRA_PATHS = ("hydra.run.dir", "hydra.sweep.dir")
@@ -44,7 +44,10 @@ def prepared(words: list[str], schema: type) -> list[str]:
     paths = path_keys(schema)
     return [
         *map(_with_home, flags),
-        *(as_typed(w, multirun=multirun) if _key(w) in paths else w for w in overrides),
+        *(
+            as_typed(w, multirun=multirun) if _key(w) in paths else in_hydras_grammar(w)
+            for w in overrides
+        ),
     ]
 
 

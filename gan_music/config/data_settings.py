@@ -32,3 +32,4 @@ class DataConfig:
     memory_mb: Annotated[int, between(128, 2**30)]
     max_held_out: Count = 2048
     on_device: bool | None = None
+    n_windows: Count | None = None

@@ -35,6 +35,24 @@ def overrides() -> list[str]:
     return [str(v) for v in values]
 
 
+def in_hydras_grammar(override: str) -> str:
+    """An override in Hydra's own grammar, which is stricter in three places.
+
+    A key that no file holds needs ``++``: flags of the trainer, and further arguments of loggers,
+    callbacks, metrics and readers. ``debug`` is a group, appended to the others so that it has the
+    last word, whose options are texts. ``null`` for a group of several options means none.
+    """
+    key, equals, value = override.partition("=")
+    if equals and re.match(r"(trainer\.flags|(logger|callbacks|metrics|readers)\.\w+)\.", key):
+        return f"++{override}"
+    if key == "debug" and equals:
+        flag = value.strip().lower()
+        return f"+debug='{flag}'" if flag in ("true", "false") else f"+{override}"
+    if key in ("logger", "callbacks", "metrics", "readers") and value in ("null", "none", "None"):
+        return f"{key}=[]"
+    return override
+
+
 def quoted(text: str, *, interpolation: bool = False) -> str:
     """A text as a quoted value in the grammar of Hydra's overrides.
 

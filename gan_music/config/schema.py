@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,15 @@ NotesPerPiece = Annotated[int, between(1, 65536)]
 MaxCopiedNotes = Annotated[int, between(8, 65536)]
 # settings of what ``_target_`` names, null for the default of the model
 Target = dict[str, Any]
+Targets = dict[str, Target]  # by names that the user chooses
+TENSORBOARD: Targets = {
+    "tensorboard": {
+        TARGET: "lightning.pytorch.loggers.TensorBoardLogger",
+        "name": "",
+        "version": "tensorboard",
+        "default_hp_metric": False,
+    }
+}
 DEFAULT_LOSS: Target = {TARGET: "gan_music.losses.adversarial.BCE", "gradient_penalty": 0.0}
 # of the files that generate can write: their suffixes
 Format = Literal["mid", "png", "wav", "flac", "musicxml"]
@@ -46,6 +56,7 @@ class TrainerConfig:
     max_rollbacks: Annotated[int, between(0, 100)] = 0
     cuda_graph: bool | None = None
     log_at_most: Annotated[int, between(2)] = 20000
+    flags: dict[str, Any] = field(default_factory=dict)
 
 
 @settings
@@ -98,6 +109,8 @@ class TrainConfig:
     loss: Target = field(default_factory=lambda: dict(DEFAULT_LOSS))
     optimizer: Target = field(default_factory=lambda: {TARGET: None})
     schedule: Target = field(default_factory=lambda: {TARGET: None})
+    logger: Targets = field(default_factory=lambda: deepcopy(TENSORBOARD))
+    callbacks: Targets = field(default_factory=dict)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 

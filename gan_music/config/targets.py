@@ -93,20 +93,38 @@ def load_target(key: str, target: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, AttributeError) as error:
-        extra = _EXTRAS.get(name)
-        if extra is not None:
-            raise UserError(
-                f"{key}.{TARGET}={target} needs a library that is missing ({error}): "
-                f"pip install 'gan_music[{extra}]'."
-            ) from error
         raise UserError(
             f"{key}.{TARGET}={target} cannot be imported ({error}): give package.module.Name, with "
             "the module beside the folder of --config-dir, or in PYTHONPATH."
         ) from error
 
 
+def _missing(key: str, target: str, error: ModuleNotFoundError) -> UserError:
+    extra = _EXTRAS.get(target.rpartition(".")[2])
+    if extra is None:
+        return UserError(f"{key}.{TARGET}={target} needs a library that is missing: {error}.")
+    return UserError(
+        f"{key}.{TARGET}={target} needs a library that is missing: pip install "
+        f"'gan_music[{extra}]'."
+    )
+
+
 # what a target of the package needs beyond an install without extras
 _EXTRAS: dict[str, str] = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow"}
+
+
+def target_of(key: str, settings: Mapping[str, Any]) -> str:
+    """The target of a group of settings, not imported.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if TARGET not in settings:
+        group, _, option = key.rpartition(".")
+        raise UserError(f"{key} has no {TARGET}: choose {group}={option}, or list it there.")
+    return str(settings[TARGET])
 
 
 def build_target(key: str, settings: Mapping[str, Any], *given: Any, **named: Any) -> Any:
@@ -118,14 +136,17 @@ def build_target(key: str, settings: Mapping[str, Any], *given: Any, **named: An
         If a setting is not a parameter of the target, or one is missing.
     """
     function, values = target_and_values(key, settings, *given, **named)
-    return function(*given, **named, **values)
+    try:
+        return function(*given, **named, **values)
+    except ModuleNotFoundError as error:
+        raise _missing(key, str(settings[TARGET]), error) from error
 
 
 def target_and_values(
     key: str, settings: Mapping[str, Any], *given: Any, **named: Any
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The target and the settings beside it, once they are known to fit its signature."""
-    function = load_target(key, str(settings.get(TARGET)))
+    function = load_target(key, target_of(key, settings))
     values = {str(k): v for k, v in settings.items() if k != TARGET}
     for name in values:
         if name in named:

@@ -18,8 +18,9 @@ from omegaconf.errors import ConfigKeyError, InterpolationResolutionError, Missi
 from pydantic import ValidationError
 
 from gan_music.config.fields import settings
+from gan_music.config.invocation import in_hydras_grammar
 from gan_music.config.renamed import RENAMED
-from gan_music.config.schema import REGISTRIES, Target, TrainConfig
+from gan_music.config.schema import REGISTRIES, Target, Targets, TrainConfig
 from gan_music.config.targets import TARGET, conf_dir, load_target
 from gan_music.system.errors import UserError
 
@@ -32,7 +33,8 @@ def compose_run(*overrides: str) -> TrainConfig:
     The run is called ``python`` unless an override ``name=...`` says otherwise.
     """
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return checked(TrainConfig, compose("train", ["name=python", *overrides]))
+        given = ["name=python", *map(in_hydras_grammar, overrides)]
+        return checked(TrainConfig, compose("train", given))
 
 
 def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
@@ -88,10 +90,10 @@ def known_fields(schema: type, prefix: str = "") -> list[tuple[str, Any]]:
             nested.append(typing.cast(type, hint))
         for group in nested:
             found += known_fields(group, f"{prefix}{name}.")
-        if hint == Target:
+        if hint in (Target, Targets):
             files = (conf_dir() / name).glob("*.yaml")
             parsed = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files]
-            found += [(f"{prefix}{name}.{key}", Any) for values in parsed for key in values]
+            found += [(f"{prefix}{name}.{key}", Any) for one in parsed for key in flatten(one)]
     return found
 
 

@@ -78,6 +78,7 @@ class MusicDataModule(LightningDataModule):
         memory_mb: int,
         max_held_out: int,
         on_device: bool | None,
+        n_windows: int | None = None,
         seed: int,
     ) -> None:
         super().__init__()
@@ -98,6 +99,7 @@ class MusicDataModule(LightningDataModule):
         self.transpose, self.time_scales, self.pad_short = transpose, time_scales, short == "pad"
         self.jitter, self.movement, self.seed = jitter, movement, seed
         self.max_held_out, self.on_device = max_held_out, on_device
+        self.n_windows = n_windows
         self.extraction: Extraction | None = None
         self.pieces: Split | None = None
 
@@ -137,6 +139,7 @@ class MusicDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         sampler = WindowSampler(
             len(self.train_set),
+            first=self.n_windows,
             seed=self.seed,
             transpose=self.transpose,
             n_scales=len(self.time_scales),

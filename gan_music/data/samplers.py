@@ -31,17 +31,26 @@ class WindowSampler(Sampler[Item]):
 
     Drawn uniformly are a transposition from -transpose to transpose semitones, one of ``n_scales``
     time scales, and a shift of up to ``jitter`` rows to either side. All depends on the seed and
-    the epoch alone, so that a resumed run sees the same batches as an uninterrupted one.
+    the epoch alone, so that a resumed run sees the same batches as an uninterrupted one. With
+    ``first``, the first so many windows are repeated instead of all being drawn.
     """
 
     def __init__(
-        self, n_windows: int, *, seed: int, transpose: int = 0, n_scales: int = 1, jitter: int = 0
+        self,
+        n_windows: int,
+        *,
+        seed: int,
+        transpose: int = 0,
+        n_scales: int = 1,
+        jitter: int = 0,
+        first: int | None = None,
     ) -> None:
         self.n_windows = n_windows
         self.seed = seed
         self.transpose = transpose
         self.n_scales = n_scales
         self.jitter = jitter
+        self.first = min(first or n_windows, n_windows)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -63,7 +72,7 @@ class WindowSampler(Sampler[Item]):
         """
         rng = np.random.default_rng((self.seed, self.epoch))
         n = self.n_windows
-        drawn = [_smallest_type(rng.permutation(n))]
+        drawn = [_smallest_type(rng.permutation(n) % self.first)]
         for low, high in (
             (-self.transpose, self.transpose),
             (0, self.n_scales - 1),

@@ -1,7 +1,10 @@
 """Reads a run's folder: settings, state, figures, curves and samples.
 
 A run may have been interrupted at any point, so that every part may be missing: None or empty.
-Curves, and the pictures and sounds of samples during training, are read from TensorBoard's files.
+Curves are read from ``scalars.csv``, which every run writes, whatever its loggers; it is only
+appended to, so that at most the last line is incomplete. Runs of older versions have them in
+TensorBoard's files, as has any run with that logger the pictures and sounds of samples during
+training.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from gan_music.system.errors import UserError
 FINISHED, UNFINISHED, CUT_OFF = "finished", "unfinished", "cut off"
 
 REAL, SAMPLES = "real", "samples"  # folders of MIDI files in a run's folder
+SCALARS = "scalars.csv"  # batch, name and value of each point of the curves
 PIECES = "pieces.csv"  # in REAL: the piece that each file is an excerpt of
 
 _N_POINTS = 20_000  # of a curve: TensorBoard's reader subsamples longer ones randomly
@@ -113,6 +117,7 @@ def read_run(folder: Path) -> Run:
     figures = renamed(_json(folder / "metrics.json"))
     state, failure = _state(folder) if figures is None else (FINISHED, "")
     curves, picture, sounds = _events(folder / "tensorboard")
+    curves = _joined(curves, _scalars(folder / SCALARS))
     return Run(
         folder, state, failure, _yaml(folder / "config.yaml"), figures, curves, picture, sounds
     )
@@ -178,6 +183,44 @@ def _state(folder: Path) -> tuple[str, str]:
     return (FAILED if failure else UNFINISHED), failure
 
 
+def _scalars(path: Path) -> dict[str, Curve]:
+    """The curves in ``scalars.csv``; a line that is incomplete is ignored."""
+    found: dict[str, dict[int, float]] = {}
+    if not path.is_file():
+        return {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        step, *names, value = line.split(",")
+        try:
+            point = int(step), float(value)
+        except ValueError:
+            continue
+        if line.endswith("\n"):
+            found.setdefault(",".join(names), {})[point[0]] = point[1]
+    return {name: curve for name, points in found.items() if (curve := _curve(points)) is not None}
+
+
+def _joined(older: dict[str, Curve], newer: dict[str, Curve]) -> dict[str, Curve]:
+    """The points of both: a run that an older version began has its first ones in TensorBoard's."""
+    curves = dict(older)
+    for name, curve in newer.items():
+        if name in older:
+            old = older[name]
+            kept = old.steps < curve.steps[0]
+            curve = Curve(
+                np.concatenate([old.steps[kept], curve.steps]),
+                np.concatenate([old.values[kept], curve.values]),
+            )
+        curves[name] = curve
+    return curves
+
+
+def _curve(points: dict[int, float]) -> Curve | None:
+    steps = sorted(s for s, v in points.items() if np.isfinite(v))
+    if not steps:
+        return None
+    return Curve(np.array(steps), np.array([points[s] for s in steps], dtype=float))
+
+
 def _events(folder: Path) -> tuple[dict[str, Curve], bytes | None, list[bytes]]:
     if not folder.is_dir():
         return {}, None, []
@@ -190,9 +233,8 @@ def _events(folder: Path) -> tuple[dict[str, Curve], bytes | None, list[bytes]]:
     curves = {}
     for tag in events.Tags()["scalars"]:
         points = {e.step: e.value for e in sorted(events.Scalars(tag), key=lambda e: e.wall_time)}
-        steps = sorted(s for s, v in points.items() if np.isfinite(v))
-        if steps:
-            curves[tag] = Curve(np.array(steps), np.array([points[s] for s in steps], dtype=float))
+        if (curve := _curve(points)) is not None:
+            curves[tag] = curve
     tags = events.Tags()
     picture = (
         events.Images("rolls/samples")[-1].encoded_image_string

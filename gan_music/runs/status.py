@@ -40,7 +40,7 @@ _KEYS = (
 )
 
 # settings that do not change the result of a run
-_WITHOUT_EFFECT = ("debug", "resume", "skip_done", "checkpoint", "trust_code")
+_WITHOUT_EFFECT = ("debug", "resume", "skip_done", "checkpoint", "trust_code", "logger")
 
 _running: set[Path] = set()  # folders of this process's runs
 _locked: dict[Path, TextIO] = {}  # folders that this process has claimed -> the file it has locked

@@ -154,20 +154,21 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def log_hyperparameters(
-    trainer: Trainer, settings: dict[str, Any], figures: dict[str, Any]
-) -> None:
-    """Log a run's settings and its main figures in TensorBoard's HPARAMS tab."""
-    logger = trainer.logger
-    assert isinstance(logger, TensorBoardLogger)
+def log_figures(trainer: Trainer, settings: dict[str, Any], figures: dict[str, Any]) -> None:
+    """Log a run's main figures; in TensorBoard's HPARAMS tab, with its settings."""
     values = {name: figures["figures"][group][name]["generated"] for group, name in HEADLINE}
     final = {f"final/{name}": value for name, value in values.items() if value is not None}
     plain = {
         key: value if isinstance(value, int | float | bool) else str(value)
         for key, value in flatten(settings).items()
     }
-    logger.log_hyperparams(plain, final | {"final/val_distance": figures["val_distance"]})
-    logger.save()
+    final |= {"final/val_distance": figures["val_distance"]}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(plain, final)
+        else:
+            logger.log_metrics(final, trainer.fit_loop.total_batch_idx)
+        logger.save()
 
 
 def closing_lines(folder: Path, figures: dict[str, Any], main_figures: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -17,6 +16,7 @@ from gan_music.runs.folder import AUTO, folder_of_checkpoint, resumed_checkpoint
 from gan_music.runs.status import DONE, read_status, same_settings, settings_of
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
+from gan_music.training.loggers import remove_files
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +80,12 @@ def _last_checkpoint(folder: Path) -> Path | None:
         return path
     if is_main_process():
         log.info("starting again, since there is no whole checkpoint: %s", folder)
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        remove_files(folder)
     return None
 
 
 def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfig:
-    """The settings in the checkpoint, with those of this call for trainer and checkpoint."""
+    """The settings in the checkpoint, with those of this call for what can change on resume."""
     if folder.absolute() != folder_of_checkpoint(str(path)):
         raise UserError(
             f"resume={path} resumes in its own folder: leave hydra.run.dir={folder} out."
@@ -94,15 +94,16 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
     resumed = OmegaConf.create(checkpoint.config)
     given = OmegaConf.create(dataclasses.asdict(config))
     for override in overrides():
-        key = override.partition("=")[0]
-        if key in ("trainer", "checkpoint", "report"):
-            resumed[key] = given[key]
-        elif _is_trainers(key) or key.startswith("checkpoint."):
+        key = override.partition("=")[0].lstrip("+")
+        group = key.partition(".")[0]
+        if group in ("logger", "callbacks") or key in ("trainer", "checkpoint", "report"):
+            resumed[group] = given[group]
+        elif group in ("trainer", "checkpoint"):
             OmegaConf.update(resumed, key, OmegaConf.select(given, key))
         elif key not in ("resume", "debug", "trust_code"):
             raise UserError(
-                f"{override} cannot change on resume, where only trainer settings can: leave it "
-                "out, or start a new run."
+                f"{override} cannot change on resume, where only trainer settings, loggers and "
+                "callbacks can: leave it out, or start a new run."
             )
     resumed.resume, resumed.debug = None, config.debug
     epochs = resumed.trainer.max_epochs
@@ -115,7 +116,7 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
 
 
 def _is_trainers(override: str) -> bool:
-    return override.startswith(("trainer.", "trainer="))
+    return override.lstrip("+").startswith(("trainer.", "trainer="))
 
 
 def _may_resume(config: TrainConfig) -> bool:

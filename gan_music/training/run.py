@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
 from omegaconf import OmegaConf
 
 from gan_music.config.invocation import call, shown
 from gan_music.config.schema import TrainConfig, TrainerConfig
+from gan_music.config.validate import first_line
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import CopyFilter
@@ -34,6 +36,7 @@ from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import DeferredSignals
+from gan_music.training import loggers
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
 from gan_music.training.callbacks.last_checkpoint import LastCheckpoint
@@ -53,14 +56,17 @@ from gan_music.training.final_evaluation import (
     closing_line,
     closing_lines,
     evaluate_run,
-    log_hyperparameters,
+    log_figures,
 )
 from gan_music.training.precision import has_bf16_lstm
 from gan_music.training.resume import is_done, keeps_end, where_to_start
 from gan_music.training.trainer import (
+    build_callbacks,
     build_trainer,
+    check_flags,
     checkpoints,
     collapse_alarm,
+    flags_of,
     sample_logger,
     sample_quality,
 )
@@ -83,8 +89,11 @@ def train(config: TrainConfig) -> float:
         log.info("done already: %s", folder)
         return float(read_status(folder)["val_distance"])
     require_claim(folder)
+    failed = True
     try:
-        return _train(config, folder)
+        distance = _train(config, folder)
+        failed = False
+        return distance
     except KeyboardInterrupt:
         last = folder / "checkpoints" / "last.ckpt"
         log.warning(
@@ -94,6 +103,8 @@ def train(config: TrainConfig) -> float:
             else "no checkpoint has been written yet, so it cannot be resumed",
         )
         raise
+    finally:
+        loggers.finish(failed=failed)
 
 
 def _train(config: TrainConfig, folder: Path) -> float:
@@ -101,6 +112,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     config, checkpoint = where_to_start(config, folder)
     samples, seed, max_epochs = config.samples, config.seed, config.trainer.max_epochs
     check_devices(config.trainer, resumes=checkpoint is not None)
+    check_flags(config.trainer.flags)
     check_readable(config.model, config.representation)
     options = training_options(config)
     pretrained = None
@@ -148,15 +160,17 @@ def _train(config: TrainConfig, folder: Path) -> float:
         keeps_end=keeps_early_end,
     )
     callbacks = [
-        *(quality, alarm, epochs, *trial),
+        *(quality, alarm, epochs, *trial, *build_callbacks(config.callbacks, folder)),
         *sample_logger(samples, real, tempo=tempo, seed=seed, max_epochs=max_epochs),
         *([RunProgressBar(alarm, unit=data.unit)] if sys.stderr.isatty() else ()),
         *checkpoints(folder, last, patience=config.trainer.patience),
     ]
-    trainer = build_trainer(config.trainer, callbacks, folder)
+    trainer = build_trainer(config.trainer, callbacks, config.logger, folder)
+    if checkpoint is None:
+        loggers.start(trainer.loggers, list(config.logger), settings, folder)
 
     _log_start(trainer, model, len(pieces.train), folder)
-    _fit(trainer, model, data, checkpoint, signals)
+    _fit(trainer, model, data, checkpoint, signals, flags_of(config.trainer.flags))
     leave_process_group(trainer)
     for callback in trial:
         if callback.reason or alarm.has_stopped:
@@ -174,7 +188,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
         training_seconds=epochs.seconds,
         device=trainer.strategy.root_device,
     )
-    log_hyperparameters(trainer, settings, figures)
+    log_figures(trainer, settings, figures)
     return _finish(figures, main_figures, alarm, folder, report=config.report)
 
 
@@ -256,6 +270,7 @@ def _fit(
     data: MusicDataModule,
     checkpoint: Path | None,
     signals: DeferredSignals,
+    flags: str,
 ) -> None:
     # several processes would stop on different batches
     deferring = signals.deferring() if trainer.world_size == 1 else nullcontext()
@@ -268,6 +283,8 @@ def _fit(
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
             raise type(error.__context__) from error
+        except MisconfigurationException as error:  # a flag that does not go with the model
+            raise UserError(f"{flags or 'the run'}: {first_line(error)}.") from error
     signals.raise_pending()  # those that arrived after the last epoch
 
 

@@ -14,13 +14,12 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from gan_music.checkpoints.migrations import migrate
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.signals import DeferredSignals
+from gan_music.training import loggers
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +89,8 @@ class LastCheckpoint(Checkpoint):
             else f"after batch {batch_number}, within epoch {checkpoint['epoch'] + 1}"
         )
         log.info("resuming %s: %s", where, self.path.parent.parent)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-                _purge_from(logger, batch_number)
+        if trainer.is_global_zero:
+            loggers.remove_from(trainer.loggers, batch_number)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *arguments: Any
@@ -113,13 +111,6 @@ class LastCheckpoint(Checkpoint):
 
     def _save(self, trainer: Trainer) -> None:
         # first the scalars up to here, which a resumed run does not log again
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-                logger.experiment.flush()
+        if trainer.is_global_zero:
+            loggers.flush(trainer.loggers)
         trainer.save_checkpoint(self.path)
-
-
-def _purge_from(logger: TensorBoardLogger, batch: int) -> None:
-    """Make TensorBoard ignore earlier points from this batch on, which is trained on again."""
-    writer = logger.experiment._get_file_writer()
-    writer.add_event(Event(step=batch, session_log=SessionLog(status=SessionLog.START)))

@@ -1,4 +1,4 @@
-"""Samples in TensorBoard during training: piano rolls, histograms and sound, beside real music."""
+"""Samples during training: piano rolls, histograms and sound, beside real music."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gan_music.music.piece import IntArray, Piece, attribute, windows, windows_o
 from gan_music.page.record import PIECES
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.csv_cells import escape_formula
+from gan_music.training.loggers import log_picture, takes_pictures
 
 N_SHOWN = 8
 _N_SOUNDS = 2
@@ -37,7 +38,8 @@ class SampleLogger(Callback):
     ``rolls/real`` and ``rolls/samples`` are piano rolls of :data:`N_SHOWN` pieces;
     ``notes/<quantity>_real`` and ``notes/<quantity>_samples`` histograms of pitches, and of
     durations and offsets in quarter notes; ``sound/...`` the first pieces as sound, where the extra
-    audio is installed. Real music is logged once.
+    audio is installed. Real music is logged once. TensorBoard gets all of it, W&B and MLflow the
+    piano rolls, other loggers nothing.
     """
 
     def __init__(
@@ -71,23 +73,15 @@ class SampleLogger(Callback):
 
     def _log(self, trainer: Trainer, kind: str, pieces: Sequence[Piece], step: int) -> None:
         pieces = [p for p in pieces if len(p)]
-        writers = [x.experiment for x in trainer.loggers if isinstance(x, TensorBoardLogger)]
-        if not pieces or not writers:
+        loggers = [logger for logger in trainer.loggers if takes_pictures(logger)]
+        if not pieces or not loggers or not trainer.is_global_zero:
             return
-        (writer,) = writers
-        grid = pieces[0].grid
         picture = _piano_rolls(pieces, kind.removesuffix("s"))
-        writer.add_image(f"rolls/{kind}", picture, step, dataformats="HWC")
-        for quantity in ("pitch", "duration", "offset"):
-            values = attribute(pieces, quantity)
-            if not len(values):  # pieces of one note have no offsets
-                continue
-            unit = 1 if quantity == "pitch" else grid
-            bins = _bin_edges(values) / unit
-            writer.add_histogram(f"notes/{quantity}_{kind}", values / unit, step, bins=bins)
-        for number, piece in enumerate(pieces[:_N_SOUNDS], 1):
-            _add_sound(writer, f"sound/{kind.removesuffix('s')}_{number}", piece, step)
-        writer.flush()
+        for logger in loggers:
+            if isinstance(logger, TensorBoardLogger):
+                _add_to_tensorboard(logger.experiment, picture, kind, pieces, step)
+            else:
+                log_picture(logger, f"rolls/{kind}", picture, step)
 
 
 def excerpts(pieces: Sequence[Piece], n_notes: int) -> list[Piece]:
@@ -117,6 +111,22 @@ def _piano_rolls(pieces: Sequence[Piece], name: str) -> np.ndarray:
         path = Path(folder) / "rolls.png"
         draw_piano_rolls([(f"{name} {i + 1}", p) for i, p in enumerate(pieces)], path, width=_WIDTH)
         return np.asarray(imread(path))[..., :3]
+
+
+def _add_to_tensorboard(
+    writer: SummaryWriter, picture: np.ndarray, kind: str, pieces: Sequence[Piece], step: int
+) -> None:
+    writer.add_image(f"rolls/{kind}", picture, step, dataformats="HWC")
+    for quantity in ("pitch", "duration", "offset"):
+        values = attribute(pieces, quantity)
+        if not len(values):  # pieces of one note have no offsets
+            continue
+        unit = 1 if quantity == "pitch" else pieces[0].grid
+        bins = _bin_edges(values) / unit
+        writer.add_histogram(f"notes/{quantity}_{kind}", values / unit, step, bins=bins)
+    for number, piece in enumerate(pieces[:_N_SOUNDS], 1):
+        _add_sound(writer, f"sound/{kind.removesuffix('s')}_{number}", piece, step)
+    writer.flush()
 
 
 def _bin_edges(values: IntArray, count: int = 512) -> np.ndarray:
