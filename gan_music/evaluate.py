@@ -26,6 +26,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     import dataclasses
     import json
 
+    from gan_music.metrics.custom import build_metrics
     from gan_music.metrics.evaluation import EvaluationSettings, evaluate
     from gan_music.metrics.table import table
     from gan_music.system.atomic_files import atomic_write
@@ -35,7 +36,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     training = _read("train", config.train, config) if config.train is not None else None
     names = (field.name for field in dataclasses.fields(EvaluationSettings))
     settings = EvaluationSettings(**{name: getattr(config, name) for name in names})
-    evaluation = evaluate(generated, reference, training, settings)
+    evaluation = evaluate(generated, reference, training, settings, build_metrics(config.metrics))
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)
     path = out / "metrics.json"
@@ -55,11 +56,13 @@ def _read(key: str, folder: str | None, config: EvaluateConfig) -> Sequence[Piec
     """
     from gan_music.data.cache import NoteCache, default_cache_dir
     from gan_music.data.extraction import extract_root
+    from gan_music.io.custom_readers import build_readers
 
     root = user_path(folder)
     if root is None:
         raise UserError(f"{key} has no value: give a folder of music, {key}=DIR.")
-    cache = NoteCache(user_path(config.cache_dir) or default_cache_dir(), _GRID)
+    folder_of_cache = user_path(config.cache_dir) or default_cache_dir()
+    cache = NoteCache(folder_of_cache, _GRID, custom=build_readers(config.readers))
     try:
         result = extract_root(root, "", cache, min_notes=1, n_workers=config.n_workers)
     except UserError as error:

@@ -116,15 +116,18 @@ def _primer(config: GenerateConfig, given: str, grid: int) -> Primer:
         If it cannot be read, or holds several pieces or too few notes.
     """
     from gan_music.decoding.primer import Primer
+    from gan_music.io.custom_readers import build_readers
     from gan_music.io.read import SUFFIXES, ReadError, read
 
     path = user_path(given)
     assert path is not None
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        known = ", ".join(sorted(SUFFIXES))
+    custom = build_readers(config.readers)
+    suffixes = SUFFIXES | custom.keys()
+    if path.is_file() and path.suffix.lower() not in suffixes:
+        known = ", ".join(sorted(suffixes))
         raise UserError(f"continue_from={given} is no music: give a file of {known}.")
     try:
-        pieces = read(path, grid=grid)
+        pieces = read(path, grid=grid, custom=custom)
     except ReadError as error:
         raise UserError(f"continue_from={given} cannot be read ({error}): name another.") from error
     if len(pieces) > 1:

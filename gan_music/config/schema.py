@@ -102,6 +102,8 @@ class TrainConfig:
     schedule: Target = field(default_factory=lambda: {TARGET: None})
     logger: Targets = field(default_factory=lambda: deepcopy(TENSORBOARD))
     callbacks: Targets = field(default_factory=dict)
+    metrics: Targets = field(default_factory=dict)
+    readers: Targets = field(default_factory=dict)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
@@ -140,6 +142,7 @@ class GenerateConfig:
     seed: Seed
     temperature: Annotated[float, between(0.01, 100)]
     tempo: Annotated[float, between(1, 1000)] | None
+    readers: Targets = field(default_factory=dict)
 
 
 @settings
@@ -172,6 +175,8 @@ class EvaluateConfig:
     n_neighbours: Annotated[int, between(1, 1000)]
     seed: Seed
     n_workers: Count | None
+    metrics: Targets = field(default_factory=dict)
+    readers: Targets = field(default_factory=dict)
 
 
 @settings
@@ -185,3 +190,4 @@ class ExtractConfig:
     clear: bool
     out: Text
     data: DataConfig
+    readers: Targets = field(default_factory=dict)

@@ -11,6 +11,7 @@ from gan_music.metrics.reference_sets import Figure
 WIDTH = 100
 
 TITLES = {
+    "custom": "Metrics of your own",
     "mgeval": "MGEval: overlapped area (OA) and KL divergence of features",
     "c2st": "Classifier two-sample test (C2ST); reference: interval of the null hypothesis",
     "prdc": "Precision, recall, density, coverage (PRDC) and Fréchet distance",
