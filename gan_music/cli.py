@@ -14,19 +14,23 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
+from hydra import initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from gan_music.config.command_line import prepared
 from gan_music.config.explain import explain
-from gan_music.config.invocation import as_hydra_takes_it, call
+from gan_music.config.help import help_text
+from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import check_targets, conf_dir, trust_code
-from gan_music.config.untrusted import check_folder
+from gan_music.config.untrusted import check_folder, check_hydra
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, run_folder
 from gan_music.runs.status import (
@@ -42,6 +46,7 @@ from gan_music.system.broken_pipe import tolerate_broken_pipe
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.system.signals import Terminated, sigterm_raises
+from gan_music.system.version import full_version
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -109,10 +114,10 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     Any error is printed as one sentence to stderr, and the exit code is 1. The traceback is written
     to the run's log, and printed if the command line has ``debug=true``.
     """
-    # Hydra's parser requires its flags before the overrides; here they may stand anywhere
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: "=" in a and not a.startswith("-"))
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda a: a not in ("-m", "--multirun"))
-    sys.argv[1:] = map(as_hydra_takes_it, sys.argv[1:])
+    if "--version" in sys.argv:  # Hydra would tell its own
+        print(f"gan_music {full_version()}")
+        return
+    sys.argv[1:] = prepared(sys.argv[1:], schema)
     # makes Hydra raise errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # no traceback if a log cannot be written
@@ -120,7 +125,14 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     trust_code(trusted)
     job = Job(schema, run, trusts_code=trusted)
     try:
-        _prepend_search_path(_config_dir(trusts_code=trusted))
+        folder = _config_dir(trusts_code=trusted)
+        _prepend_search_path(folder)
+        if {"-h", "--help"} & set(sys.argv):
+            with tolerate_broken_pipe():
+                print(help_text(name, folder), end="")
+            return
+        if folder and not trusted:
+            _judge_hydra(name)
         with tolerate_broken_pipe(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
@@ -182,6 +194,19 @@ def _config_dir(*, trusts_code: bool) -> Path | None:
     else:
         check_folder(folder)
     return folder
+
+
+def _judge_hydra(name: str) -> None:
+    """Compose the settings of Hydra as it will itself, and refuse those that would run code."""
+    arguments = get_args_parser().parse_args()
+    mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
+    with initialize_config_dir(str(conf_dir()), job_name=name, version_base="1.3"):
+        composed = GlobalHydra.instance().hydra.compose_config(
+            arguments.config_name or name, arguments.overrides, run_mode=mode
+        )
+    values = OmegaConf.to_container(composed.hydra, resolve=False)
+    assert isinstance(values, dict)
+    check_hydra({str(k): v for k, v in values.items()}, arguments.overrides)
 
 
 def _add_to_path(*folders: Path) -> None:

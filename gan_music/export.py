@@ -5,6 +5,7 @@ from __future__ import annotations
 from gan_music.cli import command
 from gan_music.config.invocation import user_path
 from gan_music.config.schema import ExportConfig
+from gan_music.runs.folder import checkpoint_at
 from gan_music.system.errors import UserError
 
 
@@ -15,12 +16,13 @@ def main() -> None:
 
 def _export(config: ExportConfig) -> None:
     if config.checkpoint is None:
-        raise UserError("no checkpoint given: name one, checkpoint=RUN/checkpoints/best.ckpt.")
+        raise UserError("no checkpoint given: name a run's folder, checkpoint=RUN.")
     if config.out is None:
         raise UserError("out has no value: name the file to write, as in out=mine.ckpt.")
-    path, out = user_path(config.checkpoint), user_path(config.out)
-    assert path is not None
+    given, out = user_path(config.checkpoint), user_path(config.out)
+    assert given is not None
     assert out is not None
+    path = checkpoint_at(given, "checkpoint")
     if out.is_dir():
         raise UserError(f"out={config.out} is a folder: name a file, out={config.out}/mine.ckpt.")
     if out.exists() and path.exists() and out.samefile(path):

@@ -6,6 +6,7 @@ The arguments are plain paths, so that globbing and completion work; Hydra is no
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import NoReturn
 
 from gan_music.config.explain import explain
 from gan_music.system.errors import UserError
+from gan_music.system.version import full_version
 
 _HELP = """\
 Write figures, curves, piano rolls, sounds and settings of a run to one self-contained HTML file.
@@ -46,8 +48,10 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("folders", metavar="RUN", nargs="*", type=Path, help="a run, or a sweep")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="the HTML file")
+    parser.add_argument("folders", metavar="RUN", nargs="*", type=_path, help="a run, or a sweep")
+    parser.add_argument("--out", metavar="FILE", type=_path, help="the HTML file")
+    version = f"gan_music {full_version()}" if "--version" in words else ""  # asks git
+    parser.add_argument("--version", action="version", version=version, help="show the version")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
     def refuse(message: str) -> NoReturn:
@@ -55,6 +59,10 @@ def _arguments(words: list[str]) -> argparse.Namespace:
 
     parser.error = refuse  # type: ignore[method-assign]  # argparse would print its usage and exit
     return parser.parse_args(words)
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # which the shell does not do between quotes
 
 
 def _report(arguments: argparse.Namespace) -> Path:

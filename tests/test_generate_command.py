@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import symusic
 from hydra import compose, initialize_config_dir
 from matplotlib.image import imread
 
-from gan_music import generate
 from gan_music.config.schema import GenerateConfig
 from gan_music.config.targets import conf_dir
 from gan_music.config.validate import checked
@@ -22,6 +22,8 @@ from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
 from gan_music.system.errors import UserError
 from tests.conftest import make_piece, run_command, succeed
+
+generate = importlib.import_module("gan_music.generate")
 
 
 def generated(*overrides: str) -> list[Piece]:

@@ -18,7 +18,7 @@ COMMANDS = ("train", "generate", "extract", "evaluate", "export", "report")
 # a module imports from its own folder and from those before it
 ROOMS = (
     *("system", "music", "config", "io", "representations", "metrics", "data", "losses", "optim"),
-    *("networks", "decoding", "checkpoints", "models", "runs", "page", "training"),
+    *("networks", "decoding", "checkpoints", "models", "runs", "page", "training", "api"),
 )
 SAME_NAMES = {
     "__init__.py": "a folder's",

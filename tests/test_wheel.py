@@ -46,6 +46,7 @@ def test_the_wheel_runs_from_any_folder(python: Path, tmp_path: Path, midi_folde
 
     package = run("-c", "import gan_music; print(gan_music.__file__)")
     assert Path(package).is_relative_to(python.parent.parent)
+    assert (Path(package.strip()).parent / "py.typed").is_file()
 
     run("-m", "gan_music.generate", "n_pieces=2", "n_notes=40", "out=music")
     (piece,) = read(cwd / "music" / "sample_02.mid")

@@ -19,6 +19,7 @@ from gan_music import __version__
 from gan_music.checkpoints.migrations import MIGRATED, SCHEMA_VERSION, migrate
 from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
 from gan_music.config.schema import TrainConfig
+from gan_music.config.targets import UntrustedCodeError, check_targets
 from gan_music.config.validate import checked, is_plain
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
@@ -71,7 +72,7 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         known before a weight is read.
     """
     if not path.is_file():
-        raise UserError(f"checkpoint {path} is no file: name a run's checkpoints/best.ckpt.")
+        raise UserError(f"checkpoint {path} is no file: name a run's folder, or its best.ckpt.")
     damaged = UserError(
         f"checkpoint {path} is not a checkpoint, or is damaged: name a run's "
         "checkpoints/best.ckpt or last.ckpt."
@@ -125,7 +126,10 @@ def _validated(outline: Any, path: Path) -> dict[str, Any]:
         )
     try:
         content = migrate(outline)
+        check_targets(content["gan_music"]["config"], source=f"checkpoint {path}: ")
         checked(TrainConfig, OmegaConf.create(content["gan_music"]["config"]))
+    except UntrustedCodeError:
+        raise
     except (UserError, LookupError, TypeError, AttributeError) as error:
         reason = error if isinstance(error, UserError) else "they are incomplete"
         raise UserError(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from gan_music.config.fields import Count, Text, between, one_of, settings
+from gan_music.config.fields import Count, PathText, Text, between, one_of, settings
 
 
 @settings
 class DataConfig:
     """Explained in ``conf/data``."""
 
-    root: Text | None
+    root: PathText | None
     query: Text | list[Text]
-    cache_dir: Text | None
+    cache_dir: PathText | None
     jitter: bool
     movement: Text | None
     reader: Literal["auto", "fast", "music21", "published"]

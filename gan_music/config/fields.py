@@ -53,6 +53,8 @@ def _number_as_text(value: Any) -> Any:
 
 # YAML reads a folder called 2024 as a number
 Text = Annotated[str, BeforeValidator(_number_as_text)]
+PATH = "path"  # marks the type of a path, whose value on the command line is taken as it is typed
+PathText = Annotated[str, BeforeValidator(_number_as_text), PATH]
 
 Count = Annotated[int, between(1)]
 CountOrZero = Annotated[int, between(0)]

@@ -10,12 +10,18 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 
 
-def user_path(path: str | None) -> Path | None:
+def user_path(path: str | os.PathLike[str] | None) -> Path | None:
     """A path from the settings, relative to the folder that the command was called from."""
     if path is None:
         return None
     base = cwd() if HydraConfig.initialized() else os.getcwd()
     return Path(base, os.path.expanduser(path))
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it: relative to the folder of the call, if it lies below."""
+    base = cwd() if HydraConfig.initialized() else os.getcwd()
+    return str(path.absolute().relative_to(base) if path.absolute().is_relative_to(base) else path)
 
 
 def cwd() -> str:
@@ -29,7 +35,7 @@ def overrides() -> list[str]:
     return [str(v) for v in values]
 
 
-def as_hydra_takes_it(override: str) -> str:
+def in_hydras_grammar(override: str) -> str:
     """An override in Hydra's own grammar, which is stricter in three places.
 
     A key that no file holds needs ``++``: flags of the trainer, and further arguments of loggers,
@@ -47,11 +53,16 @@ def as_hydra_takes_it(override: str) -> str:
     return override
 
 
-def quoted(text: str) -> str:
-    """A text as a quoted value in the grammar of Hydra's overrides, without interpolation."""
-    # backslashes are special only before quotes
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped).replace("${", r"\${") + "'"
+def quoted(text: str, *, interpolation: bool = False) -> str:
+    """A text as a quoted value in the grammar of Hydra's overrides.
+
+    ``${...}`` is a part of the text, unless there may be ``interpolation``.
+    """
+    # OmegaConf resolves "${"; backslashes before it are special if the text holds one
+    escaped = text if interpolation else re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    # in Hydra's grammar backslashes are special only before quotes
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", escaped)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
 
 
 def call() -> dict[str, Any]:

@@ -12,10 +12,10 @@ from gan_music.config.fields import (
     Dropout,
     Entry,
     LearningRate,
+    PathText,
     Probability,
     Size,
     Span,
-    Text,
     Weight,
     between,
     settings,
@@ -90,7 +90,7 @@ class LanguageModelConfig(EventGeneratorConfig):
 class ReinforceGANConfig(LanguageModelConfig):
     """The same and its critic; explained in ``conf/model/reinforce_gan.yaml``."""
 
-    warm_start_from: Text | None
+    warm_start_from: PathText | None
     warm_start_epochs: CountOrZero
     critic_pretrain_batches: CountOrZero
     lr_g: LearningRate

@@ -7,9 +7,18 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from gan_music.config.data_settings import DataConfig
-from gan_music.config.fields import Count, CountOrZero, Entry, Seed, Text, between, settings
+from gan_music.config.fields import (
+    Count,
+    CountOrZero,
+    Entry,
+    PathText,
+    Seed,
+    Text,
+    between,
+    settings,
+)
 from gan_music.config.model_settings import MODELS
-from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
+from gan_music.config.representation_settings import REPRESENTATIONS
 from gan_music.config.targets import TARGET
 
 # groups whose settings are chosen by their ``name``: key -> name -> settings
@@ -84,13 +93,13 @@ class TrainConfig:
     """A whole run."""
 
     name: Text
-    resume: Text | None
+    resume: PathText | None
     debug: bool
     stop_on_collapse: bool
     collapse: CollapseConfig
     data: DataConfig
-    representation: RepresentationConfig
-    model: Any  # settings of REGISTRIES, or of the class that its _target_ names
+    representation: Any  # settings of REGISTRIES, or of the class that its _target_ names
+    model: Any  # the same
     trainer: TrainerConfig
     samples: SamplesConfig
     seed: Seed
@@ -124,12 +133,12 @@ class SearchConfig:
 class GenerateConfig:
     """What to sample from which checkpoint; explained in ``conf/generate.yaml``."""
 
-    checkpoint: Text | None
-    out: Text
+    checkpoint: PathText | None
+    out: PathText
     meter: Text | None
     instrument: Text
-    soundfont: Text | None
-    continue_from: Text | None
+    soundfont: PathText | None
+    continue_from: PathText | None
     include_primer: bool
     debug: bool
     trust_code: bool
@@ -149,8 +158,8 @@ class GenerateConfig:
 class ExportConfig:
     """Which checkpoint to export; explained in ``conf/export.yaml``."""
 
-    checkpoint: Text | None
-    out: Text | None
+    checkpoint: PathText | None
+    out: PathText | None
     float16: bool
     debug: bool
     trust_code: bool
@@ -160,11 +169,11 @@ class ExportConfig:
 class EvaluateConfig:
     """What to measure against what; explained in ``conf/evaluate.yaml``."""
 
-    reference: Text | None
-    generated: Text | None
-    train: Text | None
-    out: Text
-    cache_dir: Text | None
+    reference: PathText | None
+    generated: PathText | None
+    train: PathText | None
+    out: PathText
+    cache_dir: PathText | None
     debug: bool
     trust_code: bool
     window: Annotated[int, between(8, 65536)]
@@ -186,8 +195,8 @@ class ExtractConfig:
     debug: bool
     trust_code: bool
     picture: bool
-    pack: Text | None
+    pack: PathText | None
     clear: bool
-    out: Text
+    out: PathText
     data: DataConfig
     readers: Targets = field(default_factory=dict)

@@ -22,6 +22,10 @@ _NAMED = re.compile(rf"^\s*{TARGET}:\s*([\w.]+)", re.M)
 _trusted = False  # of this process
 
 
+class UntrustedCodeError(UserError):
+    """Settings name code that the command does not trust."""
+
+
 def trust_code(trusted: bool) -> None:
     """Allow code from outside the package in this process, or forbid it again."""
     global _trusted
@@ -70,7 +74,7 @@ def check_targets(values: Mapping[str, Any], *, source: str = "") -> None:
     """
     for key, target in targets_in(values):
         if not _trusted and target not in shipped(key.partition(".")[0]):
-            raise UserError(
+            raise UntrustedCodeError(
                 f"{source}{key}={str(target)[:200]} is code from outside gan_music: if you trust "
                 "it, add trust_code=true to the command."
             )

@@ -1,20 +1,21 @@
-"""Checks of untrusted config files (``--config-dir``) before Hydra reads them. Light to import.
+"""Checks of untrusted config files (``--config-dir``). Light to import.
 
-Hydra would construct any object that a file names (``_target_``), configure logging handlers, and
-read further files from any path. No settings need that, so it is refused: a file may set values,
-choose options of groups, and name the folder of its run.
+Hydra would configure logging handlers and read further files from any path that a file names: that
+is refused before Hydra reads it. Hydra would also construct launchers, sweepers and callbacks of
+any class (``_target_``): that is refused once the settings of Hydra are composed, before anything
+is constructed. The settings of a run are judged by :mod:`gan_music.config.targets`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from gan_music.config.targets import TARGET, conf_dir, shipped
+from gan_music.config.targets import targets_in
 from gan_music.system.errors import UserError
 
 # keys by which Hydra or logging would construct objects, read files or change the process; and
@@ -23,6 +24,8 @@ _REFUSED = {
     *("()", "class", "handlers", "formatters", "filters", "loggers"),
     *("searchpath", "env_set", "env_copy"),
 }
+# settings of launchers that are commands or files to run
+_COMMANDS = ("setup", "teardown", "python", "srun_args", "additional_parameters", "submitit_folder")
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")  # all of them installed
 _REFERENCE = re.compile(r"\$\{([\w.\[\]-]+|(oc\.env|hydra|gan_music\.\w+):[^{}$]*)\}")
 _MAX_BYTES = 2**20
@@ -43,6 +46,41 @@ def check_folder(folder: Path) -> None:
             _check_file(path)
 
 
+def check_hydra(settings: Mapping[str, Any], given: Sequence[str]) -> None:
+    """Refuse composed settings of Hydra that would run code, unless the command gives them.
+
+    Parameters
+    ----------
+    settings : the content of ``hydra``, nested.
+    given : the overrides of the command.
+
+    Raises
+    ------
+    UserError
+        Naming the key and what would have run.
+    """
+    launcher = settings.get("launcher") or {}
+    found = [
+        *(
+            (f"hydra.{key}", target)
+            for key, target in targets_in(settings)
+            if not _is_plugin(key, target)
+        ),
+        *((f"hydra.launcher.{key}", launcher.get(key)) for key in _COMMANDS),
+        ("hydra.mode", settings.get("mode")),
+    ]
+    for key, value in found:
+        if value not in (None, [], {}) and not any(a.lstrip("+").startswith(key) for a in given):
+            raise UserError(
+                f"{key}={str(value)[:80]} comes from a config file and would run code: if you "
+                "trust its folder, add trust_code=true to the command."
+            )
+
+
+def _is_plugin(key: str, target: Any) -> bool:
+    return key in ("launcher._target_", "sweeper._target_") and str(target).startswith(_PLUGINS)
+
+
 def _check_file(path: Path) -> None:
     if path.stat().st_size > _MAX_BYTES:
         raise UserError(f"{path} has more than 1 MiB, more than any settings: remove it.")
@@ -61,21 +99,10 @@ def _check_file(path: Path) -> None:
                 f"{path}: {'callbacks' if of_hydra else key} is not a setting: remove it, config "
                 "files set nothing else."
             )
-        if key == TARGET and not _is_ours(value):
-            raise UserError(
-                f"{path}: _target_ names {str(value)[:80]}, code from outside gan_music: if you "
-                "trust this folder, add trust_code=true to the command."
-            )
         if isinstance(value, str) and value.count("${") != len(_REFERENCE.findall(value)):
             raise UserError(
                 f"{path}: {value[:80]} may refer only to a key or to oc.env: write out the value."
             )
-
-
-def _is_ours(target: Any) -> bool:
-    """Whether a target is a plugin of Hydra, or the package's own choice in some group."""
-    groups = (path.name for path in conf_dir().iterdir() if path.is_dir())
-    return str(target).startswith(_PLUGINS) or any(target in shipped(group) for group in groups)
 
 
 def _values(content: Any, path: Path) -> Iterator[tuple[Any, Any]]:

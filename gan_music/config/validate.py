@@ -18,7 +18,7 @@ from omegaconf.errors import ConfigKeyError, InterpolationResolutionError, Missi
 from pydantic import ValidationError
 
 from gan_music.config.fields import settings
-from gan_music.config.invocation import as_hydra_takes_it
+from gan_music.config.invocation import in_hydras_grammar
 from gan_music.config.renamed import RENAMED
 from gan_music.config.schema import REGISTRIES, Target, Targets, TrainConfig
 from gan_music.config.targets import TARGET, conf_dir, load_target
@@ -33,7 +33,7 @@ def compose_run(*overrides: str) -> TrainConfig:
     The run is called ``python`` unless an override ``name=...`` says otherwise.
     """
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        given = ["name=python", *map(as_hydra_takes_it, overrides)]
+        given = ["name=python", *map(in_hydras_grammar, overrides)]
         return checked(TrainConfig, compose("train", given))
 
 
@@ -80,21 +80,25 @@ def is_plain(values: Any) -> bool:
     return not left and isinstance(values, dict)
 
 
-def known_keys(schema: type, prefix: str = "") -> list[str]:
-    """All keys of a schema, dotted; of a group with a registry, those of every entry."""
-    keys = []
-    for name, hint in typing.get_type_hints(schema).items():
-        keys.append(prefix + name)
+def known_fields(schema: type, prefix: str = "") -> list[tuple[str, Any]]:
+    """All keys of a schema, dotted, and their types; of a group with a registry, of every entry."""
+    found = []
+    for name, hint in typing.get_type_hints(schema, include_extras=True).items():
+        found.append((prefix + name, hint))
         nested = [entry.settings for entry in REGISTRIES.get(name, {}).values()]
         if dataclasses.is_dataclass(hint):
             nested.append(typing.cast(type, hint))
         for group in nested:
-            keys += known_keys(group, f"{prefix}{name}.")
+            found += known_fields(group, f"{prefix}{name}.")
         if hint in (Target, Targets):
             files = (conf_dir() / name).glob("*.yaml")
             parsed = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files]
-            keys += dict.fromkeys(f"{prefix}{name}.{key}" for one in parsed for key in flatten(one))
-    return keys
+            found += [(f"{prefix}{name}.{key}", Any) for one in parsed for key in flatten(one)]
+    return found
+
+
+# what other programs call a key -> the last part of ours
+_SYNONYMS = dict.fromkeys(("path", "dir", "folder", "midi"), "root") | {"ckpt": "checkpoint"}
 
 
 def unknown_key(schema: type, key: str) -> UserError:
@@ -102,7 +106,7 @@ def unknown_key(schema: type, key: str) -> UserError:
 
     Only the last parts of keys are compared, since many keys share a prefix.
     """
-    keys = known_keys(schema)
+    keys = [name for name, _ in known_fields(schema)]
     if key in keys:
         group = key.partition(".")[0]
         return UserError(f"the key {key} is another {group}'s: --cfg job shows all of this one's.")
@@ -114,7 +118,8 @@ def unknown_key(schema: type, key: str) -> UserError:
     by_last: dict[str, list[str]] = {}
     for known in keys:
         by_last.setdefault(known.rpartition(".")[2], []).append(known)
-    similar = difflib.get_close_matches(last, by_last, 1, 0.6)
+    last = last if _SYNONYMS.get(last) not in by_last else _SYNONYMS[last]
+    similar = difflib.get_close_matches(last, by_last, 1, 0.62)
     hint = "see --help, or --cfg job for all keys."
     if similar:
         found = by_last[similar[0]]

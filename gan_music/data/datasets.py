@@ -13,9 +13,10 @@ from gan_music.data.batch import Batch
 from gan_music.data.encoded import encoded
 from gan_music.data.pack import n_off_keyboard
 from gan_music.data.samplers import Item
-from gan_music.music.piece import Piece, lengths
+from gan_music.music.piece import Piece
 from gan_music.representations.base import Representation
 from gan_music.representations.windows import WindowSpec
+from gan_music.system.errors import UserError
 
 
 class MusicDataset(Dataset[Batch]):
@@ -44,8 +45,13 @@ class MusicDataset(Dataset[Batch]):
         self.n_folded = n_off_keyboard(pieces) if representation.folds_pitch else 0
         scaled = [encoded(pieces, representation, f, folder or Path()) for f in time_scales]
         # [N, ...] for each scale: a note has the same index at every scale
-        self.rows = [rows for rows, _ in scaled]
-        self.windows = representation.cut(scaled[0][1], lengths(pieces), spec)
+        self.rows = [rows for rows, _, _ in scaled]
+        if len({len(rows) for rows in self.rows}) > 1:
+            raise UserError(
+                f"data.time_scales={list(time_scales)}: pieces of {representation.unit} have other "
+                "lengths at each scale, so give data.time_scales=[1.0]."
+            )
+        self.windows = representation.cut(*scaled[0][1:], spec)
         self.device = torch.device("cpu")
 
     def __len__(self) -> int:

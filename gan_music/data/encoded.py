@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_music.data.pack import PackedPieces
-from gan_music.music.piece import IntArray, Piece, lengths
+from gan_music.music.piece import IntArray, Piece
 from gan_music.representations.base import Representation
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
@@ -23,9 +23,9 @@ from gan_music.system.errors import UserError
 
 def encoded(
     pieces: Sequence[Piece], representation: Representation, scale: float, folder: Path
-) -> tuple[Tensor, IntArray]:
-    """Rows of all pieces with times multiplied by ``scale``, ``[N, ...]``, and each piece's first
-    row, ``[P]``.
+) -> tuple[Tensor, IntArray, IntArray]:
+    """Rows of all pieces with times multiplied by ``scale``, ``[N, ...]``, each piece's first row,
+    ``[P]``, and its number of rows, ``[P]``.
 
     The rows of a pack are those of all its pieces, in a file below ``folder`` that the first
     process writes and later ones map. A file that is damaged is written again.
@@ -38,17 +38,19 @@ def encoded(
     dtype, shape = representation.row_dtype, representation.row_shape
     if not isinstance(pieces, PackedPieces):
         rows = [representation.rows(piece.scaled(scale)) for piece in pieces]
-        sizes = lengths(pieces)
+        sizes = np.array([len(x) for x in rows], dtype=np.int64)
         whole = np.concatenate([np.empty((0, *shape), dtype), *rows])
-        return torch.from_numpy(whole), np.cumsum(sizes) - sizes
+        return torch.from_numpy(whole), np.cumsum(sizes) - sizes, sizes
     pack = PackedPieces(pieces.folder, pieces.about)
+    sizes = representation.n_rows(pack)
+    begins = np.cumsum(sizes) - sizes
     table = {"name": representation.name} | representation.table()
     key = json.dumps([pieces.digest, table, scale], sort_keys=True)
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     header = {
         "descr": dtype.str,
         "fortran_order": False,
-        "shape": (int(pack.lengths.sum()), *shape),
+        "shape": (int(sizes.sum()), *shape),
     }
     if (mapped := _mapped(path, header)) is None:
         try:
@@ -65,7 +67,7 @@ def encoded(
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(mapped), pieces.begins
+        return torch.from_numpy(mapped), begins[pieces.numbers], sizes[pieces.numbers]
 
 
 def _mapped(path: Path, header: dict[str, Any]) -> NDArray[Any] | None:

@@ -60,8 +60,8 @@ def write_piece(
         If sound cannot be made (:func:`gan_music.io.rendering.sound.synthesize`).
     """
     # Imported on demand, because music21 and matplotlib take seconds to import.
-    suffix = path.suffix[1:]
-    if suffix == "mid":
+    suffix = path.suffix[1:].lower()
+    if suffix in ("mid", "midi"):
         write_midi(piece, path, program=program)
     elif suffix == "png":
         from gan_music.io.rendering.piano_roll import draw_piece
@@ -76,4 +76,4 @@ def write_piece(
 
         write_musicxml(piece, path, program=program)
     else:
-        raise ValueError(f"{path}: unknown output format")
+        raise ValueError(f"{path} does not end in .mid, .musicxml, .png, .wav or .flac")

@@ -153,13 +153,13 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     """``(|grad D(x)| - 1)^2`` at random points between real and fake inputs, a scalar.
 
     Gulrajani et al. 2017, eq. 3. The gradient's norm is that of a sequence; of logits ``[B, T]``, D
-    is the mean over steps. The fused LSTM kernels of cuDNN and oneDNN have no second derivative, so
-    that the critic is evaluated here by kernels of PyTorch's own, which are slower.
+    is the mean over steps. cuDNN's LSTM has no second derivative, so that the critic is evaluated
+    here by PyTorch's own kernels, which are slower on a GPU.
     """
     shape = (len(real), *[1] * (real.dim() - 1))
-    between = torch.lerp(fake.detach(), real.detach(), torch.rand(shape, device=real.device))
-    between.requires_grad_()
-    with torch.backends.cudnn.flags(enabled=False), torch.backends.mkldnn.flags(enabled=False):
+    share = torch.rand(shape, device=real.device, dtype=real.dtype)
+    between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
+    with torch.backends.cudnn.flags(enabled=False):
         logits = critic(between)
         # of the sum, since a logit depends on its own sequence (but for statistics of the batch)
         total = logits.flatten(1).mean(1).sum() if logits.dim() > 1 else logits.sum()

@@ -22,15 +22,17 @@ TITLES = {
     "structure": "Structure: repetition within a piece",
     "originality": "Originality: copies of training pieces",
 }
+# group, figure: what a run ends with, and what a sweep's runs are compared by
+HEADLINE = (
+    *(("mgeval", "oa_mean"), ("c2st", "accuracy"), ("prdc", "precision"), ("prdc", "coverage")),
+    *(("diversity", "distinct_pitch_4grams"), ("originality", "longest_copied_run_95th")),
+)
 _SIGNS = {"higher": "+", "lower": "-", "0.5": "0.5", "reference": "="}
 
 
 def table(evaluation: Evaluation) -> str:
     """All figures by group, the notes, and the verdict as the last line."""
-    lines = [
-        _line("figure", "best", "generated [95 %]", "reference [95 %]", "shuffled", "one note"),
-        "-" * WIDTH,
-    ]
+    lines = [*_HEAD]
     for group, figures in evaluation.groups.items():
         lines += [TITLES[group]]
         lines += [_row(name, figure) for name, figure in figures.items()]
@@ -40,14 +42,25 @@ def table(evaluation: Evaluation) -> str:
         "reference: one half of it against the other; shuffled: its notes in random order.",
         *(line for note in evaluation.notes for line in textwrap.wrap(note, WIDTH)),
         "",
-        f"verdict: {evaluation.verdict or 'undefined, since there are too few notes'}",
+        _verdict(evaluation),
     ]
     return "\n".join(lines)
 
 
-def _row(name: str, figure: Figure) -> str:
+def summary(evaluation: Evaluation) -> str:
+    """The main figures, those of custom metrics, and the verdict."""
+    shown = [*HEADLINE, *(("custom", name) for name in evaluation.groups.get("custom", {}))]
+    rows = [_row(name, evaluation.groups[group][name], group) for group, name in shown]
+    return "\n".join([*_HEAD, *rows, "", _verdict(evaluation)])
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    return f"verdict: {evaluation.verdict or 'undefined, since there are too few notes'}"
+
+
+def _row(name: str, figure: Figure, group: str = " ") -> str:
     return _line(
-        "  " + name,
+        f"{group} {name}",
         _SIGNS[figure.best],
         _estimate(figure.generated),
         _estimate(figure.reference),
@@ -57,12 +70,18 @@ def _row(name: str, figure: Figure) -> str:
 
 
 def _line(*cells: str) -> str:
-    widths = (35, 4, 22, 22, 9, 8)
+    widths = (35, 4, 22, 21, 9, 9)
     head, *rest = (
         c.ljust(w) if i == 0 else c.rjust(w)
         for i, (c, w) in enumerate(zip(cells, widths, strict=True))
     )
     return head + "".join(rest)
+
+
+_HEAD = (
+    _line("figure", "best", "generated [95 %]", "reference [95 %]", "shuffled", "one note"),
+    "-" * WIDTH,
+)
 
 
 def _estimate(e: Estimate) -> str:

@@ -47,6 +47,8 @@ class MusicModel(LightningModule):
     schedule : of all learning rates, over the whole run; None: the model's own.
     """
 
+    # of the values beside ``_target_``, for a model from outside the package
+    Settings: ClassVar[type | None] = None
     # names of the representations that it can be trained on
     reads: ClassVar[tuple[str, ...]] = ("note_events",)
     # prefixes of the weights that ``sample`` reads; an exported checkpoint has no others
@@ -150,6 +152,9 @@ class MusicModel(LightningModule):
         batch_number = self.trainer.fit_loop.total_batch_idx + 1
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set later on
         return self.trainer.is_last_batch or batch_number % every == 0
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log figures of held-out windows as ``val/<name>``; by default none."""
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         if not optimizer.param_groups:  # the trainer's stand-in where there is no optimizer

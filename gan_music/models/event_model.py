@@ -65,6 +65,11 @@ class EventModel(MusicModel):
     is_initialised = False  # by another model's weights
     has_padding = True  # whether training windows may have padding: looking would synchronise
 
+    def build_generator(self, *, noise_size: int) -> EventGenerator:
+        """The generator of the settings, an LSTM; another model of events may have another."""
+        space = note_space(self.representation)
+        return lstm_generator(self.settings, space, noise_size=noise_size)
+
     def init_from(self, other: EventModel) -> None:
         """Copy the EMA weights of another model, its style prior included.
 

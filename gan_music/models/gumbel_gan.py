@@ -13,7 +13,7 @@ from gan_music.config.model_settings import GumbelGANConfig
 from gan_music.data.batch import Batch
 from gan_music.losses import likelihood
 from gan_music.models.base import MusicGAN
-from gan_music.models.event_model import EventModel, lstm_generator, note_space
+from gan_music.models.event_model import EventModel
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.optim.ema import EMA
@@ -43,10 +43,9 @@ class GumbelGAN(EventModel, MusicGAN):
         super().__init__(
             settings, representation=representation, clip_norm=settings.clip_norm, **options
         )
-        space = note_space(representation)
-        self.generator = lstm_generator(settings, space, noise_size=settings.noise_size)
+        self.generator = self.build_generator(noise_size=settings.noise_size)
         self.discriminator = LSTMDiscriminator(
-            space,
+            self.generator.space,
             hidden_size=settings.hidden_size,
             n_layers=1,
             embedding_size=settings.embedding_size,

@@ -12,7 +12,7 @@ from torch import Tensor
 from gan_music.config.model_settings import LanguageModelConfig
 from gan_music.data.batch import Batch
 from gan_music.losses import likelihood
-from gan_music.models.event_model import EventModel, lstm_generator, note_space
+from gan_music.models.event_model import EventModel
 from gan_music.networks.features.history import add_input_noise
 from gan_music.optim.ema import EMA
 from gan_music.optim.optimizers import adamw
@@ -40,7 +40,7 @@ class LanguageModel(EventModel):
             settings, representation=representation, clip_norm=settings.clip_norm, **options
         )
         self.automatic_optimization = False  # the learning rate is set on each batch
-        self.generator = lstm_generator(settings, note_space(representation), noise_size=1)
+        self.generator = self.build_generator(noise_size=1)
         self.averaged = EMA(self.generator, settings.ema_decay)
         self.register_buffer("n_batches", torch.tensor(0))
 

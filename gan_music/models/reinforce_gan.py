@@ -149,14 +149,15 @@ class ReinforceGAN(LanguageModel, MusicGAN):
 
     def _update_d(self, opt_d: LightningOptimizer, real: ReplayItem, fake: ReplayItem) -> None:
         with self.toggled_optimizer(opt_d):
-            d = self.discriminator.train()
+            d, n = self.discriminator.train(), min(len(real.events), len(fake.events))
+            if self.adversarial_loss.pairs:
+                real, fake = real.rows(slice(n)), fake.rows(slice(n))
             score_real = d(real.events, real.features)
             score_fake = d(fake.events, fake.features)
             if self.has_padding:
                 present = self.generator.space.present(real.events)
                 score_real = score_real[present]
                 score_fake = score_fake[present] if self.adversarial_loss.pairs else score_fake
-            n = min(len(real.events), len(fake.events))
             terms = self.discriminator_terms(
                 score_real,
                 score_fake,

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_music.music.piece import DEFAULT_TEMPO, IntArray, Piece
+from gan_music.music.piece import DEFAULT_TEMPO, IntArray, Piece, lengths
 from gan_music.representations.windows import Windows, WindowSpec
 
 PADDING = -1  # each id of a padded row
@@ -32,7 +32,8 @@ class Representation(ABC):
 
     Attributes
     ----------
-    name : the value of ``representation.name`` that selects it.
+    name : the value of ``representation.name`` that selects it; of one from outside the package,
+        the name of its class.
     unit : what one row of :meth:`encode` stands for, in the plural.
     can_pad : whether a batch may hold windows that end in padding.
     folds_pitch : whether pitches off the piano keyboard are moved into it by octaves.
@@ -41,11 +42,15 @@ class Representation(ABC):
     """
 
     name: ClassVar[str]
+    Settings: ClassVar[type | None] = None  # of the values beside ``_target_``
     unit: ClassVar[str] = "notes"
     can_pad: ClassVar[bool] = True
     folds_pitch: ClassVar[bool] = False
     row_dtype: ClassVar[np.dtype[Any]]
     grid: int
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__dict__.get("name", cls.__name__)
 
     @property
     @abstractmethod
@@ -70,6 +75,12 @@ class Representation(ABC):
     def rows(self, piece: Piece) -> NDArray[Any]:
         """A piece as it is stored, ``row_dtype [N, *row_shape]``."""
         return self.encode(piece).astype(self.row_dtype)
+
+    def n_rows(self, pieces: Sequence[Piece]) -> IntArray:
+        """The rows of each piece, ``[P]``: one for each note, unless a representation counts other
+        things, whose ``unit`` says which.
+        """
+        return lengths(pieces)
 
     def cut(self, begins: IntArray, sizes: IntArray, spec: WindowSpec) -> Windows:
         """The windows of pieces whose rows begin at ``begins`` and number ``sizes``, ``[P]``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from pathlib import Path
 
@@ -31,21 +32,47 @@ def run_folder(name: str, resume: str | None) -> str:
     return _made[name]
 
 
+def checkpoint_at(path: Path, key: str, name: str = "best.ckpt") -> Path:
+    """The checkpoint that ``key=path`` names: a file, or the one of this name in a run's folder.
+
+    Raises
+    ------
+    UserError
+        If it is a folder without such a checkpoint.
+    """
+    if not path.is_dir():
+        return path
+    for file in (path / "checkpoints" / name, path / name):
+        if file.is_file():
+            return file
+    raise UserError(
+        f"{key}={path} is a folder without checkpoints/{name}: name a run's folder or a file."
+    )
+
+
+def resumed_checkpoint(resume: str) -> Path:
+    """The absolute path of the checkpoint of ``resume``, which may name its run's folder."""
+    path = Path(os.path.expanduser(resume))
+    return checkpoint_at(path, "resume", "last.ckpt").absolute()
+
+
 def folder_of_checkpoint(checkpoint: str) -> Path:
-    """The run's folder of ``<folder>/checkpoints/<file>``.
+    """The run's folder of ``<folder>/checkpoints/<file>``, which may itself be given.
 
     Raises
     ------
     UserError
         If the file does not exist, or is not in a run's folder.
     """
-    path = Path(checkpoint)
+    path = resumed_checkpoint(checkpoint)
     if not path.is_file():
-        raise UserError(f"resume={path} is no file: name a run's checkpoints/last.ckpt.")
-    folder = path.absolute().parent.parent
-    if path.absolute().parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
         raise UserError(
-            f"resume={path} is not in a run's folder, beside its config.yaml: name "
+            f"resume={checkpoint} is no file: name a run's folder, or its checkpoints/last.ckpt."
+        )
+    folder = path.parent.parent
+    if path.parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
+        raise UserError(
+            f"resume={checkpoint} is not in a run's folder, beside its config.yaml: name "
             "RUN/checkpoints/last.ckpt."
         )
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,9 +116,8 @@ def saying_how_to_continue(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         log.warning(
-            "interrupted; continue the sweep by the same command and skip_done=true "
-            "hydra.sweep.dir=%s",
-            folder,
+            "interrupted; continue the sweep by the same command and skip_done=true %s",
+            shlex.quote(f"hydra.sweep.dir={folder}"),
         )
         raise
 

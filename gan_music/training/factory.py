@@ -23,7 +23,6 @@ from gan_music.config.schema import DEFAULT_LOSS, Target, TrainConfig, TrainerCo
 from gan_music.config.targets import (
     TARGET,
     build_target,
-    check_targets,
     load_target,
     target_and_values,
 )
@@ -38,6 +37,7 @@ from gan_music.models.event_model import EventModel
 from gan_music.models.nan_guard import not_finite
 from gan_music.optim.optimizers import of_class
 from gan_music.representations.base import Representation
+from gan_music.runs.folder import checkpoint_at
 from gan_music.system.errors import UserError
 from gan_music.training.devices import uses_cuda_graph
 from gan_music.training.precision import decodes_in_bf16
@@ -182,6 +182,7 @@ def pretrained_model(
     path = user_path(getattr(settings, "warm_start_from", None))
     if path is None:
         return None
+    path = checkpoint_at(path, "model.warm_start_from")
     pretrained = restore_model(load_checkpoint(path), path)
     try:
         if not isinstance(pretrained, EventModel):
@@ -207,7 +208,6 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     UserError
         If the weights do not fit the settings beside them.
     """
-    check_targets(checkpoint.config, source=f"checkpoint {path}: ")
     config = checked(TrainConfig, OmegaConf.create(checkpoint.config))
     saved = checkpoint.state_dict
     try:

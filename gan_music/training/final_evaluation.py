@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.config.invocation import shown
 from gan_music.config.schema import SamplesConfig
 from gan_music.config.validate import flatten
 from gan_music.data.split import Split
@@ -24,7 +26,7 @@ from gan_music.io.rendering.sound import check_soundfont, write_sound
 from gan_music.io.write import sample_name, write_pieces
 from gan_music.metrics.custom import PieceMetric
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
-from gan_music.metrics.table import table
+from gan_music.metrics.table import HEADLINE, summary, table
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece, windows_or_pieces
 from gan_music.system.atomic_files import atomic_write
@@ -33,12 +35,6 @@ from gan_music.training.callbacks.sample_quality import SampleQuality
 from gan_music.training.factory import restore_model
 
 log = logging.getLogger(__name__)
-
-# group, main figure
-_HEADLINE = (
-    *(("mgeval", "oa_mean"), ("c2st", "accuracy"), ("prdc", "precision"), ("prdc", "coverage")),
-    *(("diversity", "distinct_pitch_4grams"), ("originality", "longest_copied_run_95th")),
-)
 
 _PICTURE_NOTES = 256  # of each piece in samples.png
 _SOUND_MINUTES = 2  # of each piece
@@ -56,11 +52,11 @@ def evaluate_run(
     training_seconds: float,
     device: torch.device,
     metrics: Mapping[str, PieceMetric],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], str]:
     """Sample from the best checkpoint and evaluate the samples on the test split.
 
     Writes ``samples/``, ``samples.png``, ``quality.txt`` and ``metrics.json`` into the run's
-    folder, and returns the content of ``metrics.json``.
+    folder. Returns the content of ``metrics.json``, and the main figures as a table.
     """
     best = folder / "checkpoints" / "best.ckpt"
     checkpoint = load_checkpoint(best)
@@ -96,7 +92,7 @@ def evaluate_run(
     } | evaluation.as_json()
     with atomic_write(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(_without_nan(figures), indent=2) + "\n", encoding="utf-8")
-    return figures
+    return figures, summary(evaluation)
 
 
 def draw(
@@ -164,7 +160,7 @@ def _without_nan(value: Any) -> Any:
 
 def log_figures(trainer: Trainer, settings: dict[str, Any], figures: dict[str, Any]) -> None:
     """Log a run's main figures; in TensorBoard's HPARAMS tab, with its settings."""
-    values = {name: figures["figures"][group][name]["generated"] for group, name in _HEADLINE}
+    values = {name: figures["figures"][group][name]["generated"] for group, name in HEADLINE}
     final = {f"final/{name}": value for name, value in values.items() if value is not None}
     plain = {
         key: value if isinstance(value, int | float | bool) else str(value)
@@ -179,20 +175,33 @@ def log_figures(trainer: Trainer, settings: dict[str, Any], figures: dict[str, A
         logger.save()
 
 
-def closing_lines(folder: Path, figures: dict[str, Any]) -> str:
-    """What a run prints at its end."""
-    rows = [(folder / "quality.txt").read_text(encoding="utf-8").rstrip()]
+def closing_lines(folder: Path, figures: dict[str, Any], main_figures: str) -> str:
+    """What a run prints at its end: its main figures, and where to find what exists of the rest."""
+    rows = [main_figures]
     if figures["n_clipped"]:
         rows.append(
             f"{figures['n_clipped']} of {figures['n_values']} values that no MIDI file can hold "
             "were clipped"
         )
-    rows += [
-        f"best epoch {figures['best_epoch']}, {figures['val_distance']:.3f} from validation music",
-        f"all figures: {folder / 'metrics.json'}",
-        *([f"report: {folder / 'report.html'}"] if (folder / "report.html").exists() else []),
-        f"samples: {folder / 'samples'}, pictured in {folder / 'samples.png'}",
-        f"checkpoints: {folder / 'checkpoints'} (best.ckpt, last.ckpt)",
-        *(["losses: tensorboard --logdir outputs"] if (folder / "tensorboard").exists() else []),
-    ]
+    rows.append(
+        f"best epoch {figures['best_epoch']}, {figures['val_distance']:.3f} from validation music"
+    )
+    for what, names in (
+        ("all figures", ("quality.txt", "metrics.json")),
+        ("report", ("report.html",)),
+        ("samples", ("samples", "samples.png")),
+        ("checkpoints", ("checkpoints/best.ckpt", "checkpoints/last.ckpt")),
+    ):
+        if found := [shown(folder / name) for name in names if (folder / name).exists()]:
+            rows.append(f"{what}: {', '.join(found)}")
+    if (folder / "tensorboard").exists():
+        rows.append(f"losses: tensorboard --logdir {shlex.quote(shown(folder))}")
     return "\n".join(rows)
+
+
+def closing_line(folder: Path, figures: dict[str, Any]) -> str:
+    """What a job of a sweep prints at its end."""
+    return (
+        f"{figures['val_distance']:.3f} from validation music at epoch {figures['best_epoch']}, "
+        f"verdict {figures['verdict']}: {shown(folder)}"
+    )

@@ -12,7 +12,7 @@ from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.invocation import cwd, overrides
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
-from gan_music.runs.folder import AUTO, folder_of_checkpoint
+from gan_music.runs.folder import AUTO, folder_of_checkpoint, resumed_checkpoint
 from gan_music.runs.status import DONE, read_status, same_settings, settings_of
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
@@ -43,7 +43,7 @@ def where_to_start(config: TrainConfig, folder: Path) -> tuple[TrainConfig, Path
         If the folder holds another run, or the checkpoint or an override does not go with a resume.
     """
     if config.resume not in (None, AUTO):
-        resume = Path(config.resume).absolute()
+        resume = resumed_checkpoint(config.resume)
         return _resumed_config(config, resume, folder), resume
     once = dataclasses.replace(
         config, skip_done=False, resume=None, trust_code=False

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
-from gan_music.config.invocation import call
+from gan_music.config.invocation import call, shown
 from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import first_line
 from gan_music.data.datamodule import MusicDataModule
@@ -52,7 +53,12 @@ from gan_music.training.factory import (
     pretrained_model,
     training_options,
 )
-from gan_music.training.final_evaluation import closing_lines, evaluate_run, log_figures
+from gan_music.training.final_evaluation import (
+    closing_line,
+    closing_lines,
+    evaluate_run,
+    log_figures,
+)
 from gan_music.training.precision import has_bf16_lstm
 from gan_music.training.resume import is_done, keeps_end, where_to_start
 from gan_music.training.trainer import (
@@ -93,7 +99,7 @@ def train(config: TrainConfig) -> float:
         last = folder / "checkpoints" / "last.ckpt"
         log.warning(
             "interrupted; %s",
-            f"resume by: python -m gan_music.train resume={last}"
+            f"resume by: python -m gan_music.train {shlex.quote(f'resume={shown(folder)}')}"
             if last.exists()
             else "no checkpoint has been written yet, so it cannot be resumed",
         )
@@ -172,7 +178,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
             raise Pruned(callback.reason or "its samples have collapsed.")
     if not is_main_process():
         return float("nan")
-    figures = evaluate_run(
+    figures, main_figures = evaluate_run(
         samples,
         pieces,
         folder,
@@ -185,14 +191,19 @@ def _train(config: TrainConfig, folder: Path) -> float:
         metrics=metrics,
     )
     log_figures(trainer, settings, figures)
-    return _finish(figures, alarm, folder, report=config.report)
+    return _finish(figures, main_figures, alarm, folder, report=config.report)
 
 
-def _finish(figures: dict[str, Any], alarm: CollapseAlarm, folder: Path, *, report: bool) -> float:
+def _finish(
+    figures: dict[str, Any], main_figures: str, alarm: CollapseAlarm, folder: Path, *, report: bool
+) -> float:
     """Write the report and the status of a run; one that its collapse has stopped fails here."""
     if report:
         write_report_or_warn([folder], folder / "report.html")
-    log.info("%s", closing_lines(folder, figures))
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        log.info("%s", closing_line(folder, figures))
+    else:
+        log.info("%s", closing_lines(folder, figures, main_figures))
     if alarm.has_stopped:
         raise UserError(
             f"the samples had collapsed (verdicts in a row: {alarm.n_in_a_row}) when training "
@@ -251,7 +262,7 @@ def _log_start(trainer: Trainer, model: MusicModel, n_pieces: int, folder: Path)
         trainer.max_epochs,
         device + (f" ({trainer.world_size} processes)" if trainer.world_size > 1 else ""),
         trainer.precision,
-        folder,
+        shown(folder),
     )
 
 

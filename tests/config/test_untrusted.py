@@ -9,15 +9,12 @@ import pytest
 
 from gan_music.config.untrusted import check_folder
 from gan_music.system.errors import UserError
-from tests.conftest import run_command, sentence
+from tests.conftest import run_command
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 
 HOSTILE = [
-    ("hydra: {callbacks: {a: {_target_: os.system}}}", "callbacks is not a setting"),
-    ("a: [{_target_: builtins.eval}]", "_target_ names builtins.eval"),
-    ('"\\x5ftarget_": os.system', "_target_ names os.system"),
     ("hydra: {job_logging: {handlers: {file: {filename: /tmp/a}}}}", "handlers is not a setting"),
     ("x: {(): os.system}", r"\(\) is not a setting"),
     ("hydra: {searchpath: [file:///tmp]}", "searchpath is not a setting"),
@@ -48,15 +45,38 @@ def test_settings_defaults_and_references_are_allowed(tmp_path: Path) -> None:
     check_folder(tmp_path)
 
 
-def test_the_command_refuses_an_untrusted_config_first(tmp_path: Path) -> None:
-    (tmp_path / "c").mkdir()
+# what would run, and where it is found: in Hydra's settings before a run, or in those of the run
+CODE = [
+    ("hydra: {callbacks: {a: {_target_: os.mkdir, path: MARK}}}", "hydra.callbacks.a._target_"),
+    ("hydra: {launcher: {_target_: os.mkdir}}", "hydra.launcher._target_"),
+    ("hydra: {sweeper: {_target_: os.mkdir}}", "hydra.sweeper._target_"),
+    ("hydra: {mode: MULTIRUN}", "hydra.mode"),
+    (
+        "defaults: [{override /hydra/launcher: submitit_slurm}]\n"
+        "hydra: {launcher: {setup: [touch MARK]}}",
+        "hydra.launcher.setup",
+    ),
+    ("loss: {_target_: os.mkdir, path: MARK}", "loss._target_"),
+    ("optimizer: {_target_: torch.load, f: MARK}", "optimizer._target_"),
+    ('model: {"\\x5ftarget_": os.mkdir, path: MARK}', "model._target_"),
+    ("data: {a: [{_target_: os.mkdir, path: MARK}]}", "data.a[0]._target_"),
+]
+
+
+@pytest.mark.parametrize(("text", "key"), CODE)
+def test_the_command_refuses_code_in_an_untrusted_config(
+    tmp_path: Path, text: str, key: str
+) -> None:
     mark = tmp_path / "mark"
-    (tmp_path / "c" / "mine.yaml").write_text(
-        f"hydra: {{callbacks: {{a: {{_target_: os.mkdir, path: {mark}}}}}}}\n"
-    )
-    done = run_command("train", "--config-dir", "c", "--config-name", "mine", cwd=tmp_path)
-    assert "mine.yaml: callbacks is not a setting" in sentence(done)
-    assert not mark.exists()
+    (tmp_path / "c" / "experiment").mkdir(parents=True)
+    mine = tmp_path / "c" / "experiment" / "mine.yaml"
+    mine.write_text("# @package _global_\n" + text.replace("MARK", str(mark)) + "\n")
+    for words in ((), ("-m",)):
+        done = run_command("train", *words, "--config-dir", "c", "experiment=mine", cwd=tmp_path)
+        assert done.returncode == 1
+        assert key in done.stderr
+        assert "add trust_code=true to the command" in done.stderr
+        assert not mark.exists()
 
 
 def test_mutated_files_load_or_are_refused(tmp_path: Path) -> None:

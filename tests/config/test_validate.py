@@ -90,6 +90,11 @@ def test_a_mistake_gives_one_sentence(
         ("trainer.hidden_size", "did you mean model.hidden_size?"),
         ("data.n_worker", "did you mean data.n_workers?"),
         ("sede", "did you mean seed?"),
+        ("trainer.epochs", "did you mean trainer.max_epochs?"),
+        ("data.rot", "did you mean data.root?"),
+        ("data.path", "did you mean data.root?"),
+        ("samples.n_note", "did you mean samples.n_notes?"),
+        ("out", "see --help, or --cfg job for all keys."),
         ("collapse.xyz", "see --help, or --cfg job for all keys."),
     ],
 )

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gan_music.config.help import first_comment
 from gan_music.config.targets import conf_dir
 from gan_music.data.sources import find_sources, printable
 from gan_music.io.read import SUFFIXES
@@ -87,8 +87,8 @@ def test_an_empty_list_of_queries() -> None:
 
 
 def test_the_corpus_has_what_help_says() -> None:
-    text = yaml.safe_load((conf_dir() / "corpus_help.yaml").read_text())["hydra"]["help"]["footer"]
-    named = {n: int(k) for n, k in re.findall(r"([\w-]+) (\d+)(?:,|$)", text, re.MULTILINE)}
+    text = first_comment((conf_dir() / "data" / "corpus.yaml").read_text())
+    named = {n: int(k) for n, k in re.findall(r"([\w-]+) (\d+)(?:,|$)", text)}
     assert len(named) > 30
     assert {name: len(find_sources(None, name)) for name in named} == named
     for example in re.findall(r"(\w+/\w+)", text):

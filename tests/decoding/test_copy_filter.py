@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,6 @@ from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music import generate
 from gan_music.checkpoints.checkpoint import load_checkpoint, sampler_part, save_sampler
 from gan_music.config.schema import GenerateConfig
 from gan_music.config.targets import conf_dir
@@ -25,6 +25,8 @@ from gan_music.metrics.sets.originality import longest_matches
 from gan_music.music.piece import Piece
 from gan_music.system.errors import UserError
 from tests.conftest import run_command
+
+generate = importlib.import_module("gan_music.generate")
 
 
 def tune(pitches: Sequence[int], durations: Sequence[int] | None = None, name: str = "") -> Piece:

@@ -102,3 +102,92 @@ def test_log_likelihoods_are_those_of_the_likelihood() -> None:
     assert found[1, 2] == 0
     total = likelihood.negative_log_likelihood(logits, events)
     assert -found.sum().item() / 5 == pytest.approx(total.item(), rel=1e-5)
+
+
+REAL, FAKE = torch.tensor([2.0, 0.5]), torch.tensor([-2.0, 1.5])
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected_d", "expected_g"),
+    [
+        # (0 + 0.5) / 2 + (0 + 2.5) / 2; -(-2 + 1.5) / 2
+        (adversarial.Hinge(), 1.5, 0.25),
+        # ((1 + 0.25) / 2 + (4 + 2.25) / 2) / 2; (9 + 0.25) / 2 / 2
+        (adversarial.LeastSquares(), 1.875, 2.3125),
+        # fakes minus reals are -4 and 1
+        (
+            adversarial.Relativistic(),
+            (math.log1p(math.exp(-4)) + math.log1p(math.exp(1))) / 2,
+            (math.log1p(math.exp(4)) + math.log1p(math.exp(-1))) / 2,
+        ),
+        (adversarial.Wasserstein(), -0.25 - 1.25, 0.25),
+        (
+            adversarial.BCE(),
+            (math.log1p(math.exp(-2)) + math.log1p(math.exp(-0.5))) / 2
+            + (math.log1p(math.exp(-2)) + math.log1p(math.exp(1.5))) / 2,
+            (math.log1p(math.exp(2)) + math.log1p(math.exp(-1.5))) / 2,
+        ),
+    ],
+)
+def test_losses_by_hand(
+    loss: adversarial.AdversarialLoss, expected_d: float, expected_g: float
+) -> None:
+    assert loss.discriminator(REAL, FAKE).item() == pytest.approx(expected_d)
+    assert loss.generator(FAKE, REAL).item() == pytest.approx(expected_g)
+
+
+def test_labels_are_smoothed_where_a_loss_has_labels() -> None:
+    loss = adversarial.LeastSquares()
+    # ((2 - 0.9)^2 + (0.5 - 0.9)^2) / 2 = 0.685
+    smooth = loss.discriminator(REAL, FAKE, smoothing=0.1)
+    assert smooth.item() == pytest.approx((0.685 + 3.125) / 2)
+    assert [x.has_labels for x in (adversarial.BCE, adversarial.Hinge)] == [True, False]
+
+
+def test_each_loss_logs_what_its_logits_mean() -> None:
+    def logged(loss: adversarial.AdversarialLoss) -> dict[str, float]:
+        return {k: round(v.item(), 4) for k, v in loss.logs(REAL, FAKE).items()}
+
+    means = {"logit_real": 1.25, "logit_fake": -0.25}
+    assert logged(adversarial.Hinge()) == means | {"accuracy_d": 0.75}
+    # the boundary is 0.5: of the reals, 0.5 is on it
+    assert logged(adversarial.LeastSquares()) == means | {"accuracy_d": 0.5}
+    assert logged(adversarial.Relativistic()) == means | {"accuracy_d": 0.5}
+    assert logged(adversarial.Wasserstein()) == means | {"wasserstein_distance": 1.5}
+    scores = {"score_real": 0.7516, "score_fake": 0.4684, "accuracy_d": 0.75}
+    assert logged(adversarial.BCE()) == scores
+
+
+def test_the_gradient_penalty_of_a_linear_critic_by_hand() -> None:
+    weights = torch.tensor([[3.0, 0.0], [0.0, 4.0]])  # of two steps with two features: norm 5
+    real, fake = torch.rand(6, 2, 2), torch.rand(6, 2, 2)
+    penalty = adversarial.Wasserstein(gradient_penalty=10).penalty
+    assert penalty(lambda x: (x * weights).sum((1, 2)), real, fake).item() == pytest.approx(160)
+    # logits at each step: the gradient of their mean has norm 2.5
+    assert penalty(lambda x: (x * weights).sum(2), real, fake).item() == pytest.approx(22.5)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_gradient_penalty_trains_an_lstm(bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    lstm = torch.nn.LSTM(3, 4, batch_first=True, bidirectional=bidirectional).double()
+    real, fake = torch.rand(2, 5, 3).double(), torch.rand(2, 5, 3).double()
+
+    def penalty() -> torch.Tensor:
+        torch.manual_seed(1)  # the same points between real and fake
+        return adversarial.gradient_penalty(lambda x: lstm(x)[0].sum(-1), real, fake)
+
+    penalty().backward()
+    weight, step = lstm.weight_hh_l0, 1e-5
+    weight.data[1, 2] += step
+    above = penalty()
+    weight.data[1, 2] -= 2 * step
+    below = penalty()
+    slope = (above - below).item() / (2 * step)
+    assert weight.grad is not None
+    assert weight.grad[1, 2].item() == pytest.approx(slope, rel=1e-5)
+
+
+def test_pairs_need_real_logits() -> None:
+    with pytest.raises(ValueError, match="compares pairs"):
+        adversarial.Relativistic().generator(FAKE)

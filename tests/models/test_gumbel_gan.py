@@ -15,7 +15,7 @@ from gan_music.representations.note_events import NoteEvents
 from tests.models.training import fit, loader, make_trainer
 
 
-def make_model(**changes: Any) -> GumbelGAN:
+def make_model(options: dict[str, Any] | None = None, **changes: Any) -> GumbelGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
         "hidden_size": 8,
@@ -44,7 +44,8 @@ def make_model(**changes: Any) -> GumbelGAN:
         "warmup_batches": 0,
         "ema_decay": 0.9,
     } | changes
-    return GumbelGAN(GumbelGANConfig(name="gumbel_gan", **settings), representation=NoteEvents(24))
+    config = GumbelGANConfig(name="gumbel_gan", **settings)
+    return GumbelGAN(config, representation=NoteEvents(24), **options or {})
 
 
 def test_every_batch_updates_both_networks(tmp_path: Path) -> None:

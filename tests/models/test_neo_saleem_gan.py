@@ -77,7 +77,7 @@ def plain_loop(
     return found
 
 
-def make_model(**changes: Any) -> NeoSaleemGAN:
+def make_model(options: dict[str, Any] | None = None, **changes: Any) -> NeoSaleemGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
         "hidden_size": 256,
@@ -88,7 +88,9 @@ def make_model(**changes: Any) -> NeoSaleemGAN:
         "betas": [0.9, 0.999],
     } | changes
     return NeoSaleemGAN(
-        NeoSaleemConfig(name="neo_saleem", **settings), representation=NoteTriples(24)
+        NeoSaleemConfig(name="neo_saleem", **settings),
+        representation=NoteTriples(24),
+        **options or {},
     )
 
 

@@ -17,7 +17,7 @@ from gan_music.representations.note_events import NoteEvents
 from tests.models.training import fit
 
 
-def make_model(**changes: Any) -> ReinforceGAN:
+def make_model(options: dict[str, Any] | None = None, **changes: Any) -> ReinforceGAN:
     torch.manual_seed(0)
     settings: dict[str, Any] = {
         "hidden_size": 8,
@@ -58,7 +58,9 @@ def make_model(**changes: Any) -> ReinforceGAN:
         "resample_every": 4,
     } | changes
     return ReinforceGAN(
-        ReinforceGANConfig(name="reinforce_gan", **settings), representation=NoteEvents(24)
+        ReinforceGANConfig(name="reinforce_gan", **settings),
+        representation=NoteEvents(24),
+        **options or {},
     )
 
 

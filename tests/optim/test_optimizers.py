@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import torch
 from torch import nn
 
-from gan_music.optim.optimizers import adam, adamw, sgd
+from gan_music.optim.optimizers import adam, adamw, of_class, sgd
 
 
 def test_groups_name_their_network_and_their_weight_decay() -> None:
@@ -21,3 +22,10 @@ def test_groups_name_their_network_and_their_weight_decay() -> None:
     ).param_groups
     assert [p.shape for p in matrices["params"]] == [(3, 2)]
     assert (matrices["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
+
+
+def test_a_chosen_class_keeps_the_network_and_its_learning_rate() -> None:
+    optimizer = of_class(torch.optim.RMSprop, alpha=0.5)(nn.Linear(2, 3), "d", lr=0.25)
+    (group,) = optimizer.param_groups
+    assert isinstance(optimizer, torch.optim.RMSprop)
+    assert (group["network"], group["lr"], group["alpha"]) == ("d", 0.25, 0.5)

@@ -1,0 +1,1 @@
+"""What ``import gan_music`` offers; commands use the same functions."""
