@@ -30,7 +30,7 @@ def build_readers(chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, CustomRe
     UserError
         If a reader has no suffixes, or cannot be built of its settings.
     """
-    readers = {}
+    readers: dict[str, CustomReader] = {}
     for name, settings in chosen.items():
         key = f"readers.{name}"
         suffixes = settings.get(SUFFIXES)

@@ -29,7 +29,7 @@ def build_metrics(chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, PieceMet
     UserError
         If a metric cannot be built of its settings.
     """
-    metrics = {}
+    metrics: dict[str, PieceMetric] = {}
     for name, settings in chosen.items():
         function, values = target_and_values(f"metrics.{name}", settings, None)
         metrics[name] = partial(function, **values)
