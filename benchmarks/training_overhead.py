@@ -16,11 +16,11 @@ from typing import Any
 
 import common
 import torch
-from gan_music.training.loggers import build_loggers
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_music.config.validate import compose_run
+from gan_music.training.loggers import build_loggers
 
 
 class Loop:

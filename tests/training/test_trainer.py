@@ -83,7 +83,7 @@ def test_flags_and_callbacks_of_a_run(train: Command, tmp_path: Path) -> None:
     succeed(train(*words, *flags, "hydra.run.dir=run"))
     with (tmp_path / "run" / "scalars.csv").open() as file:
         rows = list(csv.reader(file))
-    assert {int(step) for step, name, _ in rows if name == "train/nll"} == set(range(3))
+    assert {int(step) for step, name, _ in rows if name == "train/nll"} == set(range(6))
     assert any(name.endswith("on_train_batch_end/cpu_percent") for _, name, _ in rows)
     names = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
     assert names == {"best.ckpt", "last.ckpt", "epoch=0.ckpt", "epoch=1.ckpt"}
@@ -111,10 +111,10 @@ def test_a_timer_ends_training(train: Command, tmp_path: Path) -> None:
 
 def test_overfitting_brings_the_likelihood_loss_down(tmp_path: Path, midi_folder: Path) -> None:
     words = ("data=midi", f"data.root={midi_folder}", *TINY, "debug=overfit", "hydra.run.dir=run")
-    small = ("model.hidden_size=64", "model.warm_start_epochs=100", "trainer.max_epochs=100")
-    late = ("collapse.every_n_batches=1000", "trainer.flags.check_val_every_n_epoch=50")
+    small = ("model.hidden_size=64", "model.warm_start_epochs=100", "trainer.max_epochs=20")
+    late = ("collapse.every_n_batches=1000", "trainer.flags.check_val_every_n_epoch=10")
     succeed(run_command("train", *words, *small, *late, cwd=tmp_path))
     with (tmp_path / "run" / "scalars.csv").open() as file:
         losses = [float(value) for _, name, value in csv.reader(file) if name == "train/nll"]
     assert losses[0] > 8
-    assert losses[-1] < 1.5
+    assert losses[-1] < 1.5  # nats an event
