@@ -16,11 +16,11 @@ from typing import Any
 
 import common
 import torch
-from gan_music.training.logger import TensorBoardScalars
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_music.config.validate import compose_run
+from gan_music.training.loggers import build_loggers
 
 
 class Loop:
@@ -67,7 +67,7 @@ def main() -> None:
         }
         timer = common.InTurn(parts, n_rounds)
         folder = Path(music[1].partition("=")[2])
-        logger = TensorBoardScalars(folder, at_most=20_000, n_batches=lambda: n_rounds)
+        logger = build_loggers(config.logger, folder, at_most=20_000, n_batches=lambda: n_rounds)
         every = config.trainer.log_every_n_batches
         common.fit(data, model, timer, logger=logger, log_every_n_steps=every)
     common.print_times(timer.times)

@@ -20,6 +20,8 @@ def _evaluate(config: EvaluateConfig) -> None:
     import json
 
     from gan_music.api.comparison import compare
+    from gan_music.io.custom_readers import build_readers
+    from gan_music.metrics.custom import build_metrics
     from gan_music.metrics.evaluation import EvaluationSettings
     from gan_music.metrics.table import table
     from gan_music.system.atomic_files import atomic_write
@@ -37,6 +39,8 @@ def _evaluate(config: EvaluateConfig) -> None:
         EvaluationSettings(**{name: getattr(config, name) for name in names}),
         cache_dir=user_path(config.cache_dir),
         n_workers=config.n_workers,
+        custom=build_readers(config.readers),
+        metrics=build_metrics(config.metrics),
     )
     out = user_path(config.out) or Path()
     out.mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,12 @@ def main() -> None:
 def _extract(config: ExtractConfig) -> None:
     from gan_music.data.cache import NoteCache, default_cache_dir
     from gan_music.data.extraction import NothingReadError, extract_root
+    from gan_music.io.custom_readers import build_readers
 
     data = config.data
-    cache = NoteCache(user_path(data.cache_dir) or default_cache_dir(), data.grid, data.reader)
+    custom = build_readers(config.readers)
+    folder = user_path(data.cache_dir) or default_cache_dir()
+    cache = NoteCache(folder, data.grid, data.reader, custom)
     if config.clear:
         n_entries, n_bytes = cache.size()
         cache.clear()

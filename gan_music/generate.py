@@ -40,6 +40,7 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
     from gan_music.api.model import load
+    from gan_music.io.custom_readers import build_readers
     from gan_music.io.instruments import program
     from gan_music.io.write import SOUNDS, write_pieces
 
@@ -65,6 +66,7 @@ def _generate(config: GenerateConfig) -> None:
         max_copied_notes=config.max_copied_notes,
         primer_notes=config.primer_notes,
         include_primer=config.include_primer,
+        custom_readers=build_readers(config.readers),
     )
     written = write_pieces(pieces, out, formats=formats, program=instrument, soundfont=soundfont)
     _print_files(config, pieces, written)

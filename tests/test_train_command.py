@@ -52,7 +52,7 @@ def test_a_run_leaves_what_it_promises(run: Path) -> None:
     events = {f for f in found if f.startswith("tensorboard/")}
     assert found - events == {
         *("config.yaml", "environment.json", "status.json", "train.log", "rejects.csv"),
-        *("metrics.json", "quality.txt", "real/pieces.csv", "samples.png"),
+        *("metrics.json", "quality.txt", "real/pieces.csv", "samples.png", "scalars.csv"),
         *(f"real/real_{i}.mid" for i in range(1, 6)),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
         *("samples/sample_01.mid", "samples/sample_02.mid"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from gan_music.api.music_files import GRID, read
 from gan_music.io.read import ReadError
+from gan_music.metrics.custom import PieceMetric
 from gan_music.metrics.evaluation import Evaluation, EvaluationSettings
 from gan_music.metrics.evaluation import evaluate as evaluate_pieces
 from gan_music.music.piece import Piece
@@ -57,6 +58,7 @@ def compare(
     reference: Music,
     train: Music | None = None,
     settings: EvaluationSettings | None = None,
+    metrics: Mapping[str, PieceMetric] | None = None,
     **reading: Any,
 ) -> Evaluation:
     """The whole evaluation; ``reading`` are options of :func:`~gan_music.api.music_files.read`.
@@ -72,7 +74,7 @@ def compare(
     real = _pieces("reference", reference, reading)
     ours = _pieces("generated", generated, reading)
     training = None if train is None else _pieces("train", train, reading)
-    return evaluate_pieces(ours, real, training, settings)
+    return evaluate_pieces(ours, real, training, settings, metrics)
 
 
 def _pieces(key: str, music: Music, reading: dict[str, Any]) -> Sequence[Piece]:

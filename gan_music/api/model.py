@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from gan_music.decoding.copy_filter import without_copies
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.request import SampleRequest
 from gan_music.decoding.sample import in_bars
-from gan_music.io.read import SUFFIXES, ReadError, read
+from gan_music.io.read import SUFFIXES, CustomReader, ReadError, read
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece
 from gan_music.runs.folder import checkpoint_at
@@ -75,6 +76,7 @@ class Model:
         *,
         primer_notes: int | None = 512,
         include_primer: bool = True,
+        custom_readers: Mapping[str, CustomReader] | None = None,
     ) -> list[Piece]:
         """Sample pieces; the same arguments give the same pieces on the same machine.
 
@@ -94,6 +96,7 @@ class Model:
             again. The default is the run's own limit, if it has one.
         primer_notes : last notes of ``continue_from`` that the model reads; None: all.
         include_primer : whether the pieces begin with ``continue_from``.
+        custom_readers : by suffix, of further formats that ``continue_from`` may have.
 
         Raises
         ------
@@ -113,7 +116,7 @@ class Model:
                     f"meter={meter} and continue_from={continue_from}: a continuation keeps its "
                     "meter, so leave meter out."
                 )
-            piece = _primer(continue_from, self.module.representation.grid)
+            piece = _primer(continue_from, self.module.representation.grid, custom_readers or {})
             primer = Primer(piece, n_context=primer_notes, included=include_primer)
             n_before = len(piece) if include_primer else 0
         request = partial(
@@ -151,7 +154,9 @@ def parse_meter(text: str | None) -> tuple[int, int] | None:
     return int(numbers[1]), int(numbers[2])
 
 
-def _primer(given: str | os.PathLike[str] | Piece, grid: int) -> Piece:
+def _primer(
+    given: str | os.PathLike[str] | Piece, grid: int, custom: Mapping[str, CustomReader]
+) -> Piece:
     """The piece that samples continue.
 
     Raises
@@ -169,11 +174,12 @@ def _primer(given: str | os.PathLike[str] | Piece, grid: int) -> Piece:
     else:
         path = user_path(given)
         assert path is not None
-        if path.is_file() and path.suffix.lower() not in SUFFIXES:
-            known = ", ".join(sorted(SUFFIXES))
+        suffixes = SUFFIXES | custom.keys()
+        if path.is_file() and path.suffix.lower() not in suffixes:
+            known = ", ".join(sorted(suffixes))
             raise UserError(f"continue_from={given} is no music: give a file of {known}.")
         try:
-            pieces = read(path, grid=grid)
+            pieces = read(path, grid=grid, custom=custom)
         except ReadError as error:
             raise UserError(
                 f"continue_from={given} cannot be read ({error}): name another."

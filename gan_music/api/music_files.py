@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from gan_music.config.invocation import user_path
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract_root
 from gan_music.io.instruments import program
-from gan_music.io.read import SUFFIXES, ReadError
+from gan_music.io.read import SUFFIXES, CustomReader, ReadError
 from gan_music.io.read import read as read_file
 from gan_music.io.write import write_piece
 from gan_music.music.piece import Piece
@@ -26,6 +27,7 @@ def read(
     grid: int = GRID,
     cache_dir: Path | None = None,
     n_workers: int | None = None,
+    custom: Mapping[str, CustomReader] | None = None,
 ) -> list[Piece]:
     """The pieces of a MIDI file or score; of a folder, those of all such files below it.
 
@@ -39,6 +41,7 @@ def read(
     ----------
     grid : steps a quarter note, which onsets and durations are rounded to.
     cache_dir, n_workers : of a folder: where what was read is kept, and processes that read.
+    custom : readers of further formats, by suffix.
 
     Raises
     ------
@@ -49,12 +52,12 @@ def read(
     """
     file = user_path(path)
     assert file is not None
-    if file.suffix.lower() in SUFFIXES and not file.is_dir():
+    if file.suffix.lower() in SUFFIXES | (custom or {}).keys() and not file.is_dir():
         try:
-            return read_file(file, grid=grid)
+            return read_file(file, grid=grid, custom=custom)
         except ReadError as error:
             raise ReadError(f"{path} cannot be read: {error}") from error
-    cache = NoteCache(cache_dir or default_cache_dir(), grid)
+    cache = NoteCache(cache_dir or default_cache_dir(), grid, custom=custom)
     found = extract_root(file, "", cache, min_notes=1, n_workers=n_workers)
     if found.rejects:
         name, reason = next(iter(found.rejects.items()))

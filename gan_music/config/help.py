@@ -39,16 +39,22 @@ def help_text(command: str, user: Path | None = None) -> str:
     groups = list(chosen)
     if command in _EVERY_GROUP:
         groups = sorted(_groups(folders), key=lambda group: (group != "experiment", group))
+    groups = [group for group in groups if options(group, folders)]
     lines = [first_comment(text, wrapped=False), "", "Settings, with their defaults:"]
     lines += _table(_settings(text))
     for group in groups:
         lines += ["", f"{group}=OPTION, where OPTION is one of"]
         rows = {}
         for name, path in sorted(options(group, folders).items()):
-            default = "(the default) " if name == chosen.get(group) else ""
+            default = "(the default) " if name in _names(chosen.get(group)) else ""
             rows[name] = default + first_comment(path.read_text(encoding="utf-8"))
         lines += _table(rows)
     return "\n".join(lines) + "\n" + _ALL
+
+
+def _names(option: Any) -> list[Any]:
+    """The options of a group, of which some take several."""
+    return option if isinstance(option, list) else [option]
 
 
 def options(group: str, folders: list[Path]) -> dict[str, Path]:
@@ -71,7 +77,7 @@ def _groups(folders: list[Path]) -> set[str]:
     return {f.parent.as_posix() for f in files if len(f.parts) > 1 and f.parts[0] != "hydra"}
 
 
-def _chosen(defaults: list[Any]) -> dict[str, str | None]:
+def _chosen(defaults: list[Any]) -> dict[str, Any]:
     """The groups of a defaults list, and the option of each."""
     items = [item for default in defaults if isinstance(default, dict) for item in default.items()]
     return {

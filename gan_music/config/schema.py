@@ -111,6 +111,8 @@ class TrainConfig:
     schedule: Target = field(default_factory=lambda: {TARGET: None})
     logger: Targets = field(default_factory=lambda: deepcopy(TENSORBOARD))
     callbacks: Targets = field(default_factory=dict)
+    metrics: Targets = field(default_factory=dict)
+    readers: Targets = field(default_factory=dict)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
@@ -149,6 +151,7 @@ class GenerateConfig:
     seed: Seed
     temperature: Annotated[float, between(0.01, 100)]
     tempo: Annotated[float, between(1, 1000)] | None
+    readers: Targets = field(default_factory=dict)
 
 
 @settings
@@ -181,6 +184,8 @@ class EvaluateConfig:
     n_neighbours: Annotated[int, between(1, 1000)]
     seed: Seed
     n_workers: Count | None
+    metrics: Targets = field(default_factory=dict)
+    readers: Targets = field(default_factory=dict)
 
 
 @settings
@@ -194,3 +199,4 @@ class ExtractConfig:
     clear: bool
     out: PathText
     data: DataConfig
+    readers: Targets = field(default_factory=dict)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache as memoised
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from gan_music.io.read import resolve
+from gan_music.io.read import SUFFIXES, CustomReader, resolve
 from gan_music.music.piece import Piece, Rounding
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
@@ -39,17 +39,33 @@ def default_cache_dir() -> Path:
 class NoteCache:
     """Pieces by key, in a folder that is created when the first is stored."""
 
-    def __init__(self, root: Path, grid: int, reader: str = "auto") -> None:
+    def __init__(
+        self,
+        root: Path,
+        grid: int,
+        reader: str = "auto",
+        custom: Mapping[str, CustomReader] | None = None,
+    ) -> None:
         self.root = root
         self.grid = grid
         self.reader = reader
+        self.custom = dict(custom or {})
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Of the files that can be read."""
+        return SUFFIXES | self.custom.keys()
 
     def key(self, path: Path) -> str:
         """The key of a file's present content."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
-        reader = resolve(self.reader, path)
-        digest.update(f"|{path.suffix.lower()}|{self.grid}|{_reader_version(reader)}".encode())
+        suffix = path.suffix.lower()
+        if suffix in self.custom:
+            reader = f"{self.custom[suffix].identity}|{EXTRACTOR_VERSION}"
+        else:
+            reader = _reader_version(resolve(self.reader, path))
+        digest.update(f"|{suffix}|{self.grid}|{reader}".encode())
         return digest.hexdigest()
 
     def __contains__(self, key: str) -> bool:

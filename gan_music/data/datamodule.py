@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gan_music.data.extraction import Extraction, extract_root
 from gan_music.data.pack import tempos
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
 from gan_music.data.split import Split, split_pieces, subsample, work_of
+from gan_music.io.read import CustomReader
 from gan_music.music.piece import Piece
 from gan_music.representations.base import Representation
 from gan_music.representations.windows import WindowSpec
@@ -41,6 +42,7 @@ class MusicDataModule(LightningDataModule):
     representation : what a batch holds; files are read on its grid.
     root : a folder to read recursively, or a pack; None reads ``query`` from music21's corpus.
     reader : a key of ``io.read.READERS``.
+    custom_readers : by suffix, of further formats.
     window, stride : notes in a window, and from the start of one window to that of the next.
     timeout_s, memory_mb : limits for reading one file.
     transpose, time_scales : training windows are transposed by up to so many semitones, and their
@@ -80,9 +82,12 @@ class MusicDataModule(LightningDataModule):
         on_device: bool | None,
         n_windows: int | None = None,
         seed: int,
+        custom_readers: Mapping[str, CustomReader] | None = None,
     ) -> None:
         super().__init__()
-        self.cache = NoteCache(cache_dir or default_cache_dir(), representation.grid, reader)
+        self.cache = NoteCache(
+            cache_dir or default_cache_dir(), representation.grid, reader, custom_readers
+        )
         self._extract = partial(
             extract_root,
             root,
@@ -117,6 +122,7 @@ class MusicDataModule(LightningDataModule):
             val_rate=self.val_rate,
             test_rate=self.test_rate,
             movement=self.movement,
+            suffixes=self.cache.suffixes,
         )
         pieces = Split(pieces.train, *(subsample(p, self.max_held_out) for p in pieces[1:]))
         self.representation.fit(pieces.train)
@@ -192,7 +198,7 @@ class MusicDataModule(LightningDataModule):
 
     def works(self, pieces: Sequence[Piece]) -> list[str]:
         """The work that each piece is a movement of."""
-        return [work_of(p.name, self.movement) for p in pieces]
+        return [work_of(p.name, self.movement, self.cache.suffixes) for p in pieces]
 
     @property
     def has_padding(self) -> bool:

@@ -116,7 +116,7 @@ def extract_root(
 ) -> Extraction:
     """The pieces of a folder, of music21's corpus, or of a pack, which is not read again."""
     if root is None or not is_pack(root):
-        return extract(find_sources(root, query), cache, **options)
+        return extract(find_sources(root, query, cache.suffixes), cache, **options)
     if options.get("pack") is not None:
         raise UserError(f"{root} is a pack already: leave pack out, or name the music it is of.")
     pieces = open_pack(root)
@@ -215,7 +215,13 @@ def read_and_store(item: tuple[Source, str], cache: NoteCache) -> str | None:
     try:
         content: list[Piece] | str
         try:
-            content = read(source.path, grid=cache.grid, name=source.name, reader=cache.reader)
+            content = read(
+                source.path,
+                grid=cache.grid,
+                name=source.name,
+                reader=cache.reader,
+                custom=cache.custom,
+            )
         except ReadError as error:
             content = str(error)
             if isinstance(error.__cause__, OSError):

@@ -6,7 +6,7 @@ import logging
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +30,9 @@ class Source:
     problem: str = ""
 
 
-def find_sources(root: Path | None, query: str | Sequence[str]) -> list[Source]:
+def find_sources(
+    root: Path | None, query: str | Sequence[str], suffixes: Collection[str] = SUFFIXES
+) -> list[Source]:
     """The music files below ``root``, or without a root those of a part of music21's corpus.
 
     Symbolic links to folders are followed, each folder once. A folder that cannot be listed is a
@@ -38,6 +40,7 @@ def find_sources(root: Path | None, query: str | Sequence[str]) -> list[Source]:
 
     Parameters
     ----------
+    suffixes : of music files below ``root``, in lower case.
     query : a folder of the corpus, or the beginning of a path in it (``bach/bwv66``), or several.
 
     Raises
@@ -46,7 +49,7 @@ def find_sources(root: Path | None, query: str | Sequence[str]) -> list[Source]:
         If the folder does not exist or holds no file of a known kind; if a query matches nothing.
     """
     if root is not None:
-        return _in_folder(root)
+        return _in_folder(root, suffixes)
     return _in_corpus([query] if isinstance(query, str) else list(query))
 
 
@@ -63,21 +66,21 @@ def printable(name: str) -> str:
     )
 
 
-def _in_folder(root: Path) -> list[Source]:
+def _in_folder(root: Path, suffixes: Collection[str]) -> list[Source]:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise UserError(f"data.root={root} {what}: name a folder of MIDI files or scores.")
     sources = []
     others: Counter[str] = Counter()
     for path, problem in _files(root):
-        if problem or path.suffix.lower() in SUFFIXES:
+        if problem or path.suffix.lower() in suffixes:
             sources.append(Source(path, printable(path.relative_to(root).as_posix()), problem))
         else:
             others[printable(path.suffix.lower()) or "no suffix"] += 1
     if not sources:
         raise UserError(
             f"data.root={root} holds no music: put files there that end in "
-            f"{', '.join(sorted(SUFFIXES))}."
+            f"{', '.join(sorted(suffixes))}."
         )
     if others:
         kinds = ", ".join(f"{suffix} {n}" for suffix, n in others.most_common(8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ class Split(NamedTuple):
     test: Sequence[Piece]
 
 
-def work_of(name: str, movement: str | None) -> str:
+def work_of(name: str, movement: str | None, suffixes: Collection[str] = SUFFIXES) -> str:
     """The work that a piece belongs to, by its name.
 
     It is the name without its suffix and without the matches of the regular expression
@@ -35,13 +35,18 @@ def work_of(name: str, movement: str | None) -> str:
     if movement is None:
         return name
     stem, dot, suffix = name.rpartition(".")
-    if dot + suffix.lower() in SUFFIXES:
+    if dot + suffix.lower() in suffixes:
         name = stem
     return re.sub(movement, "", name, flags=re.IGNORECASE)
 
 
 def split_pieces(
-    pieces: Sequence[Piece], *, val_rate: float, test_rate: float, movement: str | None = None
+    pieces: Sequence[Piece],
+    *,
+    val_rate: float,
+    test_rate: float,
+    movement: str | None = None,
+    suffixes: Collection[str] = SUFFIXES,
 ) -> Split:
     """Split pieces by a hash of their work's name alone, so that adding files moves none of them.
 
@@ -61,7 +66,7 @@ def split_pieces(
             "are needed, each in a file of its own."
         )
     piece_names = names(pieces)
-    hashes = np.array([_hash(work_of(name, movement)) for name in piece_names], np.uint64)
+    hashes = np.array([_hash(work_of(name, movement, suffixes)) for name in piece_names], np.uint64)
     works, work = np.unique(hashes, return_inverse=True)
     if len(works) < n_splits:
         log.warning(

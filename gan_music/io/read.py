@@ -7,8 +7,9 @@ is at least one step.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import check_content, check_pieces
@@ -17,31 +18,44 @@ from gan_music.io.published import read_published
 from gan_music.io.score import read_score
 from gan_music.music.piece import Piece
 
-__all__ = ["MIDI_SUFFIXES", "READERS", "SUFFIXES", "ReadError", "read", "resolve"]
+__all__ = ["MIDI_SUFFIXES", "READERS", "SUFFIXES", "CustomReader", "ReadError", "read", "resolve"]
 
 Reader = Callable[[Path, int, str], list[Piece]]  # (path, grid, name) -> pieces
 
-MIDI_SUFFIXES = frozenset({".mid", ".midi"})
-SCORE_SUFFIXES = frozenset({".xml", ".musicxml", ".mxl", ".krn", ".abc"})
-SUFFIXES = MIDI_SUFFIXES | SCORE_SUFFIXES
 
-# The readers of a format by their ``data.reader``; ``auto`` takes the first.
-_MIDI_READERS: dict[str, Reader] = {
-    "fast": read_fast,
-    "music21": read_music21,
-    "published": read_published,
+class CustomReader(NamedTuple):
+    """A reader from outside the package; ``identity`` changes with what it makes of a file."""
+
+    identity: str
+    read: Reader
+
+
+# The readers of a format by their ``data.reader``; ``auto`` takes the first, which is the only one
+# of a format with one reader, whatever ``data.reader`` is.
+_MIDI: dict[str, Reader] = {"fast": read_fast, "music21": read_music21, "published": read_published}
+_SCORE: dict[str, Reader] = {"music21": read_score, "published": read_published}
+_FORMATS: dict[str, dict[str, Reader]] = {
+    **dict.fromkeys((".mid", ".midi"), _MIDI),
+    **dict.fromkeys((".xml", ".musicxml", ".mxl", ".krn", ".abc"), _SCORE),
 }
-_SCORE_READERS: dict[str, Reader] = {"music21": read_score, "published": read_published}
-READERS = tuple(_MIDI_READERS | _SCORE_READERS)
+SUFFIXES = frozenset(_FORMATS)
+MIDI_SUFFIXES = frozenset(suffix for suffix, readers in _FORMATS.items() if readers is _MIDI)
+READERS = tuple(_MIDI | _SCORE)
 
 
 def resolve(reader: str, path: Path) -> str:
     """The reader that ``auto`` stands for: ``fast`` for MIDI, ``music21`` for scores."""
-    return next(iter(_readers(path))) if reader == "auto" else reader
+    readers = _readers(path)
+    return next(iter(readers)) if reader == "auto" or len(readers) == 1 else reader
 
 
 def read(
-    path: Path, *, grid: int = 24, name: str | None = None, reader: str = "auto"
+    path: Path,
+    *,
+    grid: int = 24,
+    name: str | None = None,
+    reader: str = "auto",
+    custom: Mapping[str, CustomReader] | None = None,
 ) -> list[Piece]:
     """The pieces in a file: one, or several for a collection such as an ABC tune book.
 
@@ -50,6 +64,7 @@ def read(
     grid : steps per quarter note.
     name : name of the piece. The default is the file's name.
     reader : ``auto`` or one of ``READERS``.
+    custom : readers by suffix, which take precedence.
 
     Raises
     ------
@@ -63,10 +78,7 @@ def read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check_content(path)
-            reader = resolve(reader, path)
-            if reader not in _readers(path):
-                raise ReadError(f"data.reader={reader} does not read {path.suffix} files")
-            pieces = _readers(path)[reader](path, grid, name)
+            pieces = _reader(path, reader, custom or {})(path, grid, name)
         check_pieces(pieces)
     except (ReadError, MemoryError):
         raise
@@ -81,5 +93,14 @@ def read(
     return pieces
 
 
+def _reader(path: Path, reader: str, custom: Mapping[str, CustomReader]) -> Reader:
+    if path.suffix.lower() in custom:
+        return custom[path.suffix.lower()].read
+    reader = resolve(reader, path)
+    if reader not in _readers(path):
+        raise ReadError(f"data.reader={reader} does not read {path.suffix} files")
+    return _readers(path)[reader]
+
+
 def _readers(path: Path) -> dict[str, Reader]:
-    return _MIDI_READERS if path.suffix.lower() in MIDI_SUFFIXES else _SCORE_READERS
+    return _FORMATS.get(path.suffix.lower(), _SCORE)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from gan_music.metrics import collapse, figure_groups
+from gan_music.metrics.custom import PieceMetric, custom_figures
 from gan_music.metrics.excerpts import Excerpts, sample_excerpts
 from gan_music.metrics.figure_groups import FigureGroup
 from gan_music.metrics.piece.rhythm import rhythm
@@ -94,6 +96,7 @@ def evaluate(
     reference: Sequence[Piece],
     training: Sequence[Piece] | None = None,
     settings: EvaluationSettings | None = None,
+    metrics: Mapping[str, PieceMetric] | None = None,
 ) -> Evaluation:
     """All figures, of equally many pieces of both sets; the order of the pieces has no effect.
 
@@ -102,6 +105,7 @@ def evaluate(
     Parameters
     ----------
     training : what the generator was trained on; without it, originality is NaN.
+    metrics : of a piece, from outside the package; their figures are the group ``custom``.
 
     Raises
     ------
@@ -130,7 +134,7 @@ def evaluate(
             seed=settings.seed,
         )
     groups = {}
-    for name, compute in _groups(sets, settings).items():
+    for name, compute in _groups(sets, settings, metrics or {}).items():
         with _timed(seconds, name):
             groups[name] = compute()
     with _timed(seconds, "originality"):
@@ -147,10 +151,12 @@ def evaluate(
 
 
 def _groups(
-    sets: ReferenceSets, settings: EvaluationSettings
+    sets: ReferenceSets, settings: EvaluationSettings, metrics: Mapping[str, PieceMetric]
 ) -> dict[str, Callable[[], FigureGroup]]:
     """All groups but originality, which needs the training pieces."""
     spans = (settings.window, settings.long_window)
+    custom = partial(custom_figures, metrics=metrics)
+    own = {"custom": lambda: figure_groups.piecewise_group(custom, sets)} if metrics else {}
     return {
         "mgeval": lambda: figure_groups.mgeval_group(sets),
         "c2st": lambda: figure_groups.c2st_group(sets, settings.seed),
@@ -160,7 +166,7 @@ def _groups(
         "harmony": lambda: figure_groups.harmony_group(sets),
         "diversity": lambda: figure_groups.diversity_group(sets),
         "structure": lambda: figure_groups.structure_group(sets, spans),
-    }
+    } | own
 
 
 def collapse_ratios(sets: ReferenceSets) -> dict[str, float]:

@@ -11,6 +11,7 @@ from gan_music.metrics.reference_sets import Figure
 WIDTH = 100
 
 TITLES = {
+    "custom": "Metrics of your own",
     "mgeval": "MGEval: overlapped area (OA) and KL divergence of features",
     "c2st": "Classifier two-sample test (C2ST); reference: interval of the null hypothesis",
     "prdc": "Precision, recall, density, coverage (PRDC) and Fréchet distance",
@@ -47,8 +48,9 @@ def table(evaluation: Evaluation) -> str:
 
 
 def summary(evaluation: Evaluation) -> str:
-    """The main figures and the verdict in ten lines."""
-    rows = [_row(name, evaluation.groups[group][name], group) for group, name in HEADLINE]
+    """The main figures, those of custom metrics, and the verdict."""
+    shown = [*HEADLINE, *(("custom", name) for name in evaluation.groups.get("custom", {}))]
+    rows = [_row(name, evaluation.groups[group][name], group) for group, name in shown]
     return "\n".join([*_HEAD, *rows, "", _verdict(evaluation)])
 
 

@@ -15,9 +15,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from gan_music.config.invocation import quoted
-from gan_music.config.targets import TARGET, conf_dir
+from gan_music.config.targets import TARGET, conf_dir, shipped
 from gan_music.config.validate import flatten
 
+_SEVERAL = ("logger", "callbacks", "metrics", "readers")
 _IGNORED = ("name", "resume", "debug", "trust_code")  # without effect on training
 
 
@@ -52,6 +53,12 @@ def command(config: dict[str, Any]) -> str:
     """The shell command that repeats a run with these settings, from the same directory."""
     choices, changed = differences(config)
     words = choices + [f"{key}={_hydra(value)}" for key, (value, _) in changed.items()]
+    outside = (
+        value
+        for key, value in flatten(config).items()
+        if key.endswith(f".{TARGET}") and value not in shipped(key.partition(".")[0])
+    )
+    words += ["trust_code=true"] * any(outside)
     return shlex.join(["python", "-m", "gan_music.train", *words])
 
 
@@ -69,14 +76,27 @@ def varying(configs: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _chosen_targets(settings: dict[str, Any]) -> list[str]:
-    """The options of groups that choose a ``_target_``, where they are not the default ones."""
+    """The options of groups that choose a ``_target_``, where they are not the default ones.
+
+    An option of a group of several is called as its target is; one that the package does not have
+    is left to the differences.
+    """
     found, defaults = [], _defaults()
+    for group in _SEVERAL:
+        chosen, usual = (_named_targets(group, values) for values in (settings, defaults))
+        if chosen != usual:
+            found.append(f"{group}=[{','.join(n for n in chosen if n in _options(group))}]")
     for key, target in settings.items():
         group, _, last = key.rpartition(".")
-        if last == TARGET and defaults.get(key) != target:
+        if last == TARGET and defaults.get(key) != target and "." not in group:
             options = (o for o in _options(group) if _defaults(f"{group}={o}").get(key) == target)
             found += [f"{group}={option}" for option in options][:1]
     return found
+
+
+def _named_targets(group: str, settings: dict[str, Any]) -> list[str]:
+    pattern = re.compile(rf"{group}\.(\w+)\.{TARGET}")
+    return [found[1] for found in map(pattern.fullmatch, settings) if found]
 
 
 @functools.cache

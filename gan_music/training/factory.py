@@ -19,7 +19,7 @@ from gan_music.config.fields import Entry
 from gan_music.config.invocation import user_path
 from gan_music.config.model_settings import MODELS
 from gan_music.config.representation_settings import REPRESENTATIONS, RepresentationConfig
-from gan_music.config.schema import DEFAULT_LOSS, TrainConfig, TrainerConfig
+from gan_music.config.schema import DEFAULT_LOSS, Target, TrainConfig, TrainerConfig
 from gan_music.config.targets import (
     TARGET,
     build_target,
@@ -30,6 +30,7 @@ from gan_music.config.validate import checked
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.decoding.copy_filter import CopyFilter
 from gan_music.decoding.event_decoding import EventDecoding
+from gan_music.io.custom_readers import build_readers
 from gan_music.losses.adversarial import AdversarialLoss
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
@@ -129,7 +130,11 @@ def training_options(config: TrainConfig) -> dict[str, Any]:
 
 
 def build_data(
-    settings: DataConfig, representation: RepresentationConfig, *, seed: int
+    settings: DataConfig,
+    representation: RepresentationConfig,
+    *,
+    seed: int,
+    readers: Mapping[str, Target] | None = None,
 ) -> MusicDataModule:
     """The data module of these settings; nothing is read yet."""
     values = dataclasses.asdict(settings)
@@ -140,7 +145,7 @@ def build_data(
     values["root"] = user_path(settings.root)
     values["cache_dir"] = user_path(settings.cache_dir)
     built = build_representation(representation, settings.grid)
-    return MusicDataModule(built, **values, seed=seed)
+    return MusicDataModule(built, **values, seed=seed, custom_readers=build_readers(readers or {}))
 
 
 def _check_movement(movement: str | None) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
 from gan_music.io.write import sample_name, write_pieces
+from gan_music.metrics.custom import PieceMetric
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.metrics.table import HEADLINE, summary, table
 from gan_music.models.base import MusicModel
@@ -50,6 +51,7 @@ def evaluate_run(
     while_training: dict[str, Any],
     training_seconds: float,
     device: torch.device,
+    metrics: Mapping[str, PieceMetric],
 ) -> tuple[dict[str, Any], str]:
     """Sample from the best checkpoint and evaluate the samples on the test split.
 
@@ -65,7 +67,9 @@ def evaluate_run(
     n_clipped, n_notes = model.n_clipped, sum(map(len, generated))
     # with another seed than the one that the checkpoint was selected by
     val_distance = quality.measure(model, seed + 1)["distance"]
-    evaluation = evaluate(generated, pieces.test, pieces.train, evaluation_settings(samples, seed))
+    evaluation = evaluate(
+        generated, pieces.test, pieces.train, evaluation_settings(samples, seed), metrics
+    )
     write_pieces(generated, folder / "samples")
     _write_sounds(generated, samples.n_sounds, folder / "samples")
     _write_picture(generated, pieces.test, samples.n_notes, folder / "samples.png")

@@ -25,6 +25,7 @@ from gan_music.config.validate import first_line
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.split import Split
 from gan_music.decoding.copy_filter import CopyFilter
+from gan_music.metrics.custom import build_metrics
 from gan_music.models.base import MusicModel
 from gan_music.models.event_model import EventModel
 from gan_music.page.html import write_report_or_warn
@@ -114,7 +115,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     check_devices(config.trainer, resumes=checkpoint is not None)
     check_flags(config.trainer.flags)
     check_readable(config.model, config.representation)
-    options = training_options(config)
+    options, metrics = training_options(config), build_metrics(config.metrics)
     pretrained = None
     if checkpoint is None:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
@@ -123,7 +124,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
 
     seed_everything(seed, verbose=False)
     settings = dataclasses.asdict(config)
-    data = build_data(config.data, config.representation, seed=seed)
+    data = build_data(config.data, config.representation, seed=seed, readers=config.readers)
     pieces = _read(data, settings, folder)
     filters_copies = samples.max_copied_notes is not None
     model = build_model(
@@ -187,6 +188,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
         while_training=alarm.summary(),
         training_seconds=epochs.seconds,
         device=trainer.strategy.root_device,
+        metrics=metrics,
     )
     log_figures(trainer, settings, figures)
     return _finish(figures, main_figures, alarm, folder, report=config.report)

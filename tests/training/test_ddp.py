@@ -106,7 +106,8 @@ def test_one_process_writes(folder: Path, probes: list[dict[str, list[Any]]]) ->
     run = folder / "r"
     assert {p.name for p in run.iterdir()} == {
         *("checkpoints", "config.yaml", "environment.json", "metrics.json", "quality.txt", "real"),
-        *("rejects.csv", "samples", "samples.png", "status.json", "tensorboard", "train.log"),
+        *("rejects.csv", "samples", "samples.png", "scalars.csv", "status.json", "tensorboard"),
+        "train.log",
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert len(list((run / "samples").glob("*.mid"))) == 2

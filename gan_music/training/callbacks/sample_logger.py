@@ -63,7 +63,7 @@ class SampleLogger(Callback):
 
     def _log_samples(self, trainer: Trainer, model: LightningModule) -> None:
         assert isinstance(model, MusicModel)
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not any(map(takes_pictures, trainer.loggers)):
             return
         self._last_batch = trainer.fit_loop.total_batch_idx
         request = SampleRequest(
