@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
+from tests.command_server import CommandServer
 
 
 def make_piece(seed: int, n_notes: int = 96) -> Piece:
@@ -110,10 +112,22 @@ def status_of(run: Path) -> dict[str, Any]:
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@functools.cache
+def _server() -> CommandServer:
+    return CommandServer()
+
+
 def run_python(
     *arguments: str, cwd: Path, python: Path = Path(sys.executable), **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Python with these arguments, in a folder of its own, with a cache there."""
+    """Python with these arguments, in a folder of its own, with a cache there.
+
+    A module of the package or a program runs in a process that is forked from one that has imported
+    everything.
+    """
+    if python == Path(sys.executable) and "PYTHONPATH" not in environment:
+        if arguments[0] == "-m" or arguments[0].endswith(".py"):
+            return _server().run(arguments, cwd=cwd, env=_variables(cwd) | environment)
     return subprocess.run(
         [str(python), *arguments],
         cwd=cwd,
@@ -162,8 +176,7 @@ def run_command(
     name: str, *overrides: str, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
-    python = Path(sys.executable)
-    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, python=python, **environment)
+    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, **environment)
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
