@@ -18,8 +18,7 @@ import yaml
 from gan_music.config.targets import targets_in
 from gan_music.system.errors import UserError
 
-# keys by which Hydra or logging would construct objects, read files or change the process; and
-# hydra.callbacks, whose objects need a _target_ in any case
+# keys by which Hydra or logging would construct objects, read files or change the process
 _REFUSED = {
     *("()", "class", "handlers", "formatters", "filters", "loggers"),
     *("searchpath", "env_set", "env_copy"),
@@ -93,10 +92,9 @@ def _check_file(path: Path) -> None:
     except (yaml.YAMLError, ValueError):
         return  # Hydra reports the line, if this file is used
     for key, value in _values(content, path):
-        of_hydra = key == "hydra" and isinstance(value, dict) and "callbacks" in value
-        if key in _REFUSED or of_hydra:
+        if key in _REFUSED:
             raise UserError(
-                f"{path}: {'callbacks' if of_hydra else key} is not a setting: remove it, config "
+                f"{path}: {key} is not a setting: remove it, config "
                 "files set nothing else."
             )
         if isinstance(value, str) and value.count("${") != len(_REFERENCE.findall(value)):
