@@ -125,9 +125,9 @@ def run_python(
     A module of the package or a program runs in a process that is forked from one that has imported
     everything.
     """
-    if python == Path(sys.executable) and "PYTHONPATH" not in environment:
-        if arguments[0] == "-m" or arguments[0].endswith(".py"):
-            return _server().run(arguments, cwd=cwd, env=_variables(cwd) | environment)
+    is_ours = arguments[0] == "-m" or arguments[0].endswith(".py")
+    if is_ours and python == Path(sys.executable) and "PYTHONPATH" not in environment:
+        return _server().run(arguments, cwd=cwd, env=_variables(cwd) | environment)
     return subprocess.run(
         [str(python), *arguments],
         cwd=cwd,

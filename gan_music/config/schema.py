@@ -56,6 +56,7 @@ class TrainerConfig:
     max_rollbacks: Annotated[int, between(0, 100)] = 0
     cuda_graph: bool | None = None
     log_at_most: Annotated[int, between(2)] = 20000
+    max_warm_start_epochs: CountOrZero | None = None
     flags: dict[str, Any] = field(default_factory=dict)
 
 

@@ -94,8 +94,7 @@ def _check_file(path: Path) -> None:
     for key, value in _values(content, path):
         if key in _REFUSED:
             raise UserError(
-                f"{path}: {key} is not a setting: remove it, config "
-                "files set nothing else."
+                f"{path}: {key} is not a setting: remove it, config files set nothing else."
             )
         if isinstance(value, str) and value.count("${") != len(_REFERENCE.findall(value)):
             raise UserError(

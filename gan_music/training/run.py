@@ -85,6 +85,7 @@ def train(config: TrainConfig) -> float:
     UserError
         For mistakes in the settings, the data or the folder.
     """
+    config = _with_short_warm_start(config)
     folder = Path(HydraConfig.get().runtime.output_dir)
     if is_done(config, folder):
         log.info("done already: %s", folder)
@@ -106,6 +107,15 @@ def train(config: TrainConfig) -> float:
         raise
     finally:
         loggers.finish(failed=failed)
+
+
+def _with_short_warm_start(config: TrainConfig) -> TrainConfig:
+    """The settings with at most ``trainer.max_warm_start_epochs`` of the model's warm start."""
+    most, model = config.trainer.max_warm_start_epochs, config.model
+    if most is None or getattr(model, "warm_start_epochs", 0) <= most:
+        return config
+    model = dataclasses.replace(model, warm_start_epochs=most)
+    return dataclasses.replace(config, model=model)
 
 
 def _train(config: TrainConfig, folder: Path) -> float:
