@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import gan_music
+from gan_music.system.errors import UserError
 from tests.conftest import SMALL, run_command, run_python, sentence, succeed
 
 OUTSIDE = Path(__file__).parent / "outside"
@@ -28,7 +30,7 @@ def common(mine: Path, midi: Path, out: Path) -> tuple[str, ...]:
 
 
 def test_a_model_from_outside_trains_samples_and_resumes(
-    tmp_path: Path, midi_folder: Path, mine: Path
+    tmp_path: Path, midi_folder: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -50,6 +52,13 @@ def test_a_model_from_outside_trains_samples_and_resumes(
     trusted = ("--config-dir", str(mine / "my_conf"), "trust_code=true")
     done = succeed(run_command("generate", *trusted, *sampling, cwd=elsewhere))
     assert "2 pieces of 20 notes" in done.stdout
+    monkeypatch.syspath_prepend(str(mine))
+    with pytest.raises(UserError, match=r"model\._target_=my_models\.Unigram is code from outside"):
+        gan_music.load(run)
+    model = gan_music.load(run, trust_code=True)
+    assert [len(p) for p in model.generate(n_pieces=2, n_notes=20)] == [20, 20]
+    with pytest.raises(UserError, match="is code from outside"):
+        gan_music.load(run)
     last = run / "checkpoints" / "last.ckpt"
     more = (f"resume={last}", "trainer.max_epochs=3")
     why = sentence(run_command("train", *more, cwd=elsewhere))

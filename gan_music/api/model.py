@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.config.invocation import user_path
+from gan_music.config.targets import trusting_code
 from gan_music.decoding.copy_filter import without_copies
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.request import SampleRequest
@@ -25,7 +27,7 @@ _TEMPO = 100.0  # quarter notes a minute, where nothing else gives one
 _MIN_PRIMER_NOTES = 4
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Model:
+def load(path: str | os.PathLike[str] | None = None, *, trust_code: bool = False) -> Model:
     """A trained model.
 
     >>> model = gan_music.load()  # a run's: gan_music.load("outputs/quick/2025-01-31_12-00-00")
@@ -36,6 +38,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     ----------
     path : a run's folder, whose best checkpoint is read, or a checkpoint. The default is the
         packaged one, of Bach's chorales.
+    trust_code : import the classes that the checkpoint names, where they are not the package's; the
+        module of each must be importable.
 
     Raises
     ------
@@ -44,7 +48,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Model:
     """
     given = user_path(path)
     file = PRETRAINED if given is None else checkpoint_at(given, "checkpoint")
-    return Model(restore_model(load_checkpoint(file), file))
+    with trusting_code() if trust_code else nullcontext():
+        return Model(restore_model(load_checkpoint(file), file))
 
 
 def generate(checkpoint: str | os.PathLike[str] | None = None, **options: Any) -> list[Piece]:

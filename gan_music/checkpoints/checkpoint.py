@@ -158,7 +158,10 @@ def _remembered_paths(content: dict[str, Any]) -> list[Any]:
 def _is_a_checkpoint_of_a_run(path: Any) -> bool:
     if not isinstance(path, str) or "://" in path:
         return False
-    return ".." not in Path(path).parts and Path(path).name in ("best.ckpt", "last.ckpt")
+    file = Path(path)
+    # other names are those of a callback that keeps more checkpoints
+    others = file.suffix == ".ckpt" and file.parent.name == "checkpoints"
+    return ".." not in file.parts and (file.name in ("best.ckpt", "last.ckpt") or others)
 
 
 def _is_version(version: Any) -> bool:

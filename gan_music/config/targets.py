@@ -7,6 +7,7 @@ cannot give that.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -30,6 +31,17 @@ def trust_code(trusted: bool) -> None:
     """Allow code from outside the package in this process, or forbid it again."""
     global _trusted
     _trusted = trusted
+
+
+@contextlib.contextmanager
+def trusting_code() -> Iterator[None]:
+    """Allow code from outside the package within this context."""
+    before = _trusted
+    trust_code(True)
+    try:
+        yield
+    finally:
+        trust_code(before)
 
 
 def conf_dir() -> Path:

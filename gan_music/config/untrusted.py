@@ -18,7 +18,7 @@ import yaml
 from gan_music.config.targets import targets_in
 from gan_music.system.errors import UserError
 
-# keys by which Hydra or logging would construct objects, read files or change the process; and
+# keys by which Hydra or logging would construct objects, read files or change the process
 _REFUSED = {
     *("()", "class", "handlers", "formatters", "filters", "loggers"),
     *("searchpath", "env_set", "env_copy"),

@@ -24,6 +24,7 @@ class AdversarialLoss:
 
     pairs = False  # whether each real logit is compared with the fake one in its place
     has_labels = False  # whether label smoothing has a meaning
+    scale = "logit"  # what :meth:`mean` is called in logs
 
     def __init__(self, *, gradient_penalty: float = 0.0) -> None:
         self.gradient_penalty = gradient_penalty
@@ -40,13 +41,14 @@ class AdversarialLoss:
         """The penalty on real and fake inputs of the discriminator, ``[B, ...]``, weighted."""
         return self.gradient_penalty * gradient_penalty(critic, real, fake)
 
+    def mean(self, logits: Tensor) -> Tensor:
+        """The mean logit, or of a loss of probabilities the mean probability, a scalar."""
+        return logits.mean()
+
     def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """What is logged of the logits of an update, each a scalar."""
-        return {
-            "logit_real": real.mean(),
-            "logit_fake": fake.mean(),
-            "accuracy_d": accuracy(real, fake),
-        }
+        means = {f"{self.scale}_real": self.mean(real), f"{self.scale}_fake": self.mean(fake)}
+        return means | {"accuracy_d": accuracy(real, fake)}
 
 
 class BCE(AdversarialLoss):
@@ -59,6 +61,7 @@ class BCE(AdversarialLoss):
     """
 
     has_labels = True
+    scale = "score"
 
     def discriminator(self, real: Tensor, fake: Tensor, *, smoothing: float = 0.0) -> Tensor:
         return discriminator_bce(real, fake, smoothing=smoothing)
@@ -66,13 +69,8 @@ class BCE(AdversarialLoss):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return generator_bce(fake)
 
-    def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Mean probabilities instead of mean logits."""
-        return {
-            "score_real": real.sigmoid().mean(),
-            "score_fake": fake.sigmoid().mean(),
-            "accuracy_d": accuracy(real, fake),
-        }
+    def mean(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid().mean()
 
 
 class Hinge(AdversarialLoss):
@@ -142,11 +140,9 @@ class Wasserstein(AdversarialLoss):
 
     def logs(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The estimated distance instead of an accuracy, as logits have no threshold."""
-        return {
-            "logit_real": real.mean(),
-            "logit_fake": fake.mean(),
-            "wasserstein_distance": real.mean() - fake.mean(),
-        }
+        logs = super().logs(real, fake)
+        del logs["accuracy_d"]
+        return logs | {"wasserstein_distance": real.mean() - fake.mean()}
 
 
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:

@@ -315,3 +315,8 @@ class MusicGAN(MusicModel):
     def log_discriminator(self, terms: dict[str, Tensor], real: Tensor, fake: Tensor) -> None:
         """Log a discriminator's loss terms, and what its loss tells of real and fake logits."""
         self.log_train(**terms, **self.adversarial_loss.logs(real.detach(), fake.detach()))
+
+    def log_validation_score(self, logits: Tensor) -> None:
+        """Log the mean of the discriminator's logits of held-out examples, ``[B, ...]``."""
+        loss = self.adversarial_loss
+        self.log(f"val/{loss.scale}_real", loss.mean(logits), batch_size=len(logits))

@@ -128,8 +128,7 @@ class GumbelGAN(EventModel, MusicGAN):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the likelihood of held-out windows and the discriminator's score of them."""
         super().validation_step(batch, batch_idx)
-        score = self.discriminator(batch.x).sigmoid().mean()
-        self.log("val/score_real", score, batch_size=len(batch.x))
+        self.log_validation_score(self.discriminator(batch.x))
 
     def _schedule(self, opt_g: LightningOptimizer, opt_d: LightningOptimizer) -> None:
         """The generator's learning rate: linear warm-up, cosine decay in the warm start, constant

@@ -80,8 +80,7 @@ class NeoSaleemGAN(MusicGAN):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the discriminator's score of held-out notes."""
-        score = self.discriminator(batch.x).sigmoid().mean()
-        self.log("val/score_real", score, batch_size=len(batch.x))
+        self.log_validation_score(self.discriminator(batch.x))
 
     @torch.no_grad()
     def _sample(self, request: SampleRequest) -> list[Piece]:

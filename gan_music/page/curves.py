@@ -38,6 +38,22 @@ _TRAINING: tuple[tuple[str, str, tuple[tuple[str, str], ...], dict[str, Any]], .
         {"low": 0, "high": 1, "level": 0.5},
     ),
     (
+        "Logits",
+        "the discriminator's mean output",
+        (
+            ("train/logit_real", "real music"),
+            ("train/logit_fake", "samples"),
+            ("val/logit_real", "validation music"),
+        ),
+        {"level": 0.0},
+    ),
+    (
+        "Wasserstein distance and gradient penalty",
+        "as the critic estimates it; the penalty is weighted",
+        (("train/wasserstein_distance", "distance"), ("train/penalty_d", "penalty")),
+        {"low": 0},
+    ),
+    (
         "Likelihood of real music",
         "negative log-likelihood, nats per event",
         (("train/nll", "training"), ("val/nll", "validation")),

@@ -30,7 +30,8 @@ def differences(config: dict[str, Any]) -> tuple[list[str], dict[str, tuple[Any,
     """
     settings = flatten(config)
     best: tuple[list[str], dict[str, tuple[Any, Any]]] | None = None
-    model, targets = settings.get("model.name"), _chosen_targets(settings)
+    model = settings.get("model.name")
+    targets = _chosen_targets(settings, [group for group in _SEVERAL if group in config])
     for data in ("corpus", "midi") if settings.get("data.root") else ("corpus",):
         for option in _options("model"):
             choices = [f"data={data}"] * (data != "corpus") + targets
@@ -75,17 +76,18 @@ def varying(configs: Iterable[dict[str, Any]]) -> list[str]:
     return [k for k in keys if len({repr(s.get(k)) for s in sets}) > 1]
 
 
-def _chosen_targets(settings: dict[str, Any]) -> list[str]:
+def _chosen_targets(settings: dict[str, Any], groups: Iterable[str]) -> list[str]:
     """The options of groups that choose a ``_target_``, where they are not the default ones.
 
     An option of a group of several is called as its target is; one that the package does not have
-    is left to the differences.
+    is left to the differences. ``groups`` are those that the run has.
     """
     found, defaults = [], _defaults()
-    for group in _SEVERAL:
+    for group in groups:
         chosen, usual = (_named_targets(group, values) for values in (settings, defaults))
-        if chosen != usual:
-            found.append(f"{group}=[{','.join(n for n in chosen if n in _options(group))}]")
+        ours = [name for name in chosen if name in _options(group)]
+        if ours != usual:
+            found.append(f"{group}=[{','.join(ours)}]")
     for key, target in settings.items():
         group, _, last = key.rpartition(".")
         if last == TARGET and defaults.get(key) != target and "." not in group:

@@ -22,6 +22,9 @@ from gan_music.page import overrides as page_overrides
         ("experiment=crnn_gan", "data.root=a"),
         ("model=ngram", "data.query=[bach,palestrina]", "trainer.patience=2"),
         ("data.time_scales=[0.5,1.0]", "data.movement=null", "report=false"),
+        ("logger=[csv,wandb]", "logger.wandb.offline=true", "logger.csv.prefix=a"),
+        ("logger=null", "callbacks=[timer,every_epoch]", "callbacks.timer.duration=00:01:00:00"),
+        ("trainer.flags.deterministic=true", "optimizer=sgd", "loss=hinge"),
     ],
 )
 def test_the_command_gives_the_same_settings(overrides: tuple[str, ...]) -> None:
@@ -55,6 +58,23 @@ def test_settings_of_another_version() -> None:
     config["model"]["gone"] = 1
     config["collapse"].pop("patience")
     assert page_overrides.differences(config) == ([], {"model.gone": (1, None)})
+
+
+def test_code_from_outside_needs_trust() -> None:
+    config = dataclasses.asdict(compose_run("+metrics.range={_target_: my.range, unit: 2}"))
+    words = shlex.split(page_overrides.command(config))
+    assert words[3:] == [
+        "metrics.range._target_=my.range",
+        "metrics.range.unit=2",
+        "trust_code=true",
+    ]
+
+
+def test_a_run_older_than_a_group() -> None:
+    config = dataclasses.asdict(compose_run())
+    for group in ("logger", "callbacks", "metrics", "readers"):
+        config.pop(group)
+    assert page_overrides.differences(config) == ([], {})
 
 
 def test_settings_that_vary_over_runs() -> None:

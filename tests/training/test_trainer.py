@@ -63,6 +63,7 @@ def test_debug_runs_go_with_every_experiment(option: str, experiment: str) -> No
     assert config.debug
     # both phases, or the warm start alone
     warm = getattr(config.model, "warm_start_epochs", 0)
+    warm = min(warm, config.trainer.max_warm_start_epochs or warm)
     assert warm < config.trainer.max_epochs or option == "overfit"
 
 

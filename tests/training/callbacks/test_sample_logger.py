@@ -30,6 +30,7 @@ def test_pieces_of_one_note_are_logged_without_offsets(tmp_path: Path) -> None:
     trainer = SimpleNamespace(
         fit_loop=SimpleNamespace(total_batch_idx=-1),
         loggers=[TensorBoardLogger(tmp_path, name="", version="tensorboard")],
+        is_global_zero=True,
     )
     one_note = [Piece.from_arrays([0], [24], [60], grid=24)] * 2
     logger = SampleLogger(one_note, n_notes=1, tempo=120.0, seed=0, every_n_epochs=1)
