@@ -4,7 +4,7 @@
 
 Reads every MIDI file below a folder with ``data.reader=fast`` and ``data.reader=music21``. Prints
 the share of notes that agree in (onset, duration, pitch) on the grid, and the number of differences
-of each cause (gan_music/io/midi.py explains them) with an example.
+of each cause (gan_music/io/formats/midi.py explains them) with an example.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import common
 import numpy as np
 
 from gan_music.data.sources import Source, find_sources
-from gan_music.io.midi import music21_events, symusic_events
+from gan_music.io.formats.midi import music21_events, symusic_events
 from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
 
 AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first note-off"

@@ -119,7 +119,7 @@ def _validated(outline: Any, path: Path) -> dict[str, Any]:
     schema = ours.get("schema")
     if type(schema) is not int or schema not in (SCHEMA_VERSION, *MIGRATED):
         raise UserError(_of_another_schema(path, schema, ours.get("version")))
-    state = ours.get("representation" if schema == SCHEMA_VERSION else "codec")
+    state = ours.get("representation", ours.get("codec"))
     if not is_plain(ours.get("config")) or not is_plain(state):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."

@@ -1,23 +1,20 @@
 """The schema of checkpoints, and the migration of older ones to it.
 
-Schema 5 became schema 6 by renaming alone: settings (:mod:`gan_music.config.renamed`), entries
-beside the weights, and the module of style vectors. Settings and weights that were added while the
-schema was 5 get the value that leaves the function of the network as it was.
+A new schema is a further step in ``_STEPS``, whenever an older checkpoint would no longer load, or
+mean the same. Settings that were renamed are in :mod:`gan_music.config.renamed`, too, so that a
+command that is given an old key names the new one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from gan_music.config.renamed import migrated
-
-# Raise it whenever an older checkpoint would no longer load, or mean the same.
-SCHEMA_VERSION = 6
-MIGRATED = (5,)
 
 _ENTRIES = {"codec": "representation", "quotes": "copy_filter", "n_steps_back": "n_rollbacks"}
 _CALLBACKS = {"EpochLine": "EpochLog"}  # by class name
@@ -36,15 +33,23 @@ def migrate(content: dict[str, Any]) -> dict[str, Any]:
 
     Content of today's schema, or of one that is not migrated, is returned as it is.
     """
+    while (schema := content["gan_music"].get("schema")) in _STEPS:
+        content = _STEPS[schema](content)
+        content["gan_music"]["schema"] = schema + 1
+    return content
+
+
+def _from_5(content: dict[str, Any]) -> dict[str, Any]:
+    """Schema 6: other names, and settings and weights that were added while the schema was 5, with
+    the value that leaves the function of the network as it was.
+    """
     ours = content["gan_music"]
-    if ours.get("schema") not in MIGRATED:
-        return content
     config = dict(ours["config"])
     if config["model"].get("name") in ("sequence_gan", "likelihood", "attention_gan"):
         config["model"] = _ADDED | config["model"]
     replay = {"real": ours.get("windows"), "fake": ours.get("fakes")}
     ours = {"n_rollbacks": 0} | {_ENTRIES.get(key, key): value for key, value in ours.items()}
-    ours |= {"schema": SCHEMA_VERSION, "config": migrated(config), "replay": replay}
+    ours |= {"config": migrated(config), "replay": replay}
     weights = {_renamed(name): value for name, value in content["state_dict"].items()}
     changed = {
         "gan_music": ours,
@@ -87,3 +92,9 @@ def _with_lag_alignment(weights: dict[str, Any], model: dict[str, Any]) -> dict[
                 name = f"{prefix}heads.out.{i}.{kind}"
                 weights[name] = F.pad(weights[name], (*padding, 0, _N_ALIGNMENT_OUTPUTS))
     return weights
+
+
+# schema -> the function that makes content of the next one of it
+_STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {5: _from_5}
+MIGRATED = tuple(_STEPS)
+SCHEMA_VERSION = max(_STEPS) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from gan_music.config.fields import (
     Betas,
@@ -47,6 +47,7 @@ class EventGeneratorConfig:
     clip_norm: Weight
     warmup_batches: CountOrZero
     ema_decay: Decay
+    generator: dict[str, Any] | None = None
 
 
 @settings

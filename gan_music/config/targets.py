@@ -85,11 +85,15 @@ def check_targets(values: Mapping[str, Any], *, source: str = "") -> None:
         Naming the key and what would have run.
     """
     for key, target in targets_in(values):
-        if not _trusted and target not in shipped(key.partition(".")[0]):
-            raise UntrustedCodeError(
-                f"{source}{key}={str(target)[:200]} is code from outside gan_music: if you trust "
-                "it, add trust_code=true to the command."
-            )
+        _check(key, target, source)
+
+
+def _check(key: str, target: Any, source: str = "") -> None:
+    if not _trusted and target not in shipped(key.partition(".")[0]):
+        raise UntrustedCodeError(
+            f"{source}{key}={str(target)[:200]} is code from outside gan_music: if you trust it, "
+            "add trust_code=true to the command."
+        )
 
 
 def load_target(key: str, target: str) -> Any:
@@ -100,7 +104,7 @@ def load_target(key: str, target: str) -> Any:
     UserError
         If it is from outside and not trusted, or does not exist.
     """
-    check_targets({key.partition(".")[0]: {TARGET: target}})
+    _check(f"{key}.{TARGET}", target)
     module, _, name = target.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)

@@ -6,16 +6,16 @@ is at least one step.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from gan_music.io import formats
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import check_content, check_pieces
-from gan_music.io.midi import read_fast, read_music21
-from gan_music.io.published import read_published
-from gan_music.io.score import read_score
 from gan_music.music.piece import Piece
 
 __all__ = ["MIDI_SUFFIXES", "READERS", "SUFFIXES", "CustomReader", "ReadError", "read", "resolve"]
@@ -30,21 +30,30 @@ class CustomReader(NamedTuple):
     read: Reader
 
 
-# The readers of a format by their ``data.reader``; ``auto`` takes the first, which is the only one
-# of a format with one reader, whatever ``data.reader`` is.
-_MIDI: dict[str, Reader] = {"fast": read_fast, "music21": read_music21, "published": read_published}
-_SCORE: dict[str, Reader] = {"music21": read_score, "published": read_published}
-_FORMATS: dict[str, dict[str, Reader]] = {
-    **dict.fromkeys((".mid", ".midi"), _MIDI),
-    **dict.fromkeys((".xml", ".musicxml", ".mxl", ".krn", ".abc"), _SCORE),
-}
+def _formats() -> dict[str, dict[str, Reader]]:
+    """The readers of each suffix, by their ``data.reader``; those of ``auto`` come first."""
+    found: dict[str, dict[str, Reader]] = {}
+    for module in pkgutil.iter_modules(formats.__path__, f"{formats.__name__}."):
+        for suffix, readers in importlib.import_module(module.name).FORMATS.items():
+            found.setdefault(suffix, {}).update(readers)
+    order = ("fast", "music21")
+    rank = {name: number for number, name in enumerate(order)}
+    return {
+        suffix: dict(sorted(readers.items(), key=lambda item: rank.get(item[0], len(order))))
+        for suffix, readers in found.items()
+    }
+
+
+_FORMATS = _formats()
 SUFFIXES = frozenset(_FORMATS)
-MIDI_SUFFIXES = frozenset(suffix for suffix, readers in _FORMATS.items() if readers is _MIDI)
-READERS = tuple(_MIDI | _SCORE)
+MIDI_SUFFIXES = frozenset({".mid", ".midi"})
+READERS = tuple(dict.fromkeys(name for readers in _FORMATS.values() for name in readers))
 
 
 def resolve(reader: str, path: Path) -> str:
-    """The reader that ``auto`` stands for: ``fast`` for MIDI, ``music21`` for scores."""
+    """The reader that ``auto`` stands for: ``fast`` for MIDI, ``music21`` for scores. A format with
+    one reader is read by it, whatever ``data.reader`` is.
+    """
     readers = _readers(path)
     return next(iter(readers)) if reader == "auto" or len(readers) == 1 else reader
 
@@ -103,4 +112,4 @@ def _reader(path: Path, reader: str, custom: Mapping[str, CustomReader]) -> Read
 
 
 def _readers(path: Path) -> dict[str, Reader]:
-    return _FORMATS.get(path.suffix.lower(), _SCORE)
+    return _FORMATS.get(path.suffix.lower(), _FORMATS[".musicxml"])

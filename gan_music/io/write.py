@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_music.io.midi import write_midi
+from gan_music.io.midi_writer import write_midi
 from gan_music.music.piece import Piece
 
 __all__ = ["SOUNDS", "sample_name", "write_midi", "write_piece", "write_pieces"]
@@ -27,7 +27,7 @@ def write_pieces(
 
     Parameters
     ----------
-    formats : items of :data:`gan_music.config.schema.FORMATS`.
+    formats : items of :data:`gan_music.config.schema.Format`.
     program : General MIDI program, 0 to 127, for MIDI files, scores and sound.
     soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
     """

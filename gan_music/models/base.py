@@ -53,10 +53,11 @@ class MusicModel(LightningModule):
     reads: ClassVar[tuple[str, ...]] = ("note_events",)
     # prefixes of the weights that ``sample`` reads; an exported checkpoint has no others
     sampled_from: ClassVar[tuple[str, ...]] = ("",)
-    # what samples depend on; a request for a meter or a primer is refused otherwise
+    # what samples depend on; a request for a meter, a primer or a label is refused otherwise
     has_temperature: ClassVar[bool] = True
     has_meter: ClassVar[bool] = True
     has_primer: ClassVar[bool] = True
+    takes_labels: ClassVar[tuple[str, ...]] = ()
     # whether it is trained with an adversarial loss of ``conf/loss``
     takes_loss: ClassVar[bool] = False
 
@@ -101,6 +102,7 @@ class MusicModel(LightningModule):
         """
         asked = {"meter": request.meter, "continue_from": request.primer, **request.labels}
         taken = {"meter": self.has_meter, "continue_from": self.has_primer}
+        taken |= dict.fromkeys(self.takes_labels, True)
         for key, value in asked.items():
             if value is not None and not taken.get(key, False):
                 raise UserError(

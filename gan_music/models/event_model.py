@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from gan_music.config.targets import build_target
 from gan_music.data.batch import Batch
 from gan_music.decoding.particle_filter import ParticleFilter
 from gan_music.decoding.request import SampleRequest
@@ -66,8 +67,12 @@ class EventModel(MusicModel):
     has_padding = True  # whether training windows may have padding: looking would synchronise
 
     def build_generator(self, *, noise_size: int) -> EventGenerator:
-        """The generator of the settings, an LSTM; another model of events may have another."""
-        space = note_space(self.representation)
+        """The generator of the settings: an LSTM, or what ``model.generator`` names."""
+        space, other = note_space(self.representation), self.settings.generator
+        if other is not None:
+            made = build_target("model.generator", other, space, noise_size=noise_size)
+            assert isinstance(made, EventGenerator)
+            return made
         return lstm_generator(self.settings, space, noise_size=noise_size)
 
     def init_from(self, other: EventModel) -> None:

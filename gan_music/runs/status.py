@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
+from omegaconf import OmegaConf
 
+from gan_music.config.renamed import migrated
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import checked
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
 from gan_music.system.locks import lock
@@ -173,13 +177,21 @@ def settings_in(folder: Path) -> dict[str, Any] | None:
 def same_settings(ours: dict[str, Any], cwd: str, folder: Path) -> bool:
     """Whether the run in ``folder`` has these settings, given to a command called from ``cwd``."""
     theirs = settings_in(folder)
-    if theirs is None or ours != theirs:
+    if theirs is None or ours != _in_todays_words(theirs):
         return False
     # a relative path of music is another folder for a command called from elsewhere
     root = ours["data"]["root"]
     if root is None or os.path.isabs(os.path.expanduser(root)):
         return True
     return read_status(folder).get("cwd", cwd) == cwd
+
+
+def _in_todays_words(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a run of an earlier version under today's names, with what was added since."""
+    try:
+        return settings_of(checked(TrainConfig, OmegaConf.create(migrated(settings))))
+    except (UserError, LookupError, TypeError, AttributeError):
+        return settings
 
 
 def find_unfinished(ours: dict[str, Any], cwd: str, parent: Path) -> Path | None:

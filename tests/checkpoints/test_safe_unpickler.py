@@ -97,7 +97,7 @@ def test_what_would_run_code_or_take_memory_is_refused_first(tmp_path: Path) -> 
     for config, words in (
         (laughs, "no settings to read"),
         (settings | {"name": "${oc.env:HOME}"}, "no settings to read"),
-        (settings | {"_target_": "os.system"}, "_target_ does not exist"),
+        (settings | {"_target_": "os.system"}, "_target_=os.system is code from outside"),
         (settings | {"model": settings["model"] | {"hidden_size": 10**9}}, "must be at most 16384"),
     ):
         torch.save(content | {"gan_music": content["gan_music"] | {"config": config}}, path)

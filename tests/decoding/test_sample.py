@@ -13,6 +13,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.decoding.sample import sample
 from gan_music.models.event_model import note_space
 from gan_music.networks.event_generator import Decoder, EventGenerator
+from gan_music.networks.note_space import NoteSpace
 from gan_music.representations.note_events import NoteEvents
 from tests.conftest import make_piece
 
@@ -23,8 +24,8 @@ ROW = [12, 40, 5]  # half a beat after the last event
 class RowGenerator(EventGenerator):
     """Gives every event the same categories."""
 
-    def __init__(self) -> None:
-        super().__init__(note_space(codec), noise_size=2)
+    def __init__(self, space: NoteSpace | None = None, *, noise_size: int = 2) -> None:
+        super().__init__(space or note_space(codec), noise_size=noise_size)
         self.weight = nn.Parameter(torch.ones(()))
 
     def logits(self, events: Tensor, z: Tensor, **_: Any) -> tuple[Tensor, ...]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.io.midi import assign_tracks
+from gan_music.io.midi_writer import assign_tracks
 from gan_music.io.read import read
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from gan_music.config.model_settings import LanguageModelConfig
+from gan_music.config.targets import trusting_code
 from gan_music.data.batch import Batch
 from gan_music.decoding.request import SampleRequest
 from gan_music.losses import likelihood
@@ -17,6 +18,7 @@ from gan_music.models.language_model import LanguageModel
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.features.style_vector import N_CLASSES, style_vector
 from gan_music.representations.note_events import NoteEvents
+from gan_music.system.errors import UserError
 from tests.models.training import as_batch, loader, make_trainer, random_events
 
 
@@ -44,6 +46,19 @@ def make_model(**changes: Any) -> LanguageModel:
     return LanguageModel(
         LanguageModelConfig(name="language_model", **settings), representation=NoteEvents(24)
     )
+
+
+def test_another_generator_is_named_by_its_settings(tmp_path: Path) -> None:
+    target = "tests.decoding.test_sample.RowGenerator"
+    with pytest.raises(UserError, match=f"model.generator._target_={target} is code from outside"):
+        make_model(generator={"_target_": target})
+    with trusting_code():
+        model = make_model(generator={"_target_": target})
+    before = float(model.generator.weight)
+    make_trainer(tmp_path, 1).fit(model, loader(random_events(model, 8), 4))
+    assert float(model.generator.weight) != before
+    (piece,) = model.sample(SampleRequest(n_pieces=1, length=3, seed=0))
+    assert [pitch for _, _, pitch in piece.notes()] == [61, 61, 61]
 
 
 def test_training_equals_a_plain_loop(tmp_path: Path) -> None:

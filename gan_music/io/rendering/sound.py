@@ -18,7 +18,7 @@ import numpy as np
 import symusic
 from numpy.typing import NDArray
 
-from gan_music.io.midi import midi_score
+from gan_music.io.midi_writer import midi_score
 from gan_music.music.piece import COMMON_TIME, Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.io import midi
+from gan_music.io.formats import midi
 from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece
 from tests.io import scores

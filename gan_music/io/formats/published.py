@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gan_music.io.score import Note, piece_in_quarters
+from gan_music.io.formats import midi, score
+from gan_music.io.formats.score import Note, piece_in_quarters
 from gan_music.music.piece import Piece
 
 
@@ -22,9 +23,9 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
     """
     from music21 import chord, converter, instrument, note
 
-    score = converter.parse(path, forceSource=True)
-    partitioned = instrument.partitionByInstrument(score)
-    elements = partitioned.parts[0].recurse() if partitioned else score.flatten().notes
+    parsed = converter.parse(path, forceSource=True)
+    partitioned = instrument.partitionByInstrument(parsed)
+    elements = partitioned.parts[0].recurse() if partitioned else parsed.flatten().notes
     kept: list[Note] = []
     for element in elements:
         if isinstance(element, note.Note):
@@ -33,3 +34,6 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
         elif isinstance(element, chord.Chord):
             break
     return [piece_in_quarters(kept, grid, name)]
+
+
+FORMATS = {suffix: {"published": read_published} for suffix in (*midi.FORMATS, *score.FORMATS)}

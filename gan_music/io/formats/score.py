@@ -143,3 +143,7 @@ def _first_tempo(score: Any) -> float:
         if tempo and math.isfinite(tempo) and tempo > 0:
             return float(tempo)
     return DEFAULT_TEMPO
+
+
+_SUFFIXES = (".xml", ".musicxml", ".mxl", ".krn", ".abc")
+FORMATS = {suffix: {"music21": read_score} for suffix in _SUFFIXES}
