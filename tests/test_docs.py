@@ -35,5 +35,8 @@ def test_the_python_of_readme_runs(
     assert re.fullmatch(r"(healthy|narrow|collapsed) 0\.\d+", figures)
 
 
-def test_readme_cites_this_version() -> None:
-    assert f"version = {{{gan_music.__version__}}}" in README.read_text()
+def test_readme_names_the_right_versions() -> None:
+    readme = README.read_text()
+    assert f"version = {{{gan_music.__version__}}}" in readme
+    (torch,) = re.findall(r"torch==\S+", readme)
+    assert torch in (ROOT / "constraints.txt").read_text().splitlines()
