@@ -35,11 +35,12 @@ test-quick: ## run the tests that take two minutes
 	$(MAKE) test TESTS="$(QUICK)"
 
 # The lowest torch brings gigabytes of CUDA: where that is too much, TORCH=2.13.0, say.
-test-lowest: ## train once with the oldest versions that pyproject.toml allows (Python 3.11); TORCH=VERSION for another torch
+test-lowest: ## train and sample once with the oldest versions that pyproject.toml allows (Python 3.11); TORCH=VERSION for another torch
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -c "$$OLDEST" $(TORCH) > $(LOWEST)/versions.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(LOWEST)/versions.txt -e .
 	$(LOWEST)/bin/python -m gan_music.train debug=fast hydra.run.dir=$(LOWEST)/run
+	$(LOWEST)/bin/python -m gan_music.generate n_pieces=1 n_bars=4 format=mid,musicxml,png out=$(LOWEST)/run/music
 
 # docs/machines.md says why without its dependencies
 test-ray: $(VENV)/.installed-test ## install Ray, and test hydra/launcher=ray
