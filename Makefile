@@ -7,8 +7,18 @@ BIN := $(VENV)/bin
 QUICK := $(addprefix tests/,checkpoints config decoding io losses metrics music networks optim page \
   representations system test_docs.py test_imports.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+LOWEST := $(VENV)-lowest
 
-.PHONY: help train test test-quick test-ray check bench notebook format clean
+# prints NAME==VERSION of each dependency, where VERSION is its lower bound or, of torch, the argument
+define OLDEST
+import re, sys, tomllib
+for line in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]:
+    name, version = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
+    print(f"{name}=={sys.argv[1] if name == 'torch' and sys.argv[1:] else version}")
+endef
+export OLDEST
+
+.PHONY: help train test test-quick test-lowest test-ray check bench notebook format clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -23,6 +33,13 @@ test: $(VENV)/.installed-test ## run the tests; ARGS="..." passes options to pyt
 
 test-quick: ## run the tests that take two minutes
 	$(MAKE) test TESTS="$(QUICK)"
+
+# The lowest torch brings gigabytes of CUDA: where that is too much, TORCH=2.13.0, say.
+test-lowest: ## train once with the oldest versions that pyproject.toml allows (Python 3.11); TORCH=VERSION for another torch
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -c "$$OLDEST" $(TORCH) > $(LOWEST)/versions.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(LOWEST)/versions.txt -e .
+	$(LOWEST)/bin/python -m gan_music.train debug=fast hydra.run.dir=$(LOWEST)/run
 
 # docs/machines.md says why without its dependencies
 test-ray: $(VENV)/.installed-test ## install Ray, and test hydra/launcher=ray
@@ -49,7 +66,7 @@ format: $(VENV)/.installed-test ## format the code, and mend what lint can
 	$(BIN)/ruff format .
 
 clean: ## remove the environment and what tools left behind
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gan_music.music.piece import Piece
     from gan_music.system.errors import UserError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Model", "Piece", "UserError", "evaluate", "generate", "load", "read", "write"]
 
 # imported at their first use, since torch and music21 take seconds to import

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_music import __version__
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, save_sampler
 from gan_music.checkpoints.migrations import SCHEMA_VERSION, migrate
 from gan_music.checkpoints.safe_unpickler import read_shapes
@@ -169,9 +170,9 @@ def test_a_checkpoint_records_the_version_that_wrote_it(
 ) -> None:
     path = tmp_path / "new.ckpt"
     for commit, recorded in (
-        ("2e4268f74b4fe5f54d854e967b590ae97a884f5a-dirty", "0.1.0+2e4268f74b4f.dirty"),
-        ("2e4268f74b4fe5f54d854e967b590ae97a884f5a", "0.1.0+2e4268f74b4f"),
-        (None, "0.1.0"),
+        ("2e4268f74b4fe5f54d854e967b590ae97a884f5a-dirty", f"{__version__}+2e4268f74b4f.dirty"),
+        ("2e4268f74b4fe5f54d854e967b590ae97a884f5a", f"{__version__}+2e4268f74b4f"),
+        (None, __version__),
     ):
         monkeypatch.setattr(version, "commit", lambda commit=commit: commit)
         version.full_version.cache_clear()
