@@ -36,7 +36,7 @@ test-quick: ## run the tests that take two minutes
 
 # The lowest torch brings gigabytes of CUDA: where that is too much, TORCH=2.13.0, say.
 test-lowest: ## train and sample once with the oldest versions that pyproject.toml allows (Python 3.11); TORCH=VERSION for another torch
-	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -c "$$OLDEST" $(TORCH) > $(LOWEST)/versions.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(LOWEST)/versions.txt -e .
 	$(LOWEST)/bin/python -m gan_music.train debug=fast hydra.run.dir=$(LOWEST)/run
