@@ -161,7 +161,11 @@ def _pieces(
     if missing:
         cache.remove_temporaries()
     result.n_cached = len(sources) - len(refused) - len(missing)
-    refused |= _fill([(sources[number], keys[number]) for number in missing], missing, pool)
+    try:
+        refused |= _fill([(sources[number], keys[number]) for number in missing], missing, pool)
+    except BaseException:
+        cache.remove_temporaries()  # of workers that were stopped while they wrote
+        raise
     n_pieces = 0
     for number, source in enumerate(sources):
         content = refused.get(number) or cache.load(keys[number], source.name)
