@@ -121,7 +121,7 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     # makes Hydra raise errors instead of printing them
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # no traceback if a log cannot be written
-    trusted = any(a.replace(" ", "").lower() == "trust_code=true" for a in sys.argv)
+    trusted = any(a.replace(" ", "").lstrip("+").lower() == "trust_code=true" for a in sys.argv)
     trust_code(trusted)
     job = Job(schema, run, trusts_code=trusted)
     try:

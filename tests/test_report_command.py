@@ -103,8 +103,8 @@ def test_a_terminal_has_one_bar_and_whole_lines(cwd: Path) -> None:
     # log lines are whole, and the table follows the last bar
     lines = [f for f in frames if re.match(r"epoch 2/2: loss_d .* s\)$", f)]
     assert len(lines) == 1
-    assert screen.count("MGEval: overlapped area") == 1
-    assert screen.rindex(" left") < screen.index("MGEval: overlapped area")
+    assert screen.count("mgeval oa_mean") == 1
+    assert screen.rindex(" left") < screen.index("mgeval oa_mean")
     (start,) = [f for f in frames if f.startswith("training gumbel_gan (")]
     assert "13 pieces" in start
     assert "on CPU" in start

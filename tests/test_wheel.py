@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import venv
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gan_music.io.read import read
-from tests.conftest import TINY, run_python
+from tests.conftest import SMALL, TINY, run_python
 
 ROOT = Path(__file__).parent.parent
 
@@ -73,6 +74,12 @@ def test_the_wheel_runs_from_any_folder(python: Path, tmp_path: Path, midi_folde
     config = (folder / "config.yaml").read_text()
     assert "seed: 3\n" in config
     assert "label_smoothing: 0.0\n" in config
+
+    outside = tmp_path / "outside"  # code that is neither in the wheel nor in the working folder
+    shutil.copytree(Path(__file__).parent / "outside", outside)
+    words = ("--config-dir", str(outside / "my_conf"), "model=unigram", "trust_code=true")
+    run("-m", "gan_music.train", *words, *data, *SMALL, "hydra.run.dir=outputs/unigram")
+    assert (cwd / "outputs" / "unigram" / "metrics.json").is_file()
 
     folders = (f"reference={midi_folder}", "generated=music")
     table = run("-m", "gan_music.evaluate", *folders, "window=8", "n_bootstrap=2")

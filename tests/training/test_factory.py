@@ -59,7 +59,7 @@ def test_a_model_refuses_a_representation_that_it_cannot_read() -> None:
     with pytest.raises(UserError) as error:
         check_readable(config.model, config.representation)
     assert str(error.value) == (
-        "representation.name=note_events cannot be read by model.name=neo_saleem: choose "
+        "representation=note_events cannot be read by model=neo_saleem: choose "
         "representation=note_triples."
     )
     check_readable(compose_run().model, EVENTS)
