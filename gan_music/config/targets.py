@@ -89,11 +89,16 @@ def check_targets(values: Mapping[str, Any], *, source: str = "") -> None:
 
 
 def _check(key: str, target: Any, source: str = "") -> None:
-    if not _trusted and target not in shipped(key.partition(".")[0]):
-        raise UntrustedCodeError(
-            f"{source}{key}={str(target)[:200]} is code from outside gan_music: if you trust it, "
-            "add trust_code=true to the command."
-        )
+    group = key.partition(".")[0]
+    if _trusted or target in shipped(group):
+        return
+    what = "code from outside gan_music"
+    if str(target).startswith("gan_music."):
+        what = f"named by no file in conf/{group}"
+    raise UntrustedCodeError(
+        f"{source}{key}={str(target)[:200]} is {what}: if you trust it, add trust_code=true to the "
+        "command."
+    )
 
 
 def load_target(key: str, target: str) -> Any:

@@ -52,6 +52,13 @@ def test_others_are_refused_by_name(values: dict[str, Any], key: str) -> None:
         check_targets(values, source="a.ckpt: ")
 
 
+def test_the_packages_other_functions_are_refused_too() -> None:
+    target = "gan_music.export.main"
+    words = f"loss._target_={target} is named by no file in conf/loss: if you trust it, add"
+    with pytest.raises(UserError, match=re.escape(words)):
+        load_target("loss", target)
+
+
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("target", ["no.such.Thing", "math.nothing", "math", ""])
 def test_a_target_that_does_not_exist(target: str) -> None:
