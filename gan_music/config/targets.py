@@ -1,7 +1,7 @@
 """``_target_``: the class or function that a group of settings names. Light to import.
 
-A target that a file in ``conf/GROUP/`` names is the package's choice. Every other target is code
-from outside, and is imported only if the command itself has ``trust_code=true``; a config file
+A target that a file in ``conf/GROUP/`` names is the package's choice, and so is any of its networks
+in the settings of a model. Every other target is code from outside, and is imported only if the command itself has ``trust_code=true``; a config file
 cannot give that.
 """
 
@@ -20,6 +20,7 @@ from gan_music.system.errors import UserError
 
 TARGET = "_target_"
 _NAMED = re.compile(rf"^\s*{TARGET}:\s*([\w.]+)", re.M)
+_NETWORKS = "gan_music.networks."  # model.generator may be any of them
 _trusted = False  # of this process
 
 
@@ -90,7 +91,8 @@ def check_targets(values: Mapping[str, Any], *, source: str = "") -> None:
 
 def _check(key: str, target: Any, source: str = "") -> None:
     group = key.partition(".")[0]
-    if _trusted or target in shipped(group):
+    is_network = group == "model" and str(target).startswith(_NETWORKS)
+    if _trusted or is_network or target in shipped(group):
         return
     what = "code from outside gan_music"
     if str(target).startswith("gan_music."):

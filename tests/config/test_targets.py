@@ -33,6 +33,8 @@ def test_targets_in_conf_are_the_packages_own() -> None:
     assert "torch.optim.RMSprop" in shipped("optimizer")
     check_targets({"loss": {"_target_": "gan_music.losses.adversarial.Hinge"}})
     check_targets({"optimizer": {"_target_": None}})
+    generator = "gan_music.networks.lstm_generator.LSTMGenerator"
+    check_targets({"model": {"generator": {"_target_": generator}}})
     assert load_target("schedule", "gan_music.optim.schedules.warmup_cosine") is warmup_cosine
 
 
