@@ -1,8 +1,8 @@
 """``_target_``: the class or function that a group of settings names. Light to import.
 
 A target that a file in ``conf/GROUP/`` names is the package's choice, and so is any of its networks
-in the settings of a model. Every other target is code from outside, and is imported only if the command itself has ``trust_code=true``; a config file
-cannot give that.
+in the settings of a model. Every other target is code from outside, and is imported only if the
+command itself has ``trust_code=true``; a config file cannot give that.
 """
 
 from __future__ import annotations
