@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from gan_music.config.targets import build_target
+from gan_music.config.targets import TARGET, build_target
 from gan_music.data.batch import Batch
 from gan_music.decoding.particle_filter import ParticleFilter
 from gan_music.decoding.request import SampleRequest
@@ -21,6 +21,7 @@ from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.networks.note_space import NoteSpace
 from gan_music.optim.ema import EMA
 from gan_music.representations.note_events import NoteEvents
+from gan_music.system.errors import UserError
 
 
 def note_space(representation: NoteEvents) -> NoteSpace:
@@ -71,7 +72,9 @@ class EventModel(MusicModel):
         space, other = note_space(self.representation), self.settings.generator
         if other is not None:
             made = build_target("model.generator", other, space, noise_size=noise_size)
-            assert isinstance(made, EventGenerator)
+            if not isinstance(made, EventGenerator):
+                name = other[TARGET]
+                raise UserError(f"model.generator.{TARGET}={name} makes no EventGenerator.")
             return made
         return lstm_generator(self.settings, space, noise_size=noise_size)
 

@@ -17,6 +17,7 @@ from gan_music.losses import likelihood
 from gan_music.models.language_model import LanguageModel
 from gan_music.networks.features.history import add_input_noise
 from gan_music.networks.features.style_vector import N_CLASSES, style_vector
+from gan_music.networks.note_space import NoteSpace
 from gan_music.representations.note_events import NoteEvents
 from gan_music.system.errors import UserError
 from tests.models.training import as_batch, loader, make_trainer, random_events
@@ -48,10 +49,16 @@ def make_model(**changes: Any) -> LanguageModel:
     )
 
 
+def no_generator(space: NoteSpace, *, noise_size: int) -> torch.nn.Module:
+    return torch.nn.Identity()
+
+
 def test_another_generator_is_named_by_its_settings(tmp_path: Path) -> None:
     target = "tests.decoding.test_sample.RowGenerator"
     with pytest.raises(UserError, match=f"model.generator._target_={target} is code from outside"):
         make_model(generator={"_target_": target})
+    with trusting_code(), pytest.raises(UserError, match="no_generator makes no EventGenerator"):
+        make_model(generator={"_target_": f"{__name__}.no_generator"})
     with trusting_code():
         model = make_model(generator={"_target_": target})
     before = model.generator.weight.item()
