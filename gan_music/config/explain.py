@@ -41,6 +41,9 @@ def explain(error: BaseException, schema: type) -> str:
         return f"{error.full_key or 'the config'}: {first_line(error)}."
     if sentence := next(filter(None, map(_explain_full, chain)), None):
         return sentence
+    for link in chain:
+        if isinstance(link, ModuleNotFoundError):
+            return f"a library is missing ({first_line(link)}): install it, or leave out what needs it."
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.filename}: {error.strerror}; name another path, or correct this one "

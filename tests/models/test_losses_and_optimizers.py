@@ -25,7 +25,16 @@ from tests.models import test_gumbel_gan, test_neo_saleem_gan, test_reinforce_ga
 from tests.models.training import fit, loader, make_trainer
 
 Make = Callable[..., MusicGAN]
-LOSSES = [Hinge(), LeastSquares(), Relativistic(), Wasserstein(gradient_penalty=10.0)]
+of_every_gan = pytest.mark.parametrize(
+    "make",
+    [
+        test_neo_saleem_gan.make_model,
+        test_gumbel_gan.make_model,
+        test_reinforce_gan.make_model,
+    ],
+    ids=["neo_saleem", "gumbel", "reinforce"],
+)
+LOSSES = [BCE(), Hinge(), LeastSquares(), Relativistic(), Wasserstein(gradient_penalty=10.0)]
 
 
 def fit_any(model: MusicGAN, folder: Path, *callbacks: Callback) -> dict[str, Any]:
@@ -39,15 +48,7 @@ def fit_any(model: MusicGAN, folder: Path, *callbacks: Callback) -> dict[str, An
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
-@pytest.mark.parametrize(
-    "make",
-    [
-        test_neo_saleem_gan.make_model,
-        test_gumbel_gan.make_model,
-        test_reinforce_gan.make_model,
-    ],
-    ids=["neo_saleem", "gumbel", "reinforce"],
-)
+@of_every_gan
 def test_a_gan_trains_by_every_loss(make: Make, loss: AdversarialLoss, tmp_path: Path) -> None:
     model = make({"loss": loss})
     before = [p.detach().clone() for p in model.discriminator.parameters()]
@@ -73,15 +74,7 @@ class Rates(Callback):
         self.optimizers |= {type(o) for o in trainer.optimizers}
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        test_neo_saleem_gan.make_model,
-        test_gumbel_gan.make_model,
-        test_reinforce_gan.make_model,
-    ],
-    ids=["neo_saleem", "gumbel", "reinforce"],
-)
+@of_every_gan
 def test_a_chosen_optimizer_and_schedule_are_those_of_both_networks(
     make: Make, tmp_path: Path
 ) -> None:
