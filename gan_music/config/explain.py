@@ -43,7 +43,8 @@ def explain(error: BaseException, schema: type) -> str:
         return sentence
     for link in chain:
         if isinstance(link, ModuleNotFoundError):
-            return f"a library is missing ({first_line(link)}): install it, or leave out what needs it."
+            what = first_line(link)
+            return f"a library is missing ({what}): install it, or leave out what needs it."
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.filename}: {error.strerror}; name another path, or correct this one "
