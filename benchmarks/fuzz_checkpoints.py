@@ -40,7 +40,7 @@ from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.explain import explain
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import conf_dir
-from gan_music.config.untrusted import check_folder
+from gan_music.config.untrusted_files import read_untrusted
 from gan_music.config.validate import checked, compose_run
 from gan_music.training.factory import restore_model
 
@@ -235,7 +235,7 @@ def read_config(data: bytes, path: Path) -> None:
     """As ``--config-dir`` does, with ``experiment=mine``."""
     (path / "experiment").mkdir(parents=True, exist_ok=True)
     (path / "experiment" / "mine.yaml").write_bytes(data)
-    check_folder(path)
+    read_untrusted(path / "experiment" / "mine.yaml")
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         search = f"hydra.searchpath=[file://{path}]"

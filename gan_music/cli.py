@@ -11,26 +11,20 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import hydra
-from hydra import initialize_config_dir
-from hydra._internal.utils import get_args_parser
-from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_music.config.command_line import prepared
+from gan_music.config.config_dir import config_dir, judge_hydra
 from gan_music.config.explain import explain
 from gan_music.config.help import help_text
 from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import check_targets, conf_dir, trust_code
-from gan_music.config.untrusted import check_folder, check_hydra
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, run_folder
 from gan_music.runs.status import (
@@ -125,14 +119,13 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     trust_code(trusted)
     job = Job(schema, run, trusts_code=trusted)
     try:
-        folder = _config_dir(trusts_code=trusted)
-        _prepend_search_path(folder)
+        folder = config_dir(trusts_code=trusted)
         if {"-h", "--help"} & set(sys.argv):
             with tolerate_broken_pipe():
                 print(help_text(name, folder), end="")
             return
         if folder and not trusted:
-            _judge_hydra(name)
+            judge_hydra(name)
         with tolerate_broken_pipe(), sigterm_raises():
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Terminated:
@@ -161,71 +154,6 @@ def _folder_with_status() -> Path | None:
     # Lightning names the jobs of other processes train_ddp_process_<n>
     is_train = str(settings.job.name).startswith("train")
     return Path(settings.runtime.output_dir) if is_train else None
-
-
-def _config_dir(*, trusts_code: bool) -> Path | None:
-    """The folder of ``--config-dir``, checked before Hydra reads it unless its code is trusted.
-
-    Raises
-    ------
-    UserError
-        If it is not a folder or not safe, or if the command line has an unknown flag.
-    """
-    parser = get_args_parser()
-
-    def refuse(message: str) -> NoReturn:
-        raise UserError(f"{message}: see --help.")
-
-    parser.error = refuse  # it would print its usage, and exit
-    arguments = parser.parse_args()
-    if arguments.config_path is not None:
-        raise UserError("--config-path would exclude the package's configs: give --config-dir.")
-    given = arguments.config_dir
-    if given is None:
-        return None
-    if not Path(given).is_dir():
-        raise UserError(
-            f"--config-dir={given} is no folder: name the one that holds your experiment/, model/ "
-            "or data/."
-        )
-    folder = Path(given).resolve()
-    if trusts_code:
-        _add_to_path(folder, folder.parent)
-    else:
-        check_folder(folder)
-    return folder
-
-
-def _judge_hydra(name: str) -> None:
-    """Compose the settings of Hydra as it will itself, and refuse those that would run code."""
-    arguments = get_args_parser().parse_args()
-    mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
-    with initialize_config_dir(str(conf_dir()), job_name=name, version_base="1.3"):
-        composed = GlobalHydra.instance().hydra.compose_config(
-            arguments.config_name or name, arguments.overrides, run_mode=mode
-        )
-    values = OmegaConf.to_container(composed.hydra, resolve=False)
-    assert isinstance(values, dict)
-    check_hydra({str(k): v for k, v in values.items()}, arguments.overrides)
-
-
-def _add_to_path(*folders: Path) -> None:
-    """Let modules in these folders be imported, in this process and in those that it starts."""
-    sys.path[1:1] = map(str, folders)
-    others = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, folders), *([others] if others else [])])
-
-
-def _prepend_search_path(folder: Path | None) -> None:
-    """Let the files of a user's folder take precedence over the package's of the same name."""
-    if folder is None:
-        return
-
-    class Users(SearchPathPlugin):
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            search_path.prepend("users", f"file://{folder}", anchor="main")
-
-    Plugins.instance().register(Users)
 
 
 def _experiment(*, _root_: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -49,10 +49,15 @@ class GanMusicSweeper(Sweeper):
         return Path(self.config.hydra.sweep.dir) if given else None
 
     def compose(self, overrides: list[str]) -> DictConfig:
-        """A job's settings without Hydra's own."""
+        """A job's settings without Hydra's own, which must be those of the sweep."""
         assert self.hydra_context is not None
+        assert self.config is not None
         loader = self.hydra_context.config_loader
         config = loader.load_sweep_config(self.config, overrides)
+        if not getattr(self.task_function, "trusts_code", False):
+            from gan_music.config.untrusted_hydra import check_hydra
+
+            check_hydra(_plain(config.hydra), _plain(self.config.hydra), overrides)
         with open_dict(config):
             config.name = str(config.name)  # it refers to Hydra's settings, which are removed
             del config["hydra"]
@@ -150,6 +155,8 @@ class SearchSweeper(GanMusicSweeper):
             while (n := min(settings.n_jobs, found.n_left())) > 0:
                 trials = [found.ask() for _ in range(n)]
                 batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
+                for overrides in batch:
+                    self.compose(overrides)  # refuses what its files may not do
                 returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
                 for (trial, _), r in zip(trials, returned, strict=True):
                     failed = r.status == JobStatus.FAILED
@@ -159,6 +166,10 @@ class SearchSweeper(GanMusicSweeper):
         self.leave_report(folder)
         found.print_best()
         sweeps.raise_failures(failures, settings.n_trials, folder)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
 
 
 def _trial(number: int) -> list[str]:

@@ -16,11 +16,11 @@ import socket
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
 from omegaconf import OmegaConf
 
 from gan_music.config.renamed import migrated
 from gan_music.config.schema import TrainConfig
+from gan_music.config.untrusted_files import read_yaml
 from gan_music.config.validate import checked
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
@@ -166,10 +166,8 @@ def settings_of(config: Any) -> dict[str, Any]:
 def settings_in(folder: Path) -> dict[str, Any] | None:
     """The same of the run in ``folder``, from its ``config.yaml``; None if there is none."""
     try:
-        values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return None
-    if not isinstance(values, dict):
+        _, values = read_yaml(folder / "config.yaml")
+    except (OSError, UserError):
         return None
     return {k: v for k, v in values.items() if k not in (*_WITHOUT_EFFECT, "defaults")}
 
