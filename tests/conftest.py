@@ -84,7 +84,7 @@ TINY = (
 # a run with this code finds every sample collapsed
 COLLAPSED = """
 from gan_music.metrics import collapse
-collapse.worst = lambda ratios: (collapse.COLLAPSED, None)
+collapse.verdict = lambda *_: collapse.Verdict(collapse.COLLAPSED, "")
 from gan_music.train import main
 main()
 """

@@ -83,6 +83,12 @@ class Run:
         return float(value) if isinstance(value, int | float) else None
 
     @property
+    def verdict_reason(self) -> str | None:
+        """Why the verdict of the evaluation is what it is; None if healthy or unfinished."""
+        reason = (self.figures or {}).get("verdict_reason")
+        return str(reason) if reason else None
+
+    @property
     def verdict(self) -> str | None:
         """The verdict of the evaluation or, in an unfinished run, the last one during training."""
         if self.figures is not None:

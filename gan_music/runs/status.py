@@ -33,6 +33,7 @@ STATES = (RUNNING, DONE, FAILED, PRUNED, INTERRUPTED)
 _KEYS = (
     "status",
     "verdict",
+    "verdict_reason",
     "val_distance",
     "error",
     "overrides",

@@ -221,7 +221,8 @@ def _finish(
             "learning rates, warm up for longer, or set stop_on_collapse=false."
         )
     distance = float(figures["val_distance"])
-    end_run(folder, DONE, call(), verdict=figures["verdict"], val_distance=distance)
+    verdict = {key: figures[key] for key in ("verdict", "verdict_reason")}
+    end_run(folder, DONE, call(), **verdict, val_distance=distance)
     return distance
 
 
