@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.io.read import SUFFIXES, CustomReader, resolve
-from gan_music.music.piece import Piece, Rounding
+from gan_music.data.track_table import decode_tracks, encode_tracks
+from gan_music.music.piece import Piece, Rounding, Track
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
 from gan_music.system.zip_sizes import member_sizes
 
 # Increase it whenever the same bytes would be read as other notes.
-EXTRACTOR_VERSION = 3
+EXTRACTOR_VERSION = 4
 
 ENCODED = "encoded"  # the folder in the cache for the encoded rows of packs
 
@@ -85,7 +86,8 @@ class NoteCache:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
                     return str(entry["reason"])
-                return self._pieces(entry["notes"], entry["pieces"], entry["meters"], name)
+                tracks = decode_tracks(str(entry["tracks"]))
+                return self._pieces(entry["notes"], entry["pieces"], entry["meters"], tracks, name)
         except Exception:  # no such file, or whatever zipfile and numpy raise for a damaged one
             return None
 
@@ -100,14 +102,15 @@ class NoteCache:
         if isinstance(content, str):
             self._write(key, reason=np.array(content))
             return
-        notes = [(p.onset, p.duration, p.pitch, p.velocity) for p in content]
+        notes = [(p.onset, p.duration, p.pitch, p.velocity, p.track) for p in content]
         self._write(
             key,
-            # [4, N]; onsets and durations are bounded by the readers
+            # [5, N]; onsets and durations are bounded by the readers
             notes=np.concatenate(notes, 1).astype(np.uint32),
             # a row a piece: the numbers of notes and of meters, tempo, rounding
             pieces=np.array([(len(p), len(p.meters), p.tempo, *p.rounding) for p in content]),
             meters=np.concatenate([p.meters for p in content]),
+            tracks=np.array(encode_tracks([p.tracks for p in content])),
         )
 
     def remove_temporaries(self) -> None:
@@ -138,12 +141,18 @@ class NoteCache:
             ) from error
 
     def _pieces(
-        self, notes: np.ndarray, pieces: np.ndarray, meters: np.ndarray, name: str
+        self,
+        notes: np.ndarray,
+        pieces: np.ndarray,
+        meters: np.ndarray,
+        tracks: list[tuple[Track, ...]],
+        name: str,
     ) -> list[Piece]:
         n_notes, n_meters = pieces[:, :2].astype(np.int64).T
         names = [f"{name}#{i + 1}" for i in range(len(pieces))] if len(pieces) > 1 else [name]
         columns = np.split(notes, np.cumsum(n_notes)[:-1], axis=1)
-        parts = (columns, np.split(meters, np.cumsum(n_meters)[:-1]), pieces.tolist(), names)
+        meters_of = np.split(meters, np.cumsum(n_meters)[:-1])
+        parts = (columns, meters_of, pieces.tolist(), names, tracks)
         return [
             Piece.from_arrays(
                 *column[:3],
@@ -153,8 +162,10 @@ class NoteCache:
                 tempo=tempo,
                 name=n,
                 rounding=Rounding(*moved),
+                track=column[4],
+                tracks=own,
             )
-            for column, meter, (_, _, tempo, *moved), n in zip(*parts, strict=True)
+            for column, meter, (_, _, tempo, *moved), n, own in zip(*parts, strict=True)
         ]
 
     def _write(self, key: str, **arrays: np.ndarray) -> None:

@@ -41,11 +41,11 @@ def encoded(
         sizes = np.array([len(x) for x in rows], dtype=np.int64)
         whole = np.concatenate([np.empty((0, *shape), dtype), *rows])
         return torch.from_numpy(whole), np.cumsum(sizes) - sizes, sizes
-    pack = PackedPieces(pieces.folder, pieces.about)
+    pack = pieces.whole()
     sizes = representation.n_rows(pack)
     begins = np.cumsum(sizes) - sizes
     table = {"name": representation.name} | representation.table()
-    key = json.dumps([pieces.digest, table, scale], sort_keys=True)
+    key = json.dumps([pieces.digest, pieces.with_drums, table, scale], sort_keys=True)
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     header = {
         "descr": dtype.str,

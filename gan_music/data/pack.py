@@ -1,8 +1,8 @@
 """A data set in a few large files, whose pieces are read from disk on access.
 
-A pack is a folder. ``notes`` holds the notes of all pieces, uint32 ``[N, 4]`` (onset, duration,
-pitch, velocity); ``meters`` int64 ``[M, 3]``; ``names`` UTF-8 text; ``index`` a record a piece with
-the ends of its parts. The files are little-endian without headers and memory-mapped read-only, so
+A pack is a folder. ``notes`` holds the notes of all pieces, uint32 ``[N, 5]`` (onset, duration,
+pitch, velocity, track); ``meters`` int64 ``[M, 3]``; ``names`` UTF-8 text; ``tracks`` JSON
+(:mod:`gan_music.data.track_table`); ``index`` a record a piece with the ends of its parts. The files are little-endian without headers and memory-mapped read-only, so
 that the operating system caches and shares them. ``pack.json`` is written last and marks a complete
 pack.
 """
@@ -20,21 +20,24 @@ from typing import Any, overload
 
 import numpy as np
 
+from gan_music.data.track_table import decode_tracks, encode_tracks
 from gan_music.music.piece import KEYBOARD, IntArray, Piece, Rounding
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.locks import lock
 
-_VERSION = 1
+_VERSION = 2
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
 _RECORD = np.dtype(
     [
         ("notes", "<i8"),  # the end of the piece's notes; likewise below
         ("meters", "<i8"),
         ("names", "<i8"),
+        ("tracks", "<i8"),
         ("tempo", "<f8"),
         ("rounding", "<f8", (4,)),
-        ("n_off_keyboard", "<i4"),
+        ("n_off_keyboard", "<i4"),  # drums aside
+        ("n_drums", "<i8"),  # notes
     ]
 )
 
@@ -46,14 +49,23 @@ class PackedPieces(Sequence[Piece]):
     ----------
     folder : the pack; see :func:`open_pack`.
     chosen : indices of pieces in the pack, in order; None for all.
+    with_drums : whether pieces have their drums.
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], chosen: IntArray | None = None) -> None:
-        self.folder, self.about = folder, about
+    def __init__(
+        self,
+        folder: Path,
+        about: dict[str, Any],
+        chosen: IntArray | None = None,
+        *,
+        with_drums: bool = True,
+    ) -> None:
+        self.folder, self.about, self.with_drums = folder, about, with_drums
         self.grid, self.digest = int(about["grid"]), str(about["digest"])
-        self._notes = _mapped(folder / "notes", _NOTE, 4)
+        self._notes = _mapped(folder / "notes", _NOTE, 5)
         self._meters = _mapped(folder / "meters", _METER, 3)
         self._names = _mapped(folder / "names", np.dtype("u1"), 1)
+        self._tracks = _mapped(folder / "tracks", np.dtype("u1"), 1)
         self._index = _mapped(folder / "index", _RECORD, 1)[:, 0]
         self.numbers = np.arange(len(self._index)) if chosen is None else chosen
 
@@ -68,9 +80,10 @@ class PackedPieces(Sequence[Piece]):
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         number = int(self.numbers[index])
-        onset, duration, pitch, velocity = self._part("notes", number).T.astype(np.int64)
+        onset, duration, pitch, velocity, track = self._part("notes", number).T.astype(np.int64)
         record = self._index[number]
-        return Piece(
+        (tracks,) = decode_tracks(self._part("tracks", number).tobytes().decode())
+        piece = Piece(
             onset,
             duration,
             pitch,
@@ -80,12 +93,23 @@ class PackedPieces(Sequence[Piece]):
             float(record["tempo"]),
             self._name(number),
             Rounding(*record["rounding"].tolist()),
+            track,
+            tracks,
         )
+        return piece if self.with_drums else piece.pitched()
 
     def take(self, indices: Sequence[int] | IntArray) -> PackedPieces:
         """The pieces at these indices, in that order."""
         chosen = self.numbers[np.asarray(indices, dtype=np.int64)]
-        return PackedPieces(self.folder, self.about, chosen)
+        return PackedPieces(self.folder, self.about, chosen, with_drums=self.with_drums)
+
+    def pitched(self) -> PackedPieces:
+        """These pieces without their drums."""
+        return PackedPieces(self.folder, self.about, self.numbers, with_drums=False)
+
+    def whole(self) -> PackedPieces:
+        """All pieces of the pack."""
+        return PackedPieces(self.folder, self.about, with_drums=self.with_drums)
 
     @property
     def names(self) -> list[str]:
@@ -95,13 +119,15 @@ class PackedPieces(Sequence[Piece]):
     @property
     def lengths(self) -> IntArray:
         """Notes of each piece, ``[N]``."""
-        return self._index["notes"][self.numbers] - self.begins
+        before = np.maximum(0, self.numbers - 1)
+        begins = np.where(self.numbers > 0, self._index["notes"][before], 0)
+        found: IntArray = self._index["notes"][self.numbers] - begins
+        return found if self.with_drums else found - self._index["n_drums"][self.numbers]
 
     @property
-    def begins(self) -> IntArray:
-        """The index of each piece's first note in the whole pack, ``[N]``."""
-        before = np.maximum(0, self.numbers - 1)
-        return np.where(self.numbers > 0, self._index["notes"][before], 0)
+    def n_drums(self) -> int:
+        """The number of notes that drums play."""
+        return int(self._index["n_drums"][self.numbers].sum())
 
     @property
     def tempos(self) -> np.ndarray:
@@ -194,24 +220,28 @@ def _building(folder: Path) -> Iterator[Path]:
 
 
 def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
-    digest, ends = hashlib.sha256(), np.zeros(3, np.int64)
+    digest, ends = hashlib.sha256(), np.zeros(4, np.int64)
     with (
         (folder / "notes").open("wb") as notes,
         (folder / "meters").open("wb") as meters,
         (folder / "names").open("wb") as names,
+        (folder / "tracks").open("wb") as tracks,
         (folder / "index").open("wb") as index,
     ):
         for piece in pieces:
-            columns = (piece.onset, piece.duration, piece.pitch, piece.velocity)
+            columns = (piece.onset, piece.duration, piece.pitch, piece.velocity, piece.track)
             parts = (
                 np.stack(columns, 1).astype(_NOTE).tobytes(),
                 piece.meters.astype(_METER).tobytes(),
                 piece.name.encode(),
+                encode_tracks([piece.tracks]).encode(),
             )
-            ends += (len(piece), len(piece.meters), len(parts[2]))
-            record = (*ends, piece.tempo, piece.rounding, n_off_keyboard([piece]))
+            ends += (len(piece), len(piece.meters), len(parts[2]), len(parts[3]))
+            off = n_off_keyboard([piece.pitched()])
+            record = (*ends, piece.tempo, piece.rounding, off, n_drums([piece]))
             row = np.array([record], _RECORD).tobytes()
-            for file, part in zip((notes, meters, names, index), (*parts, row), strict=True):
+            files = (notes, meters, names, tracks, index)
+            for file, part in zip(files, (*parts, row), strict=True):
                 file.write(part)
                 digest.update(part)
     sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
@@ -225,6 +255,20 @@ def take(pieces: Sequence[Piece], indices: Sequence[int]) -> Sequence[Piece]:
     if isinstance(pieces, PackedPieces):
         return pieces.take(indices)
     return [pieces[i] for i in indices]
+
+
+def pitched(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """The pieces without their drums."""
+    if isinstance(pieces, PackedPieces):
+        return pieces.pitched()
+    return [p.pitched() for p in pieces]
+
+
+def n_drums(pieces: Sequence[Piece]) -> int:
+    """The number of notes that drums play."""
+    if isinstance(pieces, PackedPieces):
+        return pieces.n_drums
+    return sum(len(p) - len(p.pitched()) for p in pieces)
 
 
 def names(pieces: Sequence[Piece]) -> list[str]:

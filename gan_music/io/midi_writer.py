@@ -2,70 +2,130 @@
 
 from __future__ import annotations
 
+import io
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
-import symusic
 
-from gan_music.io.instruments import GENERAL_MIDI
-from gan_music.music.piece import Piece
+from gan_music.io.engraving.notation import key_signature
+from gan_music.music.piece import IntArray, Piece
 from gan_music.system.atomic_files import atomic_write
 
-Meter = tuple[int, int, int]  # start, numerator, denominator
-
 _TICKS_PER_STEP = 20  # 24 steps per quarter note give the usual 480 ticks
+_LONGEST_TEMPO = 2**24 - 1  # microseconds a quarter note
+_DRUMS = 9  # the channel of drums, counted from 0
+_CHANNELS = [c for c in range(16) if c != _DRUMS]
+_FLATS, _SHARPS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F"), ("G", "D", "A", "E", "B", "F#", "C#")
+_KEYS = dict(enumerate((*_FLATS, "C", *_SHARPS), -7))  # by the number of sharps
 
 
-def write_midi(piece: Piece, path: Path, *, program: int = 0) -> None:
-    """Write a piece as a MIDI file of format 1, atomically. It reads back as the same notes.
-
-    ``program`` is the General MIDI program, 0 to 127.
+def write_midi(piece: Piece, path: Path) -> None:
+    """Write a piece as a MIDI file of format 1, atomically. It reads back as the same notes in the
+    same tracks.
     """
-    data = midi_score(piece, program=program).dumps_midi()
+    data = midi_bytes(piece)
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
-def midi_score(piece: Piece, *, program: int = 0) -> Any:
-    """The MIDI content of a piece: a ``symusic.Score`` in ticks.
+def midi_bytes(
+    piece: Piece, *, controls: Mapping[int, int] | None = None, end: int | None = None
+) -> bytes:
+    """The content of a MIDI file: a MIDI track with title, tempo, meters and key, then one for each
+    track of the piece.
 
-    One MIDI channel cannot hold two notes of one pitch that overlap. The later note goes to another
-    track with its own channel.
+    One channel cannot hold two notes of one pitch that overlap: the later one has another channel,
+    in the same MIDI track.
+
+    Parameters
+    ----------
+    controls : values of MIDI controllers, by their numbers, for all channels.
+    end : where the file ends, in steps, if later than the last note.
     """
-    # music21 uses this name for program 0 and makes a separate part for any other name.
-    instrument = GENERAL_MIDI[program] if program else "Piano"
-    score = symusic.Score(piece.grid * _TICKS_PER_STEP)
-    score.tempos.append(symusic.Tempo(0, qpm=piece.tempo))
-    for start, numerator, denominator in _meters_in_file(piece):
-        score.time_signatures.append(
-            symusic.TimeSignature(start * _TICKS_PER_STEP, numerator, denominator)
-        )
-    tracks = assign_tracks(piece)
-    for number in range(int(tracks.max(initial=0)) + 1):
-        name = instrument if number == 0 else f"{instrument} {number + 1}"
-        track = symusic.Track(name=name, program=program)
-        for i in np.flatnonzero(tracks == number):
-            track.notes.append(
-                symusic.Note(
-                    int(piece.onset[i]) * _TICKS_PER_STEP,
-                    int(piece.duration[i]) * _TICKS_PER_STEP,
-                    int(piece.pitch[i]),
-                    int(piece.velocity[i]),
+    file = mido.MidiFile(type=1, ticks_per_beat=piece.grid * _TICKS_PER_STEP, charset="utf-8")
+    file.tracks.append(_timed(_head(piece, end)))
+    channels = _channels(piece)
+    for number, track in enumerate(piece.tracks):
+        chosen = np.flatnonzero(piece.track == number)
+        own = piece.take(chosen)
+        level = np.zeros(len(own), np.int64) if track.is_drum else overlap_levels(own)
+        for first in range(0, int(level.max(initial=0)) + 1, len(_CHANNELS)):
+            here = np.flatnonzero((level >= first) & (level < first + len(_CHANNELS)))
+            if track.is_drum:
+                used = [_DRUMS]
+            else:
+                at = channels[number]
+                order = [*_CHANNELS[at:], *_CHANNELS[:at]]
+                used = order[: int(level[here].max(initial=first)) - first + 1]
+            events: list[tuple[int, int, Any]] = []
+            if track.name:
+                events.append((0, 0, mido.MetaMessage("track_name", name=track.name)))
+            for channel in used:
+                events.append(
+                    (0, 0, mido.Message("program_change", channel=channel, program=track.program))
                 )
-            )
-        score.tracks.append(track)
-    return score
+                for control, value in (controls or {}).items():
+                    message = mido.Message(
+                        "control_change", channel=channel, control=control, value=value
+                    )
+                    events.append((0, 0, message))
+            events += _notes(own.take(here), [used[i - first] for i in level[here]])
+            file.tracks.append(_timed(events))
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
 
 
-def _meters_in_file(piece: Piece) -> list[Meter]:
+def _head(piece: Piece, end: int | None) -> Iterator[tuple[int, int, Any]]:
+    if piece.name:
+        yield 0, 0, mido.MetaMessage("track_name", name=piece.name)
+    tempo = min(_LONGEST_TEMPO, max(1, round(60e6 / piece.tempo)))
+    yield 0, 0, mido.MetaMessage("set_tempo", tempo=tempo)
+    yield 0, 0, mido.MetaMessage("key_signature", key=_KEYS[key_signature(piece.pitched())])
+    for start, numerator, denominator in _meters_in_file(piece):
+        message = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
+        yield start * _TICKS_PER_STEP, 0, message
+    if end is not None:
+        yield end * _TICKS_PER_STEP, 0, mido.MetaMessage("marker", text="end")
+
+
+def _notes(piece: Piece, channels: Sequence[int]) -> Iterator[tuple[int, int, Any]]:
+    """(tick, rank, message): at one tick, notes end before others begin."""
+    rows = (piece.onset, piece.onset + piece.duration, piece.pitch, piece.velocity)
+    for onset, end, pitch, velocity, channel in zip(
+        *(row.tolist() for row in rows), channels, strict=True
+    ):
+        on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
+        yield onset * _TICKS_PER_STEP, 2, on
+        yield end * _TICKS_PER_STEP, 1, mido.Message("note_off", channel=channel, note=pitch)
+
+
+def _timed(events: Any) -> mido.MidiTrack:
+    """A MIDI track of events with absolute times."""
+    track, now = mido.MidiTrack(), 0
+    for tick, _, message in sorted(events, key=lambda event: event[:2]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track
+
+
+def _channels(piece: Piece) -> list[int]:
+    """Where in ``_CHANNELS`` each track's first channel is."""
+    pitched = np.cumsum([not t.is_drum for t in piece.tracks]) - 1
+    return [int(n) % len(_CHANNELS) for n in pitched]
+
+
+def _meters_in_file(piece: Piece) -> list[tuple[int, int, int]]:
     """The meters that MIDI can hold, with starts in steps.
 
     No bar can begin before the file does, so a pickup becomes a short bar with its own meter.
     """
-    meters: list[Meter] = []
+    meters: list[tuple[int, int, int]] = []
     for start, numerator, denominator in piece.meters.tolist():
         if start < 0:
             bar = Fraction(4 * piece.grid * numerator, denominator)
@@ -79,15 +139,17 @@ def _meters_in_file(piece: Piece) -> list[Meter]:
     return [m for m in meters if m[1] < 256 and m[2] <= 64 and m[2] & (m[2] - 1) == 0]
 
 
-def assign_tracks(piece: Piece) -> np.ndarray:
-    """The track of each note, int64 ``[N]``: the first one in which its pitch is not sounding."""
-    tracks = np.zeros(len(piece), dtype=np.int64)
-    ends: dict[int, list[int]] = {}  # pitch -> end of its last note in each track
+def overlap_levels(piece: Piece) -> IntArray:
+    """How many notes of its pitch sound when each note begins, int64 ``[N]``, at the least: the
+    lowest level at which no note of its pitch sounds then.
+    """
+    levels = np.zeros(len(piece), dtype=np.int64)
+    ends: dict[int, list[int]] = {}  # pitch -> end of its last note on each level
     for i, (onset, duration, pitch) in enumerate(piece.notes()):
         last = ends.setdefault(pitch, [])
         number = next((n for n, end in enumerate(last) if end <= onset), len(last))
         if number == len(last):
             last.append(0)
         last[number] = onset + duration
-        tracks[i] = number
-    return tracks
+        levels[i] = number
+    return levels

@@ -18,7 +18,6 @@ def write_pieces(
     folder: Path,
     *,
     formats: Sequence[str] = ("mid",),
-    program: int = 0,
     soundfont: Path | None = None,
 ) -> list[list[Path]]:
     """Write pieces as ``folder/sample_01.mid`` and so on. Returns the paths of each piece.
@@ -28,7 +27,6 @@ def write_pieces(
     Parameters
     ----------
     formats : items of :data:`gan_music.config.schema.Format`.
-    program : General MIDI program, 0 to 127, for MIDI files, scores and sound.
     soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +34,7 @@ def write_pieces(
     for number, piece in enumerate(pieces, 1):
         paths = [folder / f"{sample_name(number, len(pieces))}.{suffix}" for suffix in formats]
         for path in paths:
-            write_piece(piece, path, program=program, soundfont=soundfont)
+            write_piece(piece, path, soundfont=soundfont)
         written.append(paths)
     return written
 
@@ -47,9 +45,7 @@ def sample_name(number: int, n_pieces: int) -> str:
     return f"sample_{number:0{digits}d}"
 
 
-def write_piece(
-    piece: Piece, path: Path, *, program: int = 0, soundfont: Path | None = None
-) -> None:
+def write_piece(piece: Piece, path: Path, *, soundfont: Path | None = None) -> None:
     """Write a piece in the format of the path's suffix.
 
     Raises
@@ -62,7 +58,7 @@ def write_piece(
     # Imported on demand, because music21 and matplotlib take seconds to import.
     suffix = path.suffix[1:].lower()
     if suffix in ("mid", "midi"):
-        write_midi(piece, path, program=program)
+        write_midi(piece, path)
     elif suffix == "png":
         from gan_music.io.rendering.piano_roll import draw_piece
 
@@ -70,10 +66,10 @@ def write_piece(
     elif suffix in SOUNDS:
         from gan_music.io.rendering.sound import write_sound
 
-        write_sound(piece, path, soundfont=soundfont, program=program)
+        write_sound(piece, path, soundfont=soundfont)
     elif suffix == "musicxml":
         from gan_music.io.engraving.musicxml import write_musicxml
 
-        write_musicxml(piece, path, program=program)
+        write_musicxml(piece, path)
     else:
         raise ValueError(f"{path} does not end in .mid, .musicxml, .png, .wav or .flac")

@@ -6,7 +6,8 @@ Conventions
 - ``onset >= 0`` and ``duration >= 1``, in steps. Rests are implied.
 - ``pitch`` is a MIDI note number, 0 to 127 (60 is middle C); ``velocity`` is 1 to 127.
 - The notes of a chord share an onset; tied notes are one note.
-- Notes are sorted by (onset, pitch, duration). Two voices in unison are two notes.
+- Notes are sorted by (onset, pitch, duration, track). Two voices in unison are two notes.
+- A track is what one instrument, or one hand, plays. Every note belongs to one.
 - A meter is (start, numerator, denominator): bars follow each other from step ``start`` to the next
   meter. The first start is 0, or negative if the piece begins within a bar.
 """
@@ -48,6 +49,21 @@ class Rounding(NamedTuple):
 EXACT = Rounding()
 
 
+class Track(NamedTuple):
+    """A part of a piece: a MIDI track or channel, a part of a score, a staff of a piano part.
+
+    ``program`` is the General MIDI program, 0 to 127. The pitches of drums are the keys of General
+    MIDI's percussion map. ``name`` is as the file gives it, never used as a path.
+    """
+
+    name: str = ""
+    program: int = 0
+    is_drum: bool = False
+
+
+ONE_TRACK = (Track(),)
+
+
 def rounding(
     onset: NDArray[Any],
     onset_step: IntArray,
@@ -82,6 +98,8 @@ class Piece:
     tempo : quarter notes a minute.
     name : the source's name for messages, never used as a path.
     rounding : how far the reader moved the notes.
+    track : int64 ``[N]``, the index of each note's track in ``tracks``.
+    tracks : at least one.
     """
 
     onset: IntArray
@@ -90,9 +108,11 @@ class Piece:
     velocity: IntArray
     grid: int
     meters: IntArray
-    tempo: float = DEFAULT_TEMPO
-    name: str = ""
-    rounding: Rounding = EXACT
+    tempo: float
+    name: str
+    rounding: Rounding
+    track: IntArray
+    tracks: tuple[Track, ...]
 
     @classmethod
     def from_arrays(
@@ -107,6 +127,8 @@ class Piece:
         tempo: float = DEFAULT_TEMPO,
         name: str = "",
         rounding: Rounding = EXACT,
+        track: ArrayLike | None = None,
+        tracks: Sequence[Track] = ONE_TRACK,
     ) -> Piece:
         """A piece of notes in any order.
 
@@ -116,11 +138,9 @@ class Piece:
             If the lengths differ or a value is out of bounds; it names the value and the piece.
         """
         columns = [np.asarray(a, dtype=np.int64) for a in (onset, duration, pitch)]
-        columns.append(
-            np.full(columns[0].shape, DEFAULT_VELOCITY, dtype=np.int64)
-            if velocity is None
-            else np.asarray(velocity, dtype=np.int64)
-        )
+        for given, default in ((velocity, DEFAULT_VELOCITY), (track, 0)):
+            filled = np.full(columns[0].shape, default) if given is None else given
+            columns.append(np.asarray(filled, dtype=np.int64))
         if any(c.ndim != 1 or len(c) != len(columns[0]) for c in columns):
             raise ValueError(f"notes of {name!r}: arrays of shapes {[c.shape for c in columns]}")
         if grid < 1:
@@ -132,6 +152,7 @@ class Piece:
             ("duration", 1, None),
             ("pitch", 0, 127),
             ("velocity", 1, 127),
+            ("track", 0, len(tracks) - 1),
         )
         for column, (what, low, high) in zip(columns, bounds, strict=True):
             wrong = (column < low) | (column > high if high is not None else False)
@@ -144,12 +165,13 @@ class Piece:
         starts = meters[:, 0]
         if starts[0] > 0 or (np.diff(starts) <= 0).any() or (meters[:, 1:] < 1).any():
             raise ValueError(f"notes of {name!r}: meters {meters.tolist()}")
-        onset, duration, pitch, velocity = columns
-        if not _is_sorted(onset, pitch, duration):  # pieces from the cache are
-            order = np.lexsort((duration, pitch, onset))
-            onset, duration, pitch, velocity = (c[order] for c in columns)
+        onset, duration, pitch, velocity, track = columns
+        if not _is_sorted(onset, pitch, duration, track):  # pieces from the cache are
+            order = np.lexsort((track, duration, pitch, onset))
+            onset, duration, pitch, velocity, track = (c[order] for c in columns)
         return cls(
-            onset, duration, pitch, velocity, grid, meters, float(tempo), name, Rounding(*rounding)
+            *(onset, duration, pitch, velocity, grid, meters),
+            *(float(tempo), name, Rounding(*rounding), track, tuple(tracks)),
         )
 
     def __len__(self) -> int:
@@ -160,6 +182,41 @@ class Piece:
         return list(
             zip(self.onset.tolist(), self.duration.tolist(), self.pitch.tolist(), strict=True)
         )
+
+    def pitched(self) -> Piece:
+        """The notes that drums do not play, in the tracks of these."""
+        drums = np.array([t.is_drum for t in self.tracks])
+        if not drums.any():
+            return self
+        number = np.cumsum(~drums) - 1
+        kept = self.take(np.flatnonzero(~drums[self.track]))
+        tracks = tuple(t for t in self.tracks if not t.is_drum) or ONE_TRACK
+        return replace(kept, track=number[kept.track], tracks=tracks)
+
+    def played_by(self, instruments: Sequence[Track]) -> Piece:
+        """The same notes by other instruments: one for all tracks, or one for each.
+
+        A track keeps its name if it has one; drums stay drums.
+
+        Raises
+        ------
+        ValueError
+            If there are neither one nor as many as tracks.
+        """
+        if len(instruments) not in (1, len(self.tracks)):
+            raise ValueError(f"{len(instruments)} instruments for {len(self.tracks)} tracks")
+        chosen = [*instruments] * (len(self.tracks) if len(instruments) == 1 else 1)
+        tracks = [
+            old if old.is_drum else Track(old.name or new.name, new.program)
+            for old, new in zip(self.tracks, chosen, strict=True)
+        ]
+        return replace(self, tracks=tuple(tracks))
+
+    def merged(self) -> Piece:
+        """The notes of all tracks as one track, that of the first."""
+        if len(self.tracks) == 1:
+            return self
+        return replace(self, track=np.zeros_like(self.track), tracks=self.tracks[:1])
 
     def same_notes(self, other: Piece) -> bool:
         """Whether both have the same grid and the same (onset, duration, pitch)."""
@@ -227,13 +284,17 @@ class Piece:
 
     def cut(self, start: int, stop: int) -> Piece:
         """The notes with indices ``start`` to ``stop`` (exclusive); onsets stay."""
-        s = slice(start, stop)
+        return self.take(slice(start, stop))
+
+    def take(self, chosen: slice | IntArray) -> Piece:
+        """The notes with these indices, ascending; onsets stay."""
         return replace(
             self,
-            onset=self.onset[s],
-            duration=self.duration[s],
-            pitch=self.pitch[s],
-            velocity=self.velocity[s],
+            onset=self.onset[chosen],
+            duration=self.duration[chosen],
+            pitch=self.pitch[chosen],
+            velocity=self.velocity[chosen],
+            track=self.track[chosen],
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_music.io.midi_writer import assign_tracks
+from gan_music.io.midi_writer import overlap_levels
 from gan_music.io.read import read
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece
@@ -56,7 +56,7 @@ def test_muspy_reads_the_same_notes(tmp_path: Path) -> None:
     assert other.tempos[0].qpm == pytest.approx(piece.tempo)
 
 
-def test_overlapping_notes_of_one_pitch_go_to_separate_tracks() -> None:
+def test_overlapping_notes_of_one_pitch_have_levels() -> None:
     piece = Piece.from_arrays([0, 0, 1, 4], [4, 2, 1, 4], [60, 60, 60, 60], grid=24)
     assert piece.notes() == [(0, 2, 60), (0, 4, 60), (1, 1, 60), (4, 4, 60)]
-    assert assign_tracks(piece).tolist() == [0, 1, 2, 0]
+    assert overlap_levels(piece).tolist() == [0, 1, 2, 0]

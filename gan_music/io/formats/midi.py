@@ -10,6 +10,11 @@ and note-off events differently in two cases, both within one track and channel:
 - *Two note-ons of a pitch, then one note-off.* In music21 both notes end there. symusic drops the
   second note, which never ends.
 
+A track is what one channel of a MIDI track plays with one program, so that a file of format 0 is
+split by channel, and a program change begins another track. A channel that only plays notes that
+another one of its MIDI track holds, with the same program, is no track of its own: that is how
+:mod:`gan_music.io.midi_writer` writes two notes of one pitch that overlap.
+
 The music21 reader uses music21's event lists, not ``converter.parse``. The latter also estimates
 measures, voices and ties, merges notes that end almost together into one chord, and moves every bar
 after one that is too long.
@@ -29,12 +34,21 @@ import symusic
 
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import MAX_QUARTERS
-from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, IntArray, Piece, rounding
+from gan_music.music.piece import (
+    COMMON_TIME,
+    DEFAULT_TEMPO,
+    ONE_TRACK,
+    IntArray,
+    Piece,
+    Track,
+    rounding,
+)
 
 Meter = tuple[int, int, int]  # start, numerator, denominator
 
 # Channel 10, counted from 1 as in music21, is percussion in General MIDI.
 _PERCUSSION_CHANNEL = 10
+_MAX_NAME = 200  # characters of a track's name
 _TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
 
 
@@ -45,13 +59,15 @@ class MidiEvents:
     Attributes
     ----------
     ticks_per_quarter : ticks per quarter note.
-    notes : int64 ``[N, 4]``: onset, duration, pitch, velocity.
+    tracks : by MIDI track, channel and program.
+    notes : of each track, int64 ``[N, 4]``: onset, duration, pitch, velocity.
     tempos : (time, quarter notes per minute).
     meters : (time, numerator, denominator).
     """
 
     ticks_per_quarter: int
-    notes: IntArray
+    tracks: list[Track]
+    notes: list[IntArray]
     tempos: list[tuple[int, float]]
     meters: list[Meter]
 
@@ -73,18 +89,23 @@ def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
 
 def symusic_events(data: bytes) -> MidiEvents:
     """Events as symusic pairs them: each note-off ends the oldest open note of its pitch."""
-    score = symusic.Score.from_midi(data)
-    tracks = [t.notes.numpy() for t in score.tracks if not t.is_drum]
-    columns = [
-        np.concatenate([np.empty(0, np.int64), *(t[key] for t in tracks)])
-        for key in ("time", "duration", "pitch", "velocity")
-    ]
-    return MidiEvents(
-        score.ticks_per_quarter,
-        np.stack(columns, 1),
-        [(t.time, t.qpm) for t in score.tempos],
-        [(m.time, m.numerator, m.denominator) for m in score.time_signatures],
-    )
+    header, *chunks = _chunks(data)
+    found = MidiEvents(int.from_bytes(header[12:14], "big"), [], [], [], [])
+    for chunk in chunks:
+        # one at a time, since symusic does not tell MIDI tracks of one name apart
+        score = symusic.Score.from_midi(header + chunk)
+        columns = [t.notes.numpy() for t in score.tracks]
+        _add(
+            found,
+            [Track(_name(t.name), t.program, t.is_drum) for t in score.tracks],
+            [
+                np.stack([c[k] for k in ("time", "duration", "pitch", "velocity")], 1)
+                for c in columns
+            ],
+        )
+        found.tempos.extend((t.time, t.qpm) for t in score.tempos)
+        found.meters.extend((m.time, m.numerator, m.denominator) for m in score.time_signatures)
+    return found
 
 
 def music21_events(path: Path) -> MidiEvents:
@@ -96,26 +117,70 @@ def music21_events(path: Path) -> MidiEvents:
     with path.open("rb") as stream:
         file.openFileLike(stream)
         file.read()
-    notes: list[tuple[int, int, int, int]] = []
-    tempos: list[tuple[int, float]] = []
-    meters: list[Meter] = []
+    found = MidiEvents(file.ticksPerQuarterNote, [], [], [], [])
     for track in file.tracks:
         events = translate.getTimeForEvents(track)
+        name = ""
+        program: dict[int, int] = {}  # of each channel
+        keys: dict[int, tuple[int, int]] = {}  # note-on event -> channel, program
         for time, event in events:
             if event.type == midi.MetaEvents.SET_TEMPO and any(event.data):
-                tempos.append((time, 60e6 / int.from_bytes(event.data, "big")))
+                found.tempos.append((time, 60e6 / int.from_bytes(event.data, "big")))
             elif event.type == midi.MetaEvents.TIME_SIGNATURE and len(event.data) >= 2:
-                meters.append((time, event.data[0], 2 ** event.data[1]))
+                found.meters.append((time, event.data[0], 2 ** event.data[1]))
+            elif event.type == midi.MetaEvents.SEQUENCE_TRACK_NAME and not name:
+                name = event.data.decode(errors="replace")
+            elif event.type == midi.ChannelVoiceMessages.PROGRAM_CHANGE:
+                program[event.channel] = int(event.data)
+            else:
+                keys[id(event)] = (event.channel, program.get(event.channel, 0))
+        notes: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
         for on, off, event in translate.getNotesFromEvents(events):
-            if event.channel != _PERCUSSION_CHANNEL:
-                notes.append((on, off - on, event.pitch, event.velocity))
-    columns = np.array(notes, dtype=np.int64).reshape(-1, 4)
-    return MidiEvents(file.ticksPerQuarterNote, columns, tempos, meters)
+            row = (on, off - on, event.pitch, event.velocity)
+            notes.setdefault(keys[id(event)], []).append(row)
+        ordered = sorted(notes)
+        _add(
+            found,
+            [Track(_name(name), p, c == _PERCUSSION_CHANNEL) for c, p in ordered],
+            [np.array(notes[key], dtype=np.int64) for key in ordered],
+        )
+    return found
+
+
+def _name(name: str) -> str:
+    return "".join(c for c in name if c.isprintable()).strip()[:_MAX_NAME]
+
+
+def _add(found: MidiEvents, tracks: list[Track], notes: list[IntArray]) -> None:
+    """Add the tracks of one MIDI track that have notes."""
+    first = len(found.tracks)
+    for track, own in zip(tracks, notes, strict=True):
+        if not len(own):
+            continue
+        same = (i for i in range(first, len(found.tracks)) if found.tracks[i] == track)
+        overlapped = next((i for i in same if _is_within(own, found.notes[i])), None)
+        if overlapped is None:
+            found.tracks.append(track)
+            found.notes.append(own.astype(np.int64))
+        else:
+            found.notes[overlapped] = np.concatenate([found.notes[overlapped], own])
+
+
+def _is_within(notes: IntArray, others: IntArray) -> bool:
+    """Whether each note overlaps another one of its pitch among the others."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for onset, duration, pitch, _ in others.tolist():
+        spans.setdefault(pitch, []).append((onset, onset + duration))
+    return all(
+        any(begin < onset + duration and onset < end for begin, end in spans.get(pitch, ()))
+        for onset, duration, pitch, _ in notes.tolist()
+    )
 
 
 def _piece(events: MidiEvents, grid: int, name: str) -> Piece:
     ticks = events.ticks_per_quarter
-    onset, duration, pitch, velocity = events.notes.T
+    columns = np.concatenate([np.empty((0, 4), np.int64), *events.notes])
+    onset, duration, pitch, velocity = columns.T
     onsets, durations = _steps(onset, ticks, grid), _steps(duration, ticks, grid)
     return Piece.from_arrays(
         onsets,
@@ -127,6 +192,8 @@ def _piece(events: MidiEvents, grid: int, name: str) -> Piece:
         tempo=_first_tempo(events.tempos),
         name=name,
         rounding=rounding(onset * grid / ticks, onsets, duration * grid / ticks, durations, grid),
+        track=np.repeat(np.arange(len(events.notes)), [len(n) for n in events.notes]),
+        tracks=events.tracks or ONE_TRACK,
     )
 
 
@@ -169,6 +236,18 @@ def _check_chunks(data: bytes) -> None:
             raise ReadError("cut off: its last track is shorter than its header states")
     if not n_tracks:
         raise ReadError("no tracks in it")
+
+
+def _chunks(data: bytes) -> list[bytes]:
+    """The header of a file, then its tracks."""
+    start = 8 + int.from_bytes(data[4:8], "big")
+    found = [data[:start]]
+    while start + 8 <= len(data):
+        end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "big")
+        if data[start : start + 4] == b"MTrk":
+            found.append(data[start:end])
+        start = end
+    return found
 
 
 def _bound_of_ticks(data: bytes) -> int:

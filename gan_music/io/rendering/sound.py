@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import math
 import wave
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
 
-from gan_music.io.midi_writer import midi_score
+from gan_music.io.midi_writer import midi_bytes
 from gan_music.music.piece import COMMON_TIME, Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
@@ -57,9 +57,7 @@ def check_soundfont(path: Path | None = None) -> None:
             raise UserError(f"soundfont={path} is no SoundFont: name an .sf2 file.")
 
 
-def synthesize(
-    piece: Piece, *, soundfont: Path | None = None, program: int = 0
-) -> tuple[NDArray[np.float32], int]:
+def synthesize(piece: Piece, *, soundfont: Path | None = None) -> tuple[NDArray[np.float32], int]:
     """The waveform of a piece, mono float32 ``[n]``, and its sample rate in hertz.
 
     It begins with the first note and ends 1.5 seconds after the last. Its peak is one decibel below
@@ -68,7 +66,6 @@ def synthesize(
     Parameters
     ----------
     soundfont : an ``.sf2`` file. The default is the one of the extra ``audio``.
-    program : General MIDI program, 0 to 127.
 
     Raises
     ------
@@ -81,7 +78,7 @@ def synthesize(
 
     font = soundfont or _default_soundfont()
     try:
-        data = midirenderer.render_wave_from(font.read_bytes(), _midi(piece, program))
+        data = midirenderer.render_wave_from(font.read_bytes(), _midi(piece))
     except RuntimeError as error:
         raise UserError(
             f"soundfont={font} cannot be played ({error}): name an intact .sf2 file."
@@ -101,9 +98,7 @@ def synthesize(
     return sound, rate
 
 
-def write_sound(
-    piece: Piece, path: Path, *, soundfont: Path | None = None, program: int = 0
-) -> None:
+def write_sound(piece: Piece, path: Path, *, soundfont: Path | None = None) -> None:
     """Write the waveform of a piece as WAV or FLAC, by the path's suffix, atomically.
 
     Raises
@@ -111,14 +106,14 @@ def write_sound(
     UserError
         As in :func:`synthesize`.
     """
-    sound, rate = synthesize(piece, soundfont=soundfont, program=program)
+    sound, rate = synthesize(piece, soundfont=soundfont)
     import soundfile
 
     with atomic_write(path) as temporary:
         soundfile.write(temporary, sound, rate, format=path.suffix[1:].upper(), subtype="PCM_16")
 
 
-def _midi(piece: Piece, program: int) -> bytes:
+def _midi(piece: Piece) -> bytes:
     """MIDI of the piece from its first note on, at full channel volume, with silence at the end."""
     first = int(piece.onset[0]) if len(piece) else 0
     length = int((piece.onset + piece.duration).max(initial=first)) - first
@@ -129,14 +124,8 @@ def _midi(piece: Piece, program: int) -> bytes:
             "60 minutes: choose fewer notes or a faster tempo."
         )
     moved = replace(piece, onset=piece.onset - first, meters=np.array([COMMON_TIME]))
-    score = midi_score(moved, program=program)
-    for track in score.tracks:
-        for control in (_VOLUME, _EXPRESSION):
-            track.controls.append(symusic.ControlChange(0, control, 127))
-    ticks = score.tpq * (length / piece.grid + _TAIL * piece.tempo / 60)
-    score.markers.append(symusic.TextMeta(round(ticks), "end"))
-    data: bytes = score.dumps_midi()
-    return data
+    end = length + math.ceil(_TAIL * piece.tempo / 60 * piece.grid)
+    return midi_bytes(moved, controls={_VOLUME: 127, _EXPRESSION: 127}, end=end)
 
 
 def _default_soundfont() -> Path:
