@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_music.io.read import SUFFIXES, CustomReader, resolve
 from gan_music.data.track_table import decode_tracks, encode_tracks
+from gan_music.io.read import SUFFIXES, CustomReader, resolve
 from gan_music.music.piece import Piece, Rounding, Track
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError

@@ -2,9 +2,9 @@
 
 A pack is a folder. ``notes`` holds the notes of all pieces, uint32 ``[N, 5]`` (onset, duration,
 pitch, velocity, track); ``meters`` int64 ``[M, 3]``; ``names`` UTF-8 text; ``tracks`` JSON
-(:mod:`gan_music.data.track_table`); ``index`` a record a piece with the ends of its parts. The files are little-endian without headers and memory-mapped read-only, so
-that the operating system caches and shares them. ``pack.json`` is written last and marks a complete
-pack.
+(:mod:`gan_music.data.track_table`); ``index`` a record a piece with the ends of its parts. The
+files are little-endian without headers and memory-mapped read-only, so that the operating system
+caches and shares them. ``pack.json`` is written last and marks a complete pack.
 """
 
 from __future__ import annotations

@@ -34,6 +34,9 @@ _NAMES = """
     """
 GENERAL_MIDI = tuple(name.strip() for name in _NAMES.split(","))
 
+SNARE = 38  # in General MIDI's percussion map
+_LONGEST_NAME = 200  # characters
+
 # Common short names that several instruments contain.
 _SHORT = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65}
 
@@ -78,6 +81,11 @@ def program(instrument: str) -> int:
     if similar:
         hint = f"similar names are {listed}"
     raise UserError(f"instrument={instrument} is no instrument of General MIDI: {hint}.")
+
+
+def track_name(name: str) -> str:
+    """The name of a track as a file gives it, printable and bounded."""
+    return "".join(c for c in name if c.isprintable()).strip()[:_LONGEST_NAME]
 
 
 def _plain(name: str) -> str:

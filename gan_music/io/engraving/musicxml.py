@@ -1,4 +1,5 @@
-"""Writes MusicXML through music21: keyboard music on one or two staves.
+"""Writes MusicXML through music21: each track as a part on one staff, or one track as keyboard
+music on one or two staves.
 
 Hands, voices, key and spelling are estimated by :mod:`gan_music.io.engraving.notation`. Notes keep
 their durations and are tied over barlines and beats. They read back unchanged with two exceptions:
@@ -25,6 +26,7 @@ from music21 import (
     metadata,
     meter,
     note,
+    percussion,
     pitch,
     stream,
     tempo,
@@ -33,32 +35,32 @@ from music21 import (
 from music21.musicxml.m21ToXml import GeneralObjectExporter
 
 from gan_music.io.engraving import notation
+from gan_music.io.engraving.drums import DRUM_CHANNEL, unpitched, with_drum_keys
 from gan_music.io.engraving.note_values import TICKS, Measure, Note, NoteValue, notate, quantize
 from gan_music.io.instruments import GENERAL_MIDI
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, Track
 from gan_music.system.atomic_files import atomic_write
 
+_VIOLA = 41  # a program
 
-def write_musicxml(piece: Piece, path: Path, *, program: int = 0) -> None:
-    """Write a piece as MusicXML, atomically.
 
-    ``program`` is the General MIDI program, 0 to 127.
-    """
-    data = GeneralObjectExporter(_score(piece, program)).parse()
+def write_musicxml(piece: Piece, path: Path, *, composer: str | None = None) -> None:
+    """Write a piece as MusicXML, atomically."""
+    data = GeneralObjectExporter(_score(piece, composer)).parse()
     with atomic_write(path) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(with_drum_keys(data))
 
 
-def _score(piece: Piece, program: int) -> stream.Score:
+def _score(piece: Piece, composer: str | None) -> stream.Score:
     bars = notation.measures(piece)
-    sharps = notation.key_signature(piece)
-    left, is_one_hand = notation.split_hands(piece)
+    sharps = notation.key_signature(piece.pitched())
     scale = TICKS / piece.grid
     score = stream.Score()
     # Without a composer, music21 writes its own name.
-    score.metadata = metadata.Metadata(title=piece.name or "Untitled", composer=" ")
+    score.metadata = metadata.Metadata(title=piece.name or "Untitled", composer=composer or " ")
+    parts = _staves(piece)
     staves = []
-    for mine in [np.ones(len(piece), bool)] if is_one_hand else [~left, left]:
+    for _, mine, _ in parts:
         times = piece.onset[mine] * scale, (piece.onset + piece.duration)[mine] * scale
         notes = [
             Note(round(start), max(round(start) + 1, round(end)), number)
@@ -68,24 +70,52 @@ def _score(piece: Piece, program: int) -> stream.Score:
         staves.append((notation.Staff(notation.separate_voices(placed), triplets), placed))
     end = max((n.end for _, placed in staves for n in placed), default=0)
     bars = [b for b in bars if b.start < end] or bars[:1]
-    for number, (staff, placed) in enumerate(staves):
-        part = stream.PartStaff() if len(staves) > 1 else stream.Part()
+    is_grand_staff = len(piece.tracks) == 1 and len(parts) > 1
+    for number, ((track, _, default), (staff, placed)) in enumerate(
+        zip(parts, staves, strict=True)
+    ):
+        part = stream.PartStaff() if is_grand_staff else stream.Part()
         part.id = f"P{number + 1}"
-        part.insert(0, _instrument(program))
-        default = clef.BassClef() if number else clef.TrebleClef()
-        _fill(part, staff, bars, sharps, _clef(placed, default))
+        part.insert(0, _instrument(track, 1 if is_grand_staff else number + 1))
+        first_clef = clef.PercussionClef() if track.is_drum else _clef(placed, default)
+        _fill(part, staff, bars, sharps, first_clef, is_drum=track.is_drum)
         score.insert(0, part)
     first = next(iter(score.parts)).measure(bars[0].number)
     first.insert(0, tempo.MetronomeMark(number=round(piece.tempo, 2)))
-    if len(staves) > 1:
+    if is_grand_staff:
         score.insert(0, layout.StaffGroup(list(score.parts), symbol="brace", barTogether=True))
     return score
 
 
-def _instrument(program: int) -> instrument.Instrument:
-    made = instrument.instrumentFromMidiProgram(program)
-    made.partId, made.instrumentId = "P1", "I1"  # music21 draws them at random
-    made.partName = made.instrumentName = GENERAL_MIDI[program]
+def _staves(piece: Piece) -> list[tuple[Track, np.ndarray, clef.Clef]]:
+    """(track, its notes, its clef) of each staff: the hands of one track, or one for each track."""
+    used = np.unique(piece.track).tolist() or [0]
+    if len(used) == 1:
+        track = piece.tracks[used[0]]
+        left, is_one_hand = notation.split_hands(piece)
+        if is_one_hand or track.is_drum:
+            return [(track, np.ones(len(piece), bool), clef.TrebleClef())]
+        return [(track, ~left, clef.TrebleClef()), (track, left, clef.BassClef())]
+    return [
+        (
+            piece.tracks[n],
+            piece.track == n,
+            clef.AltoClef() if piece.tracks[n].program == _VIOLA else clef.TrebleClef(),
+        )
+        for n in used
+    ]
+
+
+def _instrument(track: Track, number: int) -> instrument.Instrument:
+    if track.is_drum:
+        made: instrument.Instrument = instrument.UnpitchedPercussion()
+        made.midiChannel = DRUM_CHANNEL
+    else:
+        made = instrument.instrumentFromMidiProgram(track.program)
+    # music21 draws them at random
+    made.partId, made.instrumentId = f"P{number}", f"I{number}"
+    made.partName = track.name
+    made.instrumentName = "Drums" if track.is_drum else GENERAL_MIDI[track.program]
     return made
 
 
@@ -105,6 +135,8 @@ def _fill(
     bars: Sequence[Measure],
     sharps: int,
     first_clef: clef.Clef,
+    *,
+    is_drum: bool,
 ) -> None:
     before: Measure | None = None
     at = [0] * len(staff.voices)  # the first chord of each voice that has not ended
@@ -135,7 +167,7 @@ def _fill(
         for number, written in sounding:
             made = stream.Voice(id=str(number + 1)) if len(sounding) > 1 else measure
             for value in written:
-                element = _element(value, sharps, staff.triplets)
+                element = _element(value, sharps, staff.triplets, is_drum=is_drum)
                 if not value.pitches:
                     element.style.hideObjectOnPrint = number > 0
                 elif len(sounding) > 1:
@@ -164,7 +196,9 @@ def _rests(bar: Measure, is_short: bool) -> list[note.Rest]:
     return rests
 
 
-def _element(value: NoteValue, sharps: int, triplets: dict[int, int]) -> note.GeneralNote:
+def _element(
+    value: NoteValue, sharps: int, triplets: dict[int, int], *, is_drum: bool
+) -> note.GeneralNote:
     """The music21 note, chord or rest of a note value, with its ties."""
     length = duration.Duration(_quarters(value.end - value.start))
     for group in length.tuplets:
@@ -174,6 +208,9 @@ def _element(value: NoteValue, sharps: int, triplets: dict[int, int]) -> note.Ge
             group.type = "stop"
     if not value.pitches:
         return note.Rest(duration=length)
+    if is_drum:
+        hits = [unpitched(number, length) for number in value.pitches]
+        return _tied(hits[0] if len(hits) == 1 else percussion.PercussionChord(hits), value)
     pitches = []
     for number in value.pitches:
         step, alter, octave = notation.spell(number, sharps)
@@ -184,10 +221,14 @@ def _element(value: NoteValue, sharps: int, triplets: dict[int, int]) -> note.Ge
         if len(pitches) == 1
         else chord.Chord(pitches, duration=length)
     )
+    return _tied(made, value)
+
+
+def _tied(made: note.GeneralNote, value: NoteValue) -> note.GeneralNote:
     kinds = {(True, True): "continue", (True, False): "stop", (False, True): "start"}
     kind = kinds.get((value.tie_stop, value.tie_start))
     if kind:
-        for single in made.notes if isinstance(made, chord.Chord) else [made]:
+        for single in getattr(made, "notes", [made]):
             single.tie = tie.Tie(kind)
     return made
 

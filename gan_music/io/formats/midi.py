@@ -33,6 +33,7 @@ import numpy as np
 import symusic
 
 from gan_music.io.errors import ReadError
+from gan_music.io.instruments import track_name
 from gan_music.io.limits import MAX_QUARTERS
 from gan_music.music.piece import (
     COMMON_TIME,
@@ -48,7 +49,6 @@ Meter = tuple[int, int, int]  # start, numerator, denominator
 
 # Channel 10, counted from 1 as in music21, is percussion in General MIDI.
 _PERCUSSION_CHANNEL = 10
-_MAX_NAME = 200  # characters of a track's name
 _TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
 
 
@@ -97,7 +97,7 @@ def symusic_events(data: bytes) -> MidiEvents:
         columns = [t.notes.numpy() for t in score.tracks]
         _add(
             found,
-            [Track(_name(t.name), t.program, t.is_drum) for t in score.tracks],
+            [Track(track_name(t.name), t.program, t.is_drum) for t in score.tracks],
             [
                 np.stack([c[k] for k in ("time", "duration", "pitch", "velocity")], 1)
                 for c in columns
@@ -141,14 +141,10 @@ def music21_events(path: Path) -> MidiEvents:
         ordered = sorted(notes)
         _add(
             found,
-            [Track(_name(name), p, c == _PERCUSSION_CHANNEL) for c, p in ordered],
+            [Track(track_name(name), p, c == _PERCUSSION_CHANNEL) for c, p in ordered],
             [np.array(notes[key], dtype=np.int64) for key in ordered],
         )
     return found
-
-
-def _name(name: str) -> str:
-    return "".join(c for c in name if c.isprintable()).strip()[:_MAX_NAME]
 
 
 def _add(found: MidiEvents, tracks: list[Track], notes: list[IntArray]) -> None:

@@ -2,13 +2,15 @@
 
 - The notes of a chord have one onset, tied notes are one note, and transposing instruments are at
   sounding pitch.
-- Rests, unpitched percussion and chord symbols are left out.
+- A part, or a staff of a part on several staves, is a track; unpitched notes are a track of drums.
+- Rests and chord symbols are left out.
 - Repeats are read once, as written.
 - Grace notes have no duration in the score and last one step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,7 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, DEFAULT_VELOCITY, Piece, rounding
+from gan_music.io.instruments import SNARE, track_name
+from gan_music.music.piece import (
+    COMMON_TIME,
+    DEFAULT_TEMPO,
+    DEFAULT_VELOCITY,
+    ONE_TRACK,
+    Piece,
+    Track,
+    rounding,
+)
 
 Note = tuple[Any, Any, int, int]  # onset, duration, pitch, velocity; times in quarter notes
 
@@ -26,7 +37,8 @@ def read_score(path: Path, grid: int, name: str) -> list[Piece]:
     """The pieces in a score: one, or several for a collection."""
     from music21 import converter, stream
 
-    parsed = converter.parse(path, forceSource=True)
+    with _drum_keys():
+        parsed = converter.parse(path, forceSource=True)
     scores = list(parsed.scores) if isinstance(parsed, stream.Opus) else [parsed]
     names = [f"{name}#{i + 1}" for i in range(len(scores))] if len(scores) > 1 else [name]
     return [_piece(s, grid, n) for s, n in zip(scores, names, strict=True)]
@@ -58,9 +70,22 @@ def _piece(score: Any, grid: int, name: str) -> Piece:
     if not score.atSoundingPitch or score.atSoundingPitch == "unknown":
         score.toSoundingPitch(inPlace=True)
     parts = list(score.parts) if score.hasPartLikeStreams() else [score]
-    notes = [n for part in parts for n in _part_notes(part)]
+    tracks, notes = [], []
+    for part in parts:
+        for is_drum in (False, True):
+            if own := list(_part_notes(part, drums=is_drum)):
+                tracks.append(_track(part, is_drum))
+                notes.append(own)
     meters = _meters(parts[0], grid) if parts else [COMMON_TIME]
-    return piece_in_quarters(notes, grid, name, meters=meters, tempo=_first_tempo(score))
+    return piece_in_quarters(
+        [n for own in notes for n in own],
+        grid,
+        name,
+        meters=meters,
+        tempo=_first_tempo(score),
+        track=np.repeat(np.arange(len(notes)), [len(own) for own in notes]),
+        tracks=tracks or ONE_TRACK,
+    )
 
 
 def _steps(quarters: Any, grid: int) -> int:
@@ -105,29 +130,71 @@ def _on_barline(time: Fraction, meter: tuple[Fraction, Any]) -> bool:
     return (time - meter[0]) % Fraction(meter[1].barDuration.quarterLength) == 0
 
 
-def _part_notes(part: Any) -> Iterator[Note]:
-    """The notes of a part, with ties merged.
+def _track(part: Any, is_drum: bool) -> Track:
+    instrument = part.getInstrument(returnDefault=False)
+    program = getattr(instrument, "midiProgram", None)
+    name = part.partName or getattr(instrument, "partName", None) or ""
+    is_valid = not is_drum and isinstance(program, int) and 0 <= program <= 127
+    return Track(track_name(str(name)), program if is_valid else 0, is_drum)
+
+
+@contextlib.contextmanager
+def _drum_keys() -> Iterator[None]:
+    """Within the block, music21 keeps the key of each unpitched note of MusicXML, as
+    ``editorial.drum_key``: it reads the first percussion instrument of a part alone.
+    """
+    from music21.musicxml.xmlToM21 import MeasureParser
+
+    original = MeasureParser.xmlToSimpleNote
+
+    def with_key(self: Any, element: Any, *arguments: Any, **named: Any) -> Any:
+        found = original(self, element, *arguments, **named)
+        used, part = element.find("instrument"), getattr(self.parent, "mxScorePart", None)
+        if element.find("unpitched") is not None and used is not None and part is not None:
+            for instrument in part.iter("midi-instrument"):
+                key = instrument.findtext("midi-unpitched", "")
+                if instrument.get("id") == used.get("id") and key.strip().isdecimal():
+                    found.editorial.drum_key = int(key) - 1
+        return found
+
+    MeasureParser.xmlToSimpleNote = with_key
+    try:
+        yield
+    finally:
+        MeasureParser.xmlToSimpleNote = original
+
+
+def _drum_key(note: Any) -> int:
+    """The key of an unpitched note in General MIDI's percussion map."""
+    key = note.editorial.get("drum_key")
+    if key is None:
+        key = getattr(note.storedInstrument, "percMapPitch", None)
+    return key if isinstance(key, int) and 0 <= key <= 127 else SNARE
+
+
+def _part_notes(part: Any, *, drums: bool) -> Iterator[Note]:
+    """The notes of a part with pitches, or those without, with ties merged.
 
     A tied note continues the open note of its pitch that ends at its onset. A tie that leads to no
     note ends there.
     """
-    from music21 import harmony, percussion
+    from music21 import harmony, note
 
     open_ties: dict[tuple[int, Any], list[Any]] = {}  # (pitch, end) -> the note to continue
     merged: list[list[Any]] = []
     for element in part.flatten().notes:
-        if isinstance(element, harmony.Harmony | percussion.PercussionChord):
-            continue
-        if not element.pitches:
+        if isinstance(element, harmony.Harmony):
             continue
         # A float plus a fraction is a float, which may miss the onset of the next note.
         onset, duration = Fraction(element.offset), Fraction(element.quarterLength)
-        for note in getattr(element, "notes", (element,)):
-            tie = note.tie.type if note.tie is not None else None
-            pitch = note.pitch.midi
+        for single in getattr(element, "notes", (element,)):
+            if isinstance(single, note.Unpitched) != drums:
+                continue
+            tie = single.tie.type if single.tie is not None else None
+            pitch = _drum_key(single) if drums else single.pitch.midi
             begun = open_ties.pop((pitch, onset), None) if tie in ("stop", "continue") else None
             if begun is None:
-                velocity = note.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
+                velocity = single.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
                 begun = [onset, duration, pitch, max(1, min(127, int(velocity)))]
                 merged.append(begun)
             else:
