@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from gan_music.api.music_files import GRID, read
+from gan_music.data.pack import pitched
 from gan_music.io.read import ReadError
 from gan_music.metrics.custom import PieceMetric
 from gan_music.metrics.evaluation import Evaluation, EvaluationSettings
@@ -71,9 +72,9 @@ def compare(
     given = [m for m in (generated, reference, train) if not isinstance(m, str | os.PathLike)]
     pieces = chain.from_iterable(m for m in given if m is not None)
     reading.setdefault("grid", next((p.grid for p in pieces), GRID))
-    real = _pieces("reference", reference, reading)
-    ours = _pieces("generated", generated, reading)
-    training = None if train is None else _pieces("train", train, reading)
+    real = pitched(_pieces("reference", reference, reading))
+    ours = pitched(_pieces("generated", generated, reading))
+    training = None if train is None else pitched(_pieces("train", train, reading))
     return evaluate_pieces(ours, real, training, settings, metrics)
 
 

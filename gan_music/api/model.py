@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from gan_music.music.piece import Piece
 from gan_music.runs.folder import checkpoint_at
 from gan_music.system.errors import UserError
 from gan_music.training.factory import restore_model
+
+log = logging.getLogger(__name__)
 
 _TEMPO = 100.0  # quarter notes a minute, where nothing else gives one
 _MIN_PRIMER_NOTES = 4
@@ -191,9 +194,12 @@ def _primer(
             ) from error
     if len(pieces) > 1:
         raise UserError(f"continue_from={given} holds {len(pieces)} pieces: give a file of one.")
-    if len(pieces[0]) < _MIN_PRIMER_NOTES:
+    piece = pieces[0].pitched()
+    if n_drums := len(pieces[0]) - len(piece):
+        log.info("%d notes of drums in %s are left out: the model has none", n_drums, given)
+    if len(piece) < _MIN_PRIMER_NOTES:
         raise UserError(
-            f"continue_from={given} holds {len(pieces[0])} notes, and a primer needs at least "
-            f"{_MIN_PRIMER_NOTES}."
+            f"continue_from={given} holds {len(piece)} notes with a pitch, and a primer needs at "
+            f"least {_MIN_PRIMER_NOTES}."
         )
-    return pieces[0]
+    return piece.merged()

@@ -17,7 +17,7 @@ from gan_music.data.batch import Batch
 from gan_music.data.cache import ENCODED, NoteCache, default_cache_dir
 from gan_music.data.datasets import MusicDataset
 from gan_music.data.extraction import Extraction, extract_root
-from gan_music.data.pack import tempos
+from gan_music.data.pack import n_drums, pitched, tempos
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
 from gan_music.data.split import Split, split_pieces, subsample, work_of
 from gan_music.io.read import CustomReader
@@ -117,8 +117,10 @@ class MusicDataModule(LightningDataModule):
             return
         if self.extraction is None:
             self.extraction = self._extract()
+        if n := n_drums(self.extraction.pieces):
+            log.info("%s notes of drums are left out: the representation has none", f"{n:,}")
         pieces = split_pieces(
-            self.extraction.pieces,
+            pitched(self.extraction.pieces),
             val_rate=self.val_rate,
             test_rate=self.test_rate,
             movement=self.movement,

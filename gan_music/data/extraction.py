@@ -86,7 +86,7 @@ def extract(
 
     Parameters
     ----------
-    min_notes : a piece with fewer is refused.
+    min_notes : a piece with fewer, drums aside, is refused.
     n_workers : processes that read; None for one a CPU core.
     timeout_s, memory_mb : limits for each file, as in :class:`gan_music.data.pool.Pool`.
     pack : a folder to write the pieces to (:mod:`gan_music.data.pack`), with one file's pieces in
@@ -125,7 +125,7 @@ def extract_root(
             f"data.grid={cache.grid}, but the music in the pack {root} has a grid of "
             f"{pieces.grid}: give data.grid={pieces.grid}, or pack it again."
         )
-    long = np.flatnonzero(pieces.lengths >= options["min_notes"])
+    long = np.flatnonzero(pieces.pitched().lengths >= options["min_notes"])
     result = Extraction(pieces.take(long), n_files=len(pieces), n_cached=len(pieces))
     if not len(long):
         raise UserError(
@@ -179,8 +179,9 @@ def _pieces(
             result.rejects[source.name] = read_report.one_line(content)
             continue
         for piece in content:
-            if len(piece) < min_notes:
-                result.rejects[piece.name] = f"fewer notes than data.min_notes={min_notes}"
+            if len(piece.pitched()) < min_notes:
+                reason = f"fewer notes with a pitch than data.min_notes={min_notes}"
+                result.rejects[piece.name] = reason
             else:
                 n_pieces += 1
                 yield piece

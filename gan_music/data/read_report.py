@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.csv_cells import escape_formula
@@ -16,6 +18,7 @@ from gan_music.system.csv_cells import escape_formula
 # The parts of a reason that differ from file to file: quoted text, bytes, numbers.
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
 _N_REASONS = 12
+_N_TRACKS = 12
 
 
 def refusals(rejects: Mapping[str, str]) -> list[tuple[str, int, str]]:
@@ -60,7 +63,35 @@ def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) 
         ]
     rows.append(("refused", f"{len(rejects):,}"))
     lines = [f"{what:16}{value:>10}" for what, value in rows] + refusal_lines(rejects)
-    return "\n".join(lines + ([_rounding(pieces)] if pieces else []))
+    if pieces:
+        lines += [_rounding(pieces), "", *track_table(pieces)]
+    return "\n".join(lines)
+
+
+def track_table(pieces: Sequence[Piece]) -> list[str]:
+    """A line for each kind of track (name, instrument): in how many pieces, and its notes.
+
+    The most frequent come first; rare ones share the last line.
+    """
+    n_pieces: Counter[tuple[str, str]] = Counter()
+    n_notes: Counter[tuple[str, str]] = Counter()
+    for piece in pieces:
+        counts = np.bincount(piece.track, minlength=len(piece.tracks)).tolist()
+        kinds = [(t.name, "drums" if t.is_drum else GENERAL_MIDI[t.program]) for t in piece.tracks]
+        n_pieces.update(set(kinds))
+        for kind, count in zip(kinds, counts, strict=True):
+            n_notes[kind] += count
+    ordered = sorted(n_pieces, key=lambda kind: (-n_pieces[kind], -n_notes[kind], kind))
+    lines = [f"{'track':32}{'instrument':26}{'pieces':>8}{'notes':>12}"]
+    for name, instrument in ordered[:_N_TRACKS]:
+        count = n_pieces[name, instrument], n_notes[name, instrument]
+        shown = one_line(name)[:30] or "(no name)"
+        lines.append(f"{shown:32}{instrument:26}{count[0]:>8,}{count[1]:>12,}")
+    if rest := ordered[_N_TRACKS:]:
+        words = f"{len(rest)} further kinds"
+        n = sum(n_pieces[k] for k in rest), sum(n_notes[k] for k in rest)
+        lines.append(f"{words:58}{n[0]:>8,}{n[1]:>12,}")
+    return lines
 
 
 def minutes(piece: Piece) -> float:

@@ -71,9 +71,8 @@ def _score(piece: Piece, composer: str | None) -> stream.Score:
     end = max((n.end for _, placed in staves for n in placed), default=0)
     bars = [b for b in bars if b.start < end] or bars[:1]
     is_grand_staff = len(piece.tracks) == 1 and len(parts) > 1
-    for number, ((track, _, default), (staff, placed)) in enumerate(
-        zip(parts, staves, strict=True)
-    ):
+    for number, (staff, placed) in enumerate(staves):
+        track, _, default = parts[number]
         part = stream.PartStaff() if is_grand_staff else stream.Part()
         part.id = f"P{number + 1}"
         part.insert(0, _instrument(track, 1 if is_grand_staff else number + 1))
@@ -115,6 +114,8 @@ def _instrument(track: Track, number: int) -> instrument.Instrument:
     # music21 draws them at random
     made.partId, made.instrumentId = f"P{number}", f"I{number}"
     made.partName = track.name
+    if not track.name:  # else music21 takes the instrument's
+        made.printPartName = False
     made.instrumentName = "Drums" if track.is_drum else GENERAL_MIDI[track.program]
     return made
 
