@@ -41,10 +41,10 @@ def _generate(config: GenerateConfig) -> None:
 
     from gan_music.api.model import load
     from gan_music.io.custom_readers import build_readers
-    from gan_music.io.instruments import program
+    from gan_music.io.instruments import played_by, program
     from gan_music.io.write import SOUNDS, write_pieces
 
-    instrument = program(config.instrument)
+    program(config.instrument)  # before there is music to write
     soundfont = user_path(config.soundfont)
     if set(formats) & set(SOUNDS):
         from gan_music.io.rendering.sound import check_soundfont
@@ -68,7 +68,8 @@ def _generate(config: GenerateConfig) -> None:
         include_primer=config.include_primer,
         custom_readers=build_readers(config.readers),
     )
-    written = write_pieces(pieces, out, formats=formats, program=instrument, soundfont=soundfont)
+    pieces = [played_by(piece, [config.instrument]) for piece in pieces]
+    written = write_pieces(pieces, out, formats=formats, soundfont=soundfont)
     _print_files(config, pieces, written)
     if n_clipped := model.module.n_clipped:
         print(f"{n_clipped} values that no MIDI file can hold were clipped")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gan_music.config.invocation import user_path
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract_root
-from gan_music.io.instruments import program
+from gan_music.io.instruments import played_by
 from gan_music.io.read import SUFFIXES, CustomReader, ReadError
 from gan_music.io.read import read as read_file
 from gan_music.io.write import write_piece
@@ -70,7 +70,7 @@ def write(
     piece: Piece,
     path: str | os.PathLike[str],
     *,
-    instrument: str | int = 0,
+    instrument: str | int | Sequence[str | int] | None = None,
     soundfont: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write a piece in the format of the path's suffix: mid, musicxml, png, wav or flac.
@@ -82,7 +82,8 @@ def write(
 
     Parameters
     ----------
-    instrument : of General MIDI: a name, a part of one, or 0 to 127.
+    instrument : of General MIDI: a name, a part of one, or 0 to 127; for all tracks, or one for
+        each. None keeps those of the piece.
     soundfont : an ``.sf2`` file for sound. The default is the one of the extra ``audio``.
 
     Raises
@@ -94,4 +95,7 @@ def write(
     """
     file = user_path(path)
     assert file is not None
-    write_piece(piece, file, program=program(str(instrument)), soundfont=user_path(soundfont))
+    if instrument is not None:
+        names = [instrument] if isinstance(instrument, str | int) else instrument
+        piece = played_by(piece, [str(name) for name in names])
+    write_piece(piece, file, soundfont=user_path(soundfont))

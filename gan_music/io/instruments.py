@@ -6,7 +6,10 @@ The table is kept here because symusic has none and pretty_midi is only in the e
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
+from dataclasses import replace
 
+from gan_music.music.piece import Piece, Track
 from gan_music.system.errors import UserError
 
 _NAMES = """
@@ -81,6 +84,40 @@ def program(instrument: str) -> int:
     if similar:
         hint = f"similar names are {listed}"
     raise UserError(f"instrument={instrument} is no instrument of General MIDI: {hint}.")
+
+
+def played_by(piece: Piece, instruments: Sequence[str]) -> Piece:
+    """The piece with other instruments (:func:`program`): one for all tracks, or one for each.
+
+    A track without a name gets the instrument's; drums stay drums.
+
+    Raises
+    ------
+    UserError
+        If there are neither one nor as many as tracks, or one is unknown.
+    """
+    pitched = [t for t in piece.tracks if not t.is_drum]
+    if len(instruments) not in (1, len(pitched)):
+        raise UserError(
+            f"instruments has {len(instruments)} items, and the piece has {len(pitched)} tracks "
+            "with pitches: give one for each, or one for all."
+        )
+    programs = [program(name) for name in instruments] * (
+        len(pitched) if len(instruments) == 1 else 1
+    )
+    new = iter(programs)
+    tracks = []
+    for track in piece.tracks:
+        if not track.is_drum:
+            number = next(new)
+            track = Track(track.name or _written_name(number), number)
+        tracks.append(track)
+    return replace(piece, tracks=tuple(tracks))
+
+
+def _written_name(number: int) -> str:
+    # music21 takes this name for program 0, and makes a part of its own for any other
+    return GENERAL_MIDI[number] if number else "Piano"
 
 
 def track_name(name: str) -> str:

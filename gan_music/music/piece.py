@@ -193,25 +193,6 @@ class Piece:
         tracks = tuple(t for t in self.tracks if not t.is_drum) or ONE_TRACK
         return replace(kept, track=number[kept.track], tracks=tracks)
 
-    def played_by(self, instruments: Sequence[Track]) -> Piece:
-        """The same notes by other instruments: one for all tracks, or one for each.
-
-        A track keeps its name if it has one; drums stay drums.
-
-        Raises
-        ------
-        ValueError
-            If there are neither one nor as many as tracks.
-        """
-        if len(instruments) not in (1, len(self.tracks)):
-            raise ValueError(f"{len(instruments)} instruments for {len(self.tracks)} tracks")
-        chosen = [*instruments] * (len(self.tracks) if len(instruments) == 1 else 1)
-        tracks = [
-            old if old.is_drum else Track(old.name or new.name, new.program)
-            for old, new in zip(self.tracks, chosen, strict=True)
-        ]
-        return replace(self, tracks=tuple(tracks))
-
     def merged(self) -> Piece:
         """The notes of all tracks as one track, that of the first."""
         if len(self.tracks) == 1:

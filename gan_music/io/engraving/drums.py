@@ -33,7 +33,7 @@ def unpitched(key: int, length: duration.Duration) -> note.Unpitched:
     """A note of a drum, for :func:`with_drum_keys`."""
     octave, step = divmod(key, len(_STEPS))
     made = note.Unpitched(duration=length)
-    made.displayStep, made.displayOctave = _STEPS[step], octave  # type: ignore[assignment]
+    made.displayStep, made.displayOctave = _STEPS[step], octave
     if key in _CYMBALS:
         made.notehead = "x"
     return made
@@ -55,7 +55,8 @@ def with_drum_keys(data: bytes) -> bytes:
             assert step is not None
             assert octave is not None
             key = _STEPS.index(step.text or "C") + len(_STEPS) * int(octave.text or 0)
-            step.text, octave.text = _PLACES.get(key, _MIDDLE)
+            place_on_staff = _PLACES.get(key, _MIDDLE)
+            step.text, octave.text = place_on_staff[0], place_on_staff[1]
             keys.add(key)
             for old in element.findall("instrument"):
                 element.remove(old)

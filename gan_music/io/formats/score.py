@@ -134,8 +134,9 @@ def _track(part: Any, is_drum: bool) -> Track:
     instrument = part.getInstrument(returnDefault=False)
     program = getattr(instrument, "midiProgram", None)
     name = part.partName or getattr(instrument, "partName", None) or ""
-    is_valid = not is_drum and isinstance(program, int) and 0 <= program <= 127
-    return Track(track_name(str(name)), program if is_valid else 0, is_drum)
+    if is_drum or not isinstance(program, int) or not 0 <= program <= 127:
+        program = 0
+    return Track(track_name(str(name)), program, is_drum)
 
 
 @contextlib.contextmanager
