@@ -62,6 +62,9 @@ def test_the_table() -> None:
         # means over all notes, and the largest of all
         "rounding to 12 steps a quarter note moved onsets by 0.0583 quarter notes on average",
         "  (at most 0.3600; 29.2% by more than 1/192) and durations by 0.1167",
+        "",
+        "track                           instrument                  pieces       notes",
+        "(no name)                       Acoustic Grand Piano             3           6",
     ]
 
 

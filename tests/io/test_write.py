@@ -3,7 +3,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import mido
 import muspy
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from gan_music.io.midi_writer import overlap_levels
 from gan_music.io.read import read
 from gan_music.io.write import write_midi
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, Track
 from tests.conftest import make_piece
 
 note = st.tuples(st.integers(0, 200), st.integers(1, 100), st.integers(0, 127), st.integers(1, 127))
@@ -35,6 +37,60 @@ def test_written_midi_reads_back(notes: list, crowded: bool, grid: int) -> None:
         assert again.notes() == piece.notes()
         assert again.tempo == pytest.approx(90, rel=1e-5)
         assert [p.name for p in Path(folder).iterdir()] == ["a.mid"]
+
+
+@given(
+    notes=st.lists(st.tuples(note, st.integers(0, 3)), min_size=1, max_size=40),
+    crowded=st.booleans(),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_tracks_read_back(notes: list, crowded: bool) -> None:
+    piece = in_four_tracks(notes, crowded=crowded)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.mid"
+        write_midi(piece, path)
+        (again,) = read(path)
+        assert len(mido.MidiFile(path).tracks) == 1 + len(piece.tracks)
+    pitched, drums = again.pitched(), len(again) - len(again.pitched())
+    assert pitched.tracks == piece.pitched().tracks
+    assert pitched.notes() == piece.pitched().notes()
+    assert pitched.track.tolist() == piece.pitched().track.tolist()
+    assert drums == len(piece) - len(piece.pitched())
+
+
+def in_four_tracks(notes: list, *, crowded: bool) -> Piece:
+    """At most 15 notes of one pitch overlap in a track."""
+    rows, numbers = zip(*notes, strict=True)
+    onset, duration, pitch, velocity = zip(*rows, strict=True)
+    if crowded:
+        pitch = tuple(60 + i % 3 for i in range(len(pitch)))
+    tracks = [Track("Hand", 0), Track("Hand", 0), Track("", 40), Track("Drums", 0, is_drum=True)]
+    used = sorted(set(numbers))
+    return Piece.from_arrays(
+        *(onset, duration, pitch),
+        velocity=velocity,
+        grid=24,
+        track=[used.index(n) for n in numbers],
+        tracks=[tracks[n] for n in used],
+    )
+
+
+def test_a_written_file_has_a_title_a_key_and_one_track_for_an_instrument(tmp_path: Path) -> None:
+    chords = [62, 66, 69, 61, 64, 69, 62, 66, 69]  # D major
+    piece = Piece.from_arrays(
+        np.repeat([0, 24, 48], 3),
+        [48] * 9,
+        chords,
+        grid=24,
+        name="sample 1",
+        tracks=[Track("Piano")],
+    )
+    write_midi(piece, tmp_path / "a.mid")
+    head, notes = mido.MidiFile(tmp_path / "a.mid").tracks
+    assert (head.name, notes.name) == ("sample 1", "Piano")
+    assert [m.key for m in head if m.type == "key_signature"] == ["D"]
+    on = [m for m in notes if m.type == "note_on"]
+    assert len({m.channel for m in on}) == 2  # F sharp and A are held over
 
 
 def test_meters_read_back_and_a_pickup_is_a_short_bar(tmp_path: Path) -> None:

@@ -133,10 +133,9 @@ def _on_barline(time: Fraction, meter: tuple[Fraction, Any]) -> bool:
 def _track(part: Any, is_drum: bool) -> Track:
     instrument = part.getInstrument(returnDefault=False)
     program = getattr(instrument, "midiProgram", None)
-    name = part.partName or getattr(instrument, "partName", None) or ""
     if is_drum or not isinstance(program, int) or not 0 <= program <= 127:
         program = 0
-    return Track(track_name(str(name)), program, is_drum)
+    return Track(track_name(str(part.partName or "")), program, is_drum)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import pytest
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.decoding.request import SampleRequest
 from gan_music.io.engraving.musicxml import write_musicxml
+from gan_music.io.instruments import played_by
 from gan_music.io.read import read
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import METERS
@@ -20,10 +21,10 @@ from tests.conftest import make_piece
 from tests.io import scores
 
 
-def written(piece: Piece, folder: Path, program: int = 0) -> tuple[Piece, ElementTree.Element]:
+def written(piece: Piece, folder: Path) -> tuple[Piece, ElementTree.Element]:
     """The score of a piece, as read back and as XML."""
     path = folder / "a.musicxml"
-    write_musicxml(piece, path, program=program)
+    write_musicxml(piece, path)
     assert [p.name for p in folder.iterdir() if p.suffix != ".xml"] == ["a.musicxml"]
     (again,) = read(path)
     return again, ElementTree.parse(path).getroot()
@@ -84,7 +85,7 @@ def test_staves_clefs_key_and_pitches(tmp_path: Path) -> None:
     piece = Piece.from_arrays(
         np.repeat(24 * np.arange(4), 4), [24] * 16, np.ravel(chords), grid=24, name="a & b"
     )
-    _, score = written(piece, tmp_path, program=19)
+    _, score = written(played_by(piece, ["church organ"]), tmp_path)
     assert score.findtext("work/work-title") == "a & b"
     assert score.findtext(".//part-name") == "Church Organ"
     assert score.findtext(".//staves") == "2"

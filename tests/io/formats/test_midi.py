@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gan_music.io.formats import midi
 from gan_music.io.read import ReadError, read
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, Track
 from tests.io import scores
 from tests.io.scores import END, midi_bytes
 
@@ -59,8 +59,8 @@ QUARTER = on(0, 60) + off(480, 60)
         pytest.param([on(0, 60) + on(0, 64) + off(480, 60)], [(0, 480, 60)], id="never released"),
         pytest.param(
             [QUARTER + on(0, 36, channel=9) + off(480, 36, channel=9)],
-            [(0, 480, 60)],
-            id="percussion is left out",
+            [(0, 480, 60), (480, 480, 36)],
+            id="percussion",
         ),
         pytest.param(
             [on(0, 60) + on(0, 60, channel=1) + off(240, 60) + off(240, 60, channel=1)],
@@ -222,8 +222,72 @@ def test_random_events_are_paired_as_documented(
     for track in tracks:
         oldest += _paired(track, oldest_first=True)
         following += _paired(track, oldest_first=False)
-    assert sorted(map(tuple, midi.symusic_events(data).notes.tolist())) == sorted(oldest)
-    assert sorted(map(tuple, midi.music21_events(path).notes.tolist())) == sorted(following)
+    assert sorted(all_notes(midi.symusic_events(data))) == sorted(oldest)
+    assert sorted(all_notes(midi.music21_events(path))) == sorted(following)
+
+
+def all_notes(events: midi.MidiEvents) -> list[tuple[int, ...]]:
+    return [tuple(note) for track in events.notes for note in track.tolist()]
+
+
+def named(name: bytes) -> bytes:
+    return event(0, 0xFF, 3, len(name), *name)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("tracks", "kind", "expected"),
+    [
+        pytest.param(
+            [named(b"Melody") + QUARTER, named(b"Bass") + event(0, 0xC0, 33) + QUARTER],
+            1,
+            [Track("Melody"), Track("Bass", 33)],
+            id="MIDI tracks",
+        ),
+        pytest.param(
+            [
+                event(0, 0xC2, 7) + on(0, 72, channel=2) + on(0, 60) + on(0, 38, channel=9)
+                + off(480, 72, channel=2) + off(0, 60) + off(0, 38, channel=9)
+            ],
+            0,
+            [Track(), Track("", 7), Track("", 0, is_drum=True)],
+            id="channels of format 0",
+        ),
+        pytest.param(
+            [named(b"Solo") + event(0, 0xC0, 40) + QUARTER + event(0, 0xC0, 73) + QUARTER],
+            1,
+            [Track("Solo", 40), Track("Solo", 73)],
+            id="program changes",
+        ),
+        pytest.param(
+            [named(b"Caf\xc3\xa9 \x07") + QUARTER, named(b"nothing"), QUARTER],
+            1,
+            [Track("Café"), Track()],
+            id="names, and a track without notes",
+        ),
+        pytest.param(
+            [named(b"Piano") + on(0, 60) + on(240, 60, channel=3) + off(240, 60, channel=3)
+             + off(240, 60)],
+            1,
+            [Track("Piano")],
+            id="a note under one of its pitch",
+        ),
+        pytest.param(
+            [named(b"Guitar") + QUARTER + on(0, 62, channel=3) + off(240, 62, channel=3)],
+            1,
+            [Track("Guitar"), Track("Guitar")],
+            id="two channels",
+        ),
+    ],
+)  # fmt: skip
+def test_both_readers_give_the_tracks(
+    tracks: Sequence[bytes], kind: int, expected: list[Track], reader: str, tmp_path: Path
+) -> None:
+    data = bytearray(midi_bytes(*(t + END for t in tracks)))
+    data[9] = kind
+    piece = read_bytes(bytes(data), reader, tmp_path)
+    assert piece.tracks == tuple(expected)
+    assert set(piece.track.tolist()) == set(range(len(expected)))
 
 
 def _paired(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from gan_music.io.instruments import played_by
 from gan_music.io.rendering import sound as sound_module
 from gan_music.io.rendering.sound import check_soundfont, sound_available, synthesize, write_sound
 from gan_music.music.piece import Piece
@@ -45,7 +46,7 @@ def test_it_begins_with_the_first_note() -> None:
 
 def test_instruments_differ_and_a_unison_is_two_notes() -> None:
     piano, rate = synthesize(quarter_notes(69, 69))
-    flute, _ = synthesize(quarter_notes(69, 69), program=73)
+    flute, _ = synthesize(played_by(quarter_notes(69, 69), ["flute"]))
     assert not np.allclose(piano, flute, atol=0.05)
     assert peak_hertz(flute[:rate], rate) == pytest.approx(440, rel=0.005)
     overlapping = Piece.from_arrays([0, 12], [48, 12], [69, 69], grid=24)
