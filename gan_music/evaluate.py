@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gan_music.cli import command
-from gan_music.config.invocation import user_path
+from gan_music.config.invocation import output_folder, user_path
 from gan_music.config.schema import EvaluateConfig
 from gan_music.system.errors import UserError
 
@@ -42,7 +40,7 @@ def _evaluate(config: EvaluateConfig) -> None:
         custom=build_readers(config.readers),
         metrics=build_metrics(config.metrics),
     )
-    out = user_path(config.out) or Path()
+    out = output_folder(config.out)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "metrics.json"
     with atomic_write(path) as temporary:

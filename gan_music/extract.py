@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_music.cli import command
-from gan_music.config.invocation import user_path
+from gan_music.config.invocation import output_folder, run_dir, user_path
 from gan_music.config.schema import ExtractConfig
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _extract(config: ExtractConfig) -> None:
         cache.clear()
         print(f"cache: {cache.root} is empty now ({_size(n_entries, n_bytes)} before)")
         return
-    rejects = cache.root / "rejects.csv"
+    rejects = (run_dir() or cache.root) / "rejects.csv"
     try:
         result = extract_root(
             user_path(data.root),
@@ -57,7 +57,7 @@ def _extract(config: ExtractConfig) -> None:
     if config.picture:
         from gan_music.io.rendering.overview import draw_overview
 
-        folder = user_path(config.out) or Path()
+        folder = output_folder(config.out)
         folder.mkdir(parents=True, exist_ok=True)
         query = data.query
         name = data.root or (query if isinstance(query, str) else ", ".join(query))

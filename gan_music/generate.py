@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_music.cli import command
-from gan_music.config.invocation import user_path
+from gan_music.config.invocation import output_folder, shown, user_path
 from gan_music.config.schema import GenerateConfig
 from gan_music.system.errors import UserError
 
@@ -56,8 +56,7 @@ def _generate(config: GenerateConfig) -> None:
 
         check_soundfont(soundfont)
 
-    out = user_path(config.out)
-    assert out is not None
+    out = output_folder(config.out)
     model = load(config.checkpoint)
     readers = build_readers(config.readers)
     if (n_notes := _n_notes(config)) >= _N_LARGE:
@@ -81,7 +80,7 @@ def _generate(config: GenerateConfig) -> None:
         lines = _write(
             config, pieces, out, bar, formats=formats, program=instrument, font=soundfont
         )
-    _print_summary(config, lines)
+    _print_summary(config, lines, shown(out))
     if n_clipped := model.module.n_clipped:
         print(f"{n_clipped} values that no MIDI file can hold were clipped")
 
@@ -113,12 +112,12 @@ def _write(
             )
             n_written += 1
             if number < _MAX_LISTED:
-                name = str(Path(config.out, first.name))
+                name = shown(first)
                 lines[number] = " ".join([name, *(p.suffix for p in more), _size(piece)])
     except KeyboardInterrupt:
         bar.close()  # the line would be appended to it
         print(
-            f"interrupted: {n_written:,} of {config.n_pieces:,} pieces are in {config.out}",
+            f"interrupted: {n_written:,} of {config.n_pieces:,} pieces are in {shown(out)}",
             file=sys.stderr,
         )
         raise
@@ -161,7 +160,7 @@ def _expected(config: GenerateConfig, n_notes: int, formats: Sequence[str], out:
         space = f"only {space}: what fits is written"
     return (
         f"expected: {config.n_pieces:,} pieces of {_length(config)}, about {n_notes:,} notes and "
-        f"{_bytes(n_bytes)} in {config.out}, where {space}; Ctrl-C ends after a whole piece"
+        f"{_bytes(n_bytes)} in {shown(out)}, where {space}; Ctrl-C ends after a whole piece"
     )
 
 
@@ -179,7 +178,7 @@ def _length(config: GenerateConfig) -> str:
     return f"{config.n_bars} bars"
 
 
-def _print_summary(config: GenerateConfig, lines: dict[int, str]) -> None:
+def _print_summary(config: GenerateConfig, lines: dict[int, str], out: str) -> None:
     for number in sorted(lines):
         print(lines[number])
     if config.n_pieces > _MAX_LISTED:
@@ -189,7 +188,7 @@ def _print_summary(config: GenerateConfig, lines: dict[int, str]) -> None:
         kind = f", continuations of {config.continue_from}"
     elif config.checkpoint is None:
         kind = ", in the style of Bach's chorales (checkpoint=PATH for others)"
-    print(f"{config.n_pieces} pieces of {_length(config)} in {config.out}{kind}")
+    print(f"{config.n_pieces} pieces of {_length(config)} in {out}{kind}")
 
 
 def _size(piece: Piece) -> str:
