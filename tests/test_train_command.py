@@ -196,7 +196,10 @@ def test_a_resumed_run_ends_with_the_same_weights(
     content = torch.load(checkpoint, weights_only=True)
     content["callbacks"]["EpochLog"]["seconds"] = 1000.0
     torch.save(content, checkpoint)
-    more = (f"resume={checkpoint}", "trainer.max_epochs=2")
+    # other processes read another cache, and what is shown differs
+    free = ("data.n_workers=1", "data.cache_dir=other", "data.on_device=true", "samples.n_sounds=0")
+    shown = ("samples.show_every_n_epochs=1", "samples.show_at_most=1", "report=true")
+    more = (f"resume={checkpoint}", "trainer.max_epochs=2", "skip_done=true", *free, *shown)
     succeed(run_command("train", *more, cwd=tmp_path))
     a = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
     b = torch.load(checkpoint, weights_only=True)
@@ -214,6 +217,11 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert steps == list(range(len(steps)))
     config = yaml.safe_load((stopped / "config.yaml").read_text())
     assert config["trainer"]["max_epochs"] == 2
+    assert (config["data"]["n_workers"], config["data"]["cache_dir"]) == (1, "other")
+    assert (tmp_path / "other").is_dir()
+    assert (stopped / "report.html").is_file()
+    done = succeed(run_command("train", f"resume={stopped}", "skip_done=true", cwd=tmp_path))
+    assert done.stdout.startswith("done already: ")
 
 
 def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path) -> None:

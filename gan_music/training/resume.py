@@ -13,17 +13,28 @@ from gan_music.config.invocation import cwd, overrides
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, folder_of_checkpoint, resumed_checkpoint
-from gan_music.runs.status import DONE, read_status, same_settings, settings_of
+from gan_music.runs.status import (
+    DONE,
+    WITHOUT_EFFECT,
+    has_effect,
+    read_status,
+    same_settings,
+    settings_of,
+)
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 from gan_music.training.loggers import remove_files
 
 log = logging.getLogger(__name__)
 
+_OF_THE_CALL = ("resume", "skip_done", "debug", "trust_code")  # not of the run
+
 
 def is_done(config: TrainConfig, folder: Path) -> bool:
     """Whether this run is done in this folder and need not be repeated."""
     done = read_status(folder).get("status") == DONE
+    if config.resume not in (None, AUTO):  # in its own folder; more epochs would go on
+        return config.skip_done and done and not any(map(_is_trainers, overrides()))
     return _may_resume(config) and done and _is_ours(config, folder)
 
 
@@ -96,14 +107,17 @@ def _resumed_config(config: TrainConfig, path: Path, folder: Path) -> TrainConfi
     for override in overrides():
         key = override.partition("=")[0].lstrip("+")
         group = key.partition(".")[0]
-        if group in ("logger", "callbacks") or key in ("trainer", "checkpoint", "report"):
+        if key in _OF_THE_CALL:
+            continue
+        if group in ("logger", "callbacks"):
             resumed[group] = given[group]
-        elif group in ("trainer", "checkpoint"):
-            OmegaConf.update(resumed, key, OmegaConf.select(given, key))
-        elif key not in ("resume", "debug", "trust_code"):
+        elif group == "trainer" or not has_effect(key):
+            OmegaConf.update(resumed, key, OmegaConf.select(given, key), merge=False)
+        else:
+            free = ", ".join(sorted(k for k in WITHOUT_EFFECT if k not in _OF_THE_CALL))
             raise UserError(
-                f"{override} cannot change on resume, where only trainer settings, loggers and "
-                "callbacks can: leave it out, or start a new run."
+                f"{override} cannot change on resume, where only trainer, callbacks and what has "
+                f"no effect on the result ({free}) can: leave it out, or start a new run."
             )
     resumed.resume, resumed.debug = None, config.debug
     epochs = resumed.trainer.max_epochs

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import known_fields
 from gan_music.runs import status as jobs
 from gan_music.system.errors import UserError
 from tests.conftest import run_python, succeed
@@ -45,6 +47,20 @@ def test_the_newest_unfinished_run_is_found_and_claimed(tmp_path: Path) -> None:
     found = succeed(run_python("-c", code, str(tmp_path), cwd=ROOT))
     assert found.stdout.strip() == str(older)
     jobs.end_run(newer, jobs.DONE, {"overrides": [], "cwd": "."})
+
+
+def test_what_has_no_effect_makes_no_other_run(tmp_path: Path) -> None:
+    free = "report: false\nsamples: {n_sounds: 9, n_pieces: 4}\n"
+    text = f"seed: 1\ndata: {{root: null, n_workers: 3, cache_dir: a, on_device: true}}\n{free}"
+    run = finished_run(tmp_path / "a", jobs.FAILED, text)
+    ours = OURS | {"samples": {"n_pieces": 4}}
+    assert jobs.settings_in(run) == ours
+    assert jobs.same_settings(ours, ".", run)
+    assert not jobs.same_settings(OURS | {"samples": {"n_pieces": 5}}, ".", run)
+    changing = ("seed", "data.timeout_s", "data.memory_mb", "data.root", "samples.n_pieces", "name")
+    assert all(map(jobs.has_effect, changing))
+    known = {key for key, _ in known_fields(TrainConfig)} | {"logger"}
+    assert {k for k in jobs.WITHOUT_EFFECT if k != "checkpoint"} <= known
 
 
 def test_a_folder_belongs_to_one_process_until_it_dies(tmp_path: Path) -> None:
