@@ -54,7 +54,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         assert process.stdout is not None
         output = process.stdout.read()
         assert process.wait() == 130
-    assert output == ""
+    assert output == "interrupted; give the same command again\n"
     assert group_members(process.pid) == []
 
 

@@ -26,6 +26,7 @@ from multiprocessing.connection import Pipe, wait
 from typing import Any, Generic, TypeVar
 
 from gan_music.data import worker as protocol
+from gan_music.system import signals
 from gan_music.system.errors import UserError
 
 Item = TypeVar("Item")
@@ -35,6 +36,7 @@ Result = TypeVar("Result")
 # that workers finish at about the same time.
 _CHUNK_S = 0.1
 _LARGEST_CHUNK = 256
+_PARENTS_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Pool(Generic[Item, Result]):
             for _ in range(min(self.n_workers, len(items))):
                 workers.append(_Worker(self._setup))
             while workers:
+                signals.raise_received()
                 for connection in wait([w.connection for w in workers]):
                     worker = next(w for w in workers if w.connection is connection)
                     yield from self._receive(worker, items)
@@ -180,8 +183,8 @@ class _Worker:
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }
-        # workers inherit the mask: Ctrl-C goes to the process group, but only the parent handles it
-        old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # workers inherit the mask: a process group gets the signal, but only the parent handles it
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", protocol.__name__, str(theirs.fileno())],
