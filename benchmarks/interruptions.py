@@ -3,11 +3,11 @@
     python benchmarks/interruptions.py [--signals 20] [--seed 0] [--root DIR] [OVERRIDE ...]
 
 The music is Monteverdi's in music21's corpus unless ``--root`` names a folder; overrides are of the
-sweep, such as ``hydra/launcher=submitit_local``. In turn the sweep of two jobs gets SIGTERM, SIGTERM
+sweep, such as ``hydra/launcher=submitit_local``. In turn a sweep of two jobs gets SIGTERM, SIGTERM
 for its process group, both as by ``timeout``, SIGHUP and SIGINT for the group, at any moment from
-0.1 s on. Each time it must end with the signal's exit code and a line that says what to do next, with
-no traceback, no process, no temporary file and no further job; a job that had begun must be
-``interrupted`` or ``done``. Exit code 1 if anything else happens.
+0.1 s on. Each time it must end with the signal's exit code and a line that says what to do next,
+without a traceback; no process, temporary file or torn checkpoint may be left, and a job that had
+begun must be ``interrupted`` or ``done``. Exit code 1 if anything else happens.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Sweep:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=common.default_signals,
             )
 
     def interrupt(self, kind: str, after: float) -> bool:
@@ -140,9 +141,8 @@ def main() -> int:
             n_wrong += bool(wrong)
             state = " ".join(f"{n} {s}" for n, s in sorted(sweep.statuses().items())) or "none"
             ends[state] += 1
-            print(f"{n_sent:2} {kind:21} {after:5.1f} s: jobs: {state}; {wrong or 'well'}", flush=True)
-            if wrong:
-                print(sweep.output.read_text())
+            print(f"{n_sent:2} {kind:21} {after:5.1f} s: jobs: {state}; {wrong or 'well'}")
+            print(sweep.output.read_text() if wrong else "", end="", flush=True)
         again = Sweep(folder, (*words, cache))
         code, statuses = again.process.wait(), again.statuses()
     print(f"signals: {n_sent} within {seconds:.0f} s; jobs then: {dict(ends)}")
