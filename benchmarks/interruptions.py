@@ -25,7 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import common
-from crash_recovery import SMALL, half_written, temporaries
+from crash_recovery import SMALL, half_written
+from killed_commands import temporaries
 
 from gan_music.system.errors import UserError
 

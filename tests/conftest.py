@@ -185,7 +185,8 @@ def run_command(
     name: str, *overrides: str, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
-    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, **environment)
+    python = Path(sys.executable)
+    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, python=python, **environment)
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:

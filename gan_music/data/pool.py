@@ -141,8 +141,10 @@ class Pool(Generic[Item, Result]):
         self._waiting.extendleft(reversed(worker.pending))
         again = None
         if culprit is not None:
-            # earlier items may have used up its memory or corrupted its heap: try again
-            if worker.n_done and code != -signal.SIGALRM:
+            # earlier items may have used up its memory or corrupted its heap, or it was killed from
+            # outside: try again
+            is_killed = code == -signal.SIGKILL and not worker.is_second
+            if (worker.n_done or is_killed) and code != -signal.SIGALRM:
                 again = culprit
             else:
                 yield culprit, Failure(self._reason(worker, code))
@@ -169,7 +171,8 @@ class _Worker:
     """A process, its socket, and the indices of the items that it has not answered yet."""
 
     def __init__(self, setup: bytes, first: int | None = None) -> None:
-        self.first = first  # its first item, sent alone
+        self.first = first  # its first item, sent alone, for the second time
+        self.is_second = first is not None
         self.pending: deque[int] = deque()
         self.ready = self.ended = self.out_of_memory = False
         self.n_done = 0
