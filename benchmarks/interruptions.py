@@ -13,6 +13,7 @@ begun must be ``interrupted`` or ``done``. Exit code 1 if anything else happens.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import random
@@ -88,15 +89,14 @@ class Sweep:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             return ["it did not end"]
-        time.sleep(0.2)  # what it killed may not be gone yet
         if code != 128 + KINDS[kind][0]:
             found.append(f"exit code {code}")
-        try:
-            os.killpg(self.process.pid, 0)
+        with contextlib.suppress(ProcessLookupError):
+            for _ in range(50):  # what it has killed may take a moment
+                os.killpg(self.process.pid, 0)
+                time.sleep(0.1)
             found.append("a process is left")
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         text = self.output.read_text()
         if not any(words in text for words in NEXT):
             found.append("nothing says what to do next")

@@ -8,6 +8,7 @@ pruned; ``overrides``, ``cwd``, ``host`` and ``pid`` that it was started with; `
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -115,6 +116,15 @@ def is_cut_off(folder: Path) -> bool:
     except (OSError, OverflowError):  # another user's process, or not a valid number
         pass
     return False
+
+
+def interrupt_cut_off(sweep: Path) -> None:
+    """Write that those runs of a sweep are interrupted whose processes, on this machine, are dead."""
+    for path in sweep.glob("*/status.json"):
+        if is_cut_off(path.parent):
+            with contextlib.suppress(OSError):
+                how = {"status": INTERRUPTED, "ended": _now()}
+                _write(path.parent, read_status(path.parent) | how)
 
 
 def begin_run(folder: Path, call: dict[str, Any]) -> None:

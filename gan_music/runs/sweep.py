@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from gan_music.config.schema import TrainConfig, TrainerConfig
 from gan_music.config.validate import checked, first_line
 from gan_music.runs.folder import AUTO
-from gan_music.runs.status import DONE, read_status, same_settings, settings_of
+from gan_music.runs.status import DONE, interrupt_cut_off, read_status, same_settings, settings_of
 from gan_music.system import signals
 from gan_music.system.descendants import end_descendants
 from gan_music.system.errors import UserError
@@ -139,6 +139,7 @@ def interruptible(folder: Path, launcher: str) -> Iterator[None]:
             signals.tell("interrupted; continue the sweep by %s", how)
         if not launcher.endswith("BasicLauncher"):  # which runs the jobs in this process
             end_descendants()
+            interrupt_cut_off(folder)
         raise
 
 
