@@ -119,7 +119,7 @@ def is_cut_off(folder: Path) -> bool:
 
 
 def interrupt_cut_off(sweep: Path) -> None:
-    """Write that those runs of a sweep are interrupted whose processes, on this machine, are dead."""
+    """Write ``interrupted`` for a sweep's runs whose processes on this machine have died."""
     for path in sweep.glob("*/status.json"):
         if is_cut_off(path.parent):
             with contextlib.suppress(OSError):

@@ -43,6 +43,7 @@ _AGAIN_S = 5.0  # seconds after which an exception that nothing has caught is ra
 class _State:
     """The signals of this process."""
 
+    is_handling: bool = False
     received: int | None = None  # the first
     last_at: float = 0.0
     is_raised: bool = False  # whether its exception has been raised
@@ -66,10 +67,10 @@ def handled(*, ends_process: bool = False) -> Iterator[None]:
     ends_process : nothing is left to do after the block: from then on, a signal ends the process
         without a word.
     """
-    if threading.current_thread() is not threading.main_thread() or _handles(signal.SIGTERM):
+    if _state.is_handling or threading.current_thread() is not threading.main_thread():
         yield
         return
-    _state.__init__()  # type: ignore[misc]
+    _state.__init__(is_handling=True)  # type: ignore[misc]
     before: dict[int, Any] = {
         number: signal.getsignal(number)
         for number in (*_EXCEPTIONS, signal.SIGALRM)
@@ -145,10 +146,6 @@ def tell(sentence: str, *arguments: object) -> None:
 def has_told() -> bool:
     """Whether :func:`tell` has been called."""
     return _state.has_told
-
-
-def _handles(number: int) -> bool:
-    return signal.getsignal(number) is _on_signal
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -60,11 +60,12 @@ finally:
     assert result(block) == (code, "cleaned up\n", SAID)
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", "SIGTERM"])
 def test_what_is_ignored_from_the_start_stays_ignored(name: str) -> None:
     number = getattr(signal, name)
-    block = f"send(signal.{name})\nprint('goes on')\nsend(signal.SIGTERM)"
-    assert result(block, ignored=number) == (143, "goes on\n", SAID)
+    other, code = ("SIGHUP", 129) if name == "SIGTERM" else ("SIGTERM", 143)
+    block = f"send(signal.{name})\nprint('goes on')\nwith signals.handled(): send(signal.{other})"
+    assert result(block, ignored=number) == (code, "goes on\n", SAID)
     block = f"with signals.deferring(): send(signal.{name})\nprint('goes on')"
     assert result(block, ignored=number) == (0, "goes on\n", "")
 
