@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,4 +28,6 @@ def command_process() -> Iterator[None]:
                 if not signals.has_told():
                     with contextlib.suppress(OSError):
                         print("interrupted; give the same command again", file=sys.stderr)
+                # half-imported libraries log statistics at the interpreter's end
+                logging.disable()
                 sys.exit(signals.exit_code(error))
