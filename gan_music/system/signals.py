@@ -46,7 +46,6 @@ class _State:
     is_handling: bool = False
     received: int | None = None  # the first
     last_at: float = 0.0
-    is_raised: bool = False  # whether its exception has been raised
     is_deferring: bool = False
     is_shielding: bool = False
     has_told: bool = False  # what to do next
@@ -77,9 +76,17 @@ def handled(*, ends_process: bool = False) -> Iterator[None]:
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     hook = sys.unraisablehook
+
+    def on_unraisable(unraisable: Any) -> None:
+        # of __del__ and the like, where Python drops exceptions: raise it again
+        if isinstance(unraisable.exc_value, KeyboardInterrupt) and received():
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        else:
+            hook(unraisable)
+
     try:
         take_over()
-        sys.unraisablehook = _on_unraisable
+        sys.unraisablehook = on_unraisable
         yield
     finally:
         sys.unraisablehook = hook
@@ -172,11 +179,3 @@ def _raise(number: int) -> None:
 def _on_alarm(number: int, frame: FrameType | None) -> None:
     if not _state.is_shielding:
         raise_received()
-
-
-def _on_unraisable(unraisable: Any) -> None:
-    """Raise again what was raised in ``__del__`` or the like, where Python drops exceptions."""
-    if isinstance(unraisable.exc_value, KeyboardInterrupt) and received():
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-    else:
-        sys.__unraisablehook__(unraisable)
