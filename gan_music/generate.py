@@ -8,23 +8,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_music.cli import command
-from gan_music.config.invocation import user_path
-from gan_music.config.schema import GenerateConfig
+from gan_music.system.command_process import command_process
 from gan_music.system.errors import UserError
 
 if TYPE_CHECKING:
+    from gan_music.config.schema import GenerateConfig
     from gan_music.music.piece import Piece
 
 _N_NOTES = 512  # of a piece, where neither notes nor bars are given
 _MAX_LISTED = 40  # files on the screen
 
 
+@command_process()
 def main() -> None:
     """The command."""
     # format=mid,png means both formats; Hydra would make two jobs of it
     if not {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = [re.sub(r"^format=(\w+(?:,\w+)+)$", r"format=[\1]", a) for a in sys.argv[1:]]
+    # late: from here on signals are handled
+    from gan_music.cli import command
+    from gan_music.config.schema import GenerateConfig
+
     command("generate", GenerateConfig, _generate)
 
 
@@ -40,6 +44,7 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
     from gan_music.api.model import load
+    from gan_music.config.invocation import user_path
     from gan_music.io.custom_readers import build_readers
     from gan_music.io.instruments import program
     from gan_music.io.write import SOUNDS, write_pieces

@@ -27,9 +27,11 @@ class GanMusicSweeper(Sweeper):
     def prepare(self, folder: Path) -> Launcher:
         """A launcher for the jobs of a sweep in this folder."""
         from gan_music.config.invocation import quoted
+        from gan_music.system.atomic_files import remove_temporaries
 
         folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(folder, below=False)
         assert self.config is not None
         with open_dict(self.config):
             self.config.hydra.sweep.dir = str(folder)
@@ -103,19 +105,19 @@ class GridSweeper(GanMusicSweeper):
         if folder is None and self.config.skip_done:
             folder = sweeps.find_sweep(jobs, cwd, Path("outputs", str(self.config.name)))
         folder = folder or Path(self.config.hydra.sweep.dir)
-        launcher = self.prepare(folder)
         batch, n_done = [], 0
-        for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
-            if done and self.config.skip_done:
-                n_done += 1
-            else:
-                batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
-        if n_done:
-            sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
-        with sweeps.saying_how_to_continue(folder):
+        with sweeps.interruptible(folder, self.config.hydra.launcher._target_):
+            launcher = self.prepare(folder)
+            for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
+                if done and self.config.skip_done:
+                    n_done += 1
+                else:
+                    batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
+            if n_done:
+                sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
             returned = launcher.launch(batch, initial_job_idx=0) if batch else []
-        ranking.write(folder)
-        self.leave_report(folder)
+            ranking.write(folder)
+            self.leave_report(folder)
         # return_value would print and raise only the first one
         failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
         sweeps.raise_failures(failed, len(jobs), folder)
@@ -148,23 +150,24 @@ class SearchSweeper(GanMusicSweeper):
         space, fixed = search.split_space(parser.parse_overrides(given))
         described = search.describe(self.compose(fixed), space)
         folder = self.named_folder() or Path(self.config.hydra.sweep.dir)
-        launcher = self.prepare(folder)
-        found = search.Search(folder, settings, space, described)
         failures: list[Any] = []
-        with sweeps.saying_how_to_continue(folder), found.working():
-            while (n := min(settings.n_jobs, found.n_left())) > 0:
-                trials = [found.ask() for _ in range(n)]
-                batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
-                for overrides in batch:
-                    self.compose(overrides)  # refuses what its files may not do
-                returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
-                for (trial, _), r in zip(trials, returned, strict=True):
-                    failed = r.status == JobStatus.FAILED
-                    found.tell(trial, None if failed else r.return_value, failed=failed)
-                    failures += [r._return_value] if failed else []
-        ranking.write(folder)
-        self.leave_report(folder)
-        found.print_best()
+        with sweeps.interruptible(folder, self.config.hydra.launcher._target_):
+            launcher = self.prepare(folder)
+            found = search.Search(folder, settings, space, described)
+            with found.working():
+                while (n := min(settings.n_jobs, found.n_left())) > 0:
+                    trials = [found.ask() for _ in range(n)]
+                    batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
+                    for overrides in batch:
+                        self.compose(overrides)  # refuses what its files may not do
+                    returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
+                    for (trial, _), r in zip(trials, returned, strict=True):
+                        failed = r.status == JobStatus.FAILED
+                        found.tell(trial, None if failed else r.return_value, failed=failed)
+                        failures += [r._return_value] if failed else []
+            ranking.write(folder)
+            self.leave_report(folder)
+            found.print_best()
         sweeps.raise_failures(failures, settings.n_trials, folder)
 
 

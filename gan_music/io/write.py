@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gan_music.io.midi_writer import write_midi
 from gan_music.music.piece import Piece
+from gan_music.system.atomic_files import remove_temporaries
 
 __all__ = ["SOUNDS", "sample_name", "write_midi", "write_piece", "write_pieces"]
 
@@ -32,6 +33,7 @@ def write_pieces(
     soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(folder, "sample_*", below=False)
     written = []
     for number, piece in enumerate(pieces, 1):
         paths = [folder / f"{sample_name(number, len(pieces))}.{suffix}" for suffix in formats]

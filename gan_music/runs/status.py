@@ -8,6 +8,7 @@ pruned; ``overrides``, ``cwd``, ``host`` and ``pid`` that it was started with; `
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -116,6 +117,15 @@ def is_cut_off(folder: Path) -> bool:
     except (OSError, OverflowError):  # another user's process, or not a valid number
         pass
     return False
+
+
+def interrupt_cut_off(sweep: Path) -> None:
+    """Write ``interrupted`` for a sweep's runs whose processes on this machine have died."""
+    for path in sweep.glob("*/status.json"):
+        if is_cut_off(path.parent):
+            with contextlib.suppress(OSError):
+                how = {"status": INTERRUPTED, "ended": _now()}
+                _write(path.parent, read_status(path.parent) | how)
 
 
 def begin_run(folder: Path, call: dict[str, Any]) -> None:
