@@ -95,7 +95,7 @@ def test_what_would_run_code_or_take_memory_is_refused_first(tmp_path: Path) -> 
         assert not mark.exists(), what
     settings = content["gan_music"]["config"]
     for config, words in (
-        (laughs, "no settings to read"),
+        (laughs, "its values are too many, or too deep"),
         (settings | {"name": "${oc.env:HOME}"}, "no settings to read"),
         (settings | {"_target_": "os.system"}, "_target_=os.system is code from outside"),
         (settings | {"model": settings["model"] | {"hidden_size": 10**9}}, "must be at most 16384"),
