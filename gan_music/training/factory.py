@@ -49,6 +49,7 @@ _OF_ANY_LENGTH = (".pairs", ".counts")
 # an exported checkpoint has one of three networks, and a copied network registers its parameters
 # again
 _MAX_RATIO = 16
+_MAX_NUMBER = 65536  # as the longest span and the largest noise
 
 
 def model_class(settings: Any) -> type[MusicModel]:
@@ -232,6 +233,14 @@ def check_weights(
             raise ValueError(f"{name} is {found.dtype}")
 
 
+def _check_numbers(generator: Mapping[str, Any] | None) -> None:
+    """The settings of another generator, which no class of settings bounds."""
+    if generator and str(generator.get(TARGET)).startswith("gan_music."):
+        for name, value in generator.items():
+            if isinstance(value, int | float) and not abs(value) <= _MAX_NUMBER:
+                raise ValueError(f"model.generator.{name} is {value}")
+
+
 @contextlib.contextmanager
 def _at_most(n_parameters: int) -> Iterator[None]:
     """Stop the building of a network that has far more parameters than there are weights for it."""
@@ -265,6 +274,7 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
             raise ValueError(f"a representation of grid {checkpoint.representation['grid']}")
         kind = representation_class(config.representation)
         representation = kind.from_state(checkpoint.representation)
+        _check_numbers(getattr(config.model, "generator", None))
         with torch.device("meta"), _at_most(_MAX_RATIO * (len(saved) + 1)):
             sketch = build_model(config.model, representation)  # shapes alone, without memory
         check_weights(saved, sketch, sampler_only=checkpoint.sampler_only)
