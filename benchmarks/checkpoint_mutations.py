@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from mutations import cut_out, flip_bits, insert_noise, repeat, truncate
 
-HUGE = (10**9, 2**31 - 1, 2**63 - 1, 10**30, 10**4400, -1, 0, 1e308, float("nan"), float("inf"))
+HUGE = (10**9, 2**31 - 1, 2**63 - 1, 10**30, -1, 0, 1e308, float("nan"), float("inf"))
 OTHERS: tuple[Any, ...] = (*HUGE, None, True, "", "x" * 10000, "${oc.env:HOME}", [], {}, [[]], ())
 MARK = "gan_music_was_here"
 
@@ -77,7 +77,8 @@ def edited(content: Any, rng: np.random.Generator, folder: Path, *, tensors: boo
         value = holder[key]
         holder[key] = value.flatten()[:1] if rng.random() < 0.5 else value * float("nan")
     else:
-        holder[key] = copy.deepcopy(OTHERS[rng.integers(len(OTHERS))])
+        others = (*OTHERS, 10**4400) if tensors else OTHERS  # which is no YAML
+        holder[key] = copy.deepcopy(others[rng.integers(len(others))])
     return content
 
 

@@ -4,7 +4,7 @@
 
 Makes N (1,000 by default) checkpoints and half as many config files by one to three mutations each,
 the same for the same seed, and the checkpoints of ``hostile_checkpoints.py``, which are made by
-hand: all of them if N is at least 1,000. A checkpoint is read in a process of its own as
+hand: all of them, or at least N. A checkpoint is read in a process of its own as
 ``gan_music.generate`` and :func:`gan_music.load`, ``gan_music.export``, ``model.warm_start_from=``
 and ``resume=`` read it, the last through the first batch of training. A config is composed and
 validated as ``--config-dir`` does. Prints the outcomes, and the most time and memory that each
@@ -22,7 +22,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,6 @@ from gan_music.config.validate import checked, compose_run
 from gan_music.training.run import quiet_lightning
 
 SECONDS = 20.0  # of a config
-ALL = 1000  # mutations, from which on all that are made by hand are read
 
 
 def configs(n: int, seed: int) -> Iterator[tuple[str, bytes]]:
@@ -107,9 +105,11 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
             for outcome in read_by_all(saved(content), folder / "a.ckpt", runs):
                 if outcome.kind != "loaded" and outcome.reader != "warm_start_from":
                     wrong.append(f"{model} as it was saved, {outcome.reader}: {outcome}")
+        hostile = list(handmade(found, folder))
+        some = hostile[:: max(1, len(hostile) // n)]
         for what, files in (
             ("mutated", mutated(n, seed, folder, found)),
-            ("made by hand", islice(handmade(found, folder), 0, None, max(1, ALL // n))),
+            ("made by hand", ((name, make()) for name, make in some)),
         ):
             more, faults = fuzz_checkpoints(what, files, folder / "a.ckpt", runs)
             lines, wrong = lines + more, wrong + faults

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 from checkpoint_mutations import Code, members
 
 Content = dict[str, Any]
+Hostile = tuple[str, Callable[[], bytes]]  # what is wrong, and what makes the file
 
 
 class Calls:
@@ -162,59 +164,58 @@ def saved(content: Any) -> bytes:
     return file.getvalue()
 
 
-def _values(whole: list[Content]) -> Iterator[tuple[str, bytes]]:
+def _values(whole: list[Content]) -> Iterator[Hostile]:
     for n, place in enumerate(PLACES):
+        # of the models that have the place, one after the other
+        having = [c for c in whole if _put(copy.deepcopy(c), place, None)]
         for m, (kind, made) in enumerate(VALUES.items()):
-            for shift in range(len(whole)):  # a model that has the place
-                content = copy.deepcopy(whole[(n + m + shift) % len(whole)])
-                if _put(content, place, made()):
-                    yield f"{kind} at {'.'.join(map(str, place))}", saved(content)
-                    break
+            content = having[(n + m) % len(having)]
+            yield f"{kind} at {'.'.join(map(str, place))}", partial(_with, content, place, made)
 
 
-def _removed(whole: list[Content]) -> Iterator[tuple[str, bytes]]:
+def _with(content: Content, place: tuple[Any, ...], made: Callable[[], Any]) -> bytes:
+    content = copy.deepcopy(content)
+    _put(content, place, made())
+    return saved(content)
+
+
+def _removed(whole: list[Content]) -> Iterator[Hostile]:
     """Without an entry, or with that of another model."""
     for n, content in enumerate(whole):
         other = whole[(n + 1) % len(whole)]
         for key in content:
-            yield f"without {key}", saved({k: v for k, v in content.items() if k != key})
-            yield f"another model's {key}", saved(content | {key: other[key]})
+            yield f"without {key}", partial(saved, {k: v for k, v in content.items() if k != key})
+            yield f"another model's {key}", partial(saved, content | {key: other[key]})
         for key in content["gan_music"]:
             rest = {k: v for k, v in content["gan_music"].items() if k != key}
-            yield f"without gan_music.{key}", saved(content | {"gan_music": rest})
+            yield f"without gan_music.{key}", partial(saved, content | {"gan_music": rest})
 
 
-def _settings(whole: list[Content]) -> Iterator[tuple[str, bytes]]:
+def _settings(whole: list[Content]) -> Iterator[Hostile]:
     """Settings at the ends of their bounds, beside weights that are too few for them."""
+    model = ("gan_music", "config", "model")
     for content in whole:
-        model = content["gan_music"]["config"]["model"]
-        for key, value in model.items():
-            if type(value) not in (int, float):
-                continue
+        for key, value in content["gan_music"]["config"]["model"].items():
             for most in (2**31 - 1, 65536, 16384, 4096, 1024, 16, 0):
-                changed = copy.deepcopy(content)
-                changed["gan_music"]["config"]["model"][key] = most
-                yield f"model.{key}={most}", saved(changed)
-    content = whole[0]
+                if type(value) in (int, float):
+                    made = partial(_with, content, (*model, key), partial(int, most))
+                    yield f"model.{key}={most}", made
+    sizes = {"hidden_size": 4, "embedding_size": 2, "dropout": 0.0, "n_layers": 1}
     for values in (
         {"_target_": "gan_music.networks.lstm_generator.LSTMGenerator", "n_layers": 10**9},
         {"_target_": "gan_music.networks.lstm_generator.LSTMGenerator", "n_layers": 60000},
         {"_target_": "gan_music.networks.lstm_generator.nn"},
         {"_target_": "gan_music.networks.event_generator.torch.ones", "a": 10**9},
     ):
-        sizes = {"hidden_size": 4, "embedding_size": 2, "dropout": 0.0, "n_layers": 1}
-        changed = copy.deepcopy(content)
-        changed["gan_music"]["config"]["model"]["generator"] = sizes | values
-        yield f"model.generator={values}", saved(changed)
-    events = next(c for c in whole if "offset_bins" in c["gan_music"]["representation"])
+        made = partial(_with, whole[0], (*model, "generator"), partial(dict, sizes | values))
+        yield f"model.generator={values}", made
     for name in ("offset_bins", "duration_bins"):
         for last in (2**24, 2**24 - 1, 2**31, 1000):
-            changed = copy.deepcopy(events)
-            changed["gan_music"]["representation"][name][-1] = last
-            yield f"{name} to {last}", saved(changed)
+            place = ("gan_music", "representation", name, -1)
+            yield f"{name} to {last}", partial(_with, whole[0], place, partial(int, last))
 
 
-def _weights(whole: list[Content]) -> Iterator[tuple[str, bytes]]:
+def _weights(whole: list[Content]) -> Iterator[Hostile]:
     """Weights that are extreme, or that share one memory."""
     for content in whole:
         weights = content["state_dict"]
@@ -223,19 +224,19 @@ def _weights(whole: list[Content]) -> Iterator[tuple[str, bytes]]:
                 (k, torch.full_like(v, number) if v.is_floating_point() else v)
                 for k, v in weights.items()
             )
-            yield f"weights of {number:g}", saved(content | {"state_dict": other})
+            yield f"weights of {number:g}", partial(saved, content | {"state_dict": other})
         whole_numbers = OrderedDict(
             (k, torch.full_like(v, 2**31 - 1) if v.dtype in (torch.int32, torch.int64) else v)
             for k, v in weights.items()
         )
-        yield "counts of 2**31", saved(content | {"state_dict": whole_numbers})
+        yield "counts of 2**31", partial(saved, content | {"state_dict": whole_numbers})
         more = weights | {f"generator.{i}": torch.zeros(10**4) for i in range(300)}
-        yield "weights that no network has", saved(content | {"state_dict": more})
+        yield "weights that no network has", partial(saved, content | {"state_dict": more})
         one = torch.zeros(2**20)
         views = weights | {f"generator.{i}": one[i:] for i in range(2000)}
-        yield "2,000 views of 4 MiB", saved(content | {"state_dict": views})
+        yield "2,000 views of 4 MiB", partial(saved, content | {"state_dict": views})
         small = OrderedDict((k, v.to(torch.int8)) for k, v in weights.items())
-        yield "weights of a byte", saved(content | {"state_dict": small})
+        yield "weights of a byte", partial(saved, content | {"state_dict": small})
 
 
 def _text(value: str) -> bytes:
@@ -325,7 +326,7 @@ def _tables() -> Iterator[tuple[str, bytes]]:
     yield "two values", b"K\1K\2"
 
 
-def _pickles(content: Content) -> Iterator[tuple[str, bytes]]:
+def _pickles(content: Content) -> Iterator[Hostile]:
     tensor = saved({"state_dict": torch.zeros(4)})
     whole = saved(content)
     for name, body in _tables():
@@ -335,17 +336,17 @@ def _pickles(content: Content) -> Iterator[tuple[str, bytes]]:
             def change(found: dict[str, bytes], table: bytes = table) -> None:
                 found[next(n for n in found if n.endswith("data.pkl"))] = table
 
-            yield name + what, members(tensor, change, packed=False)
+            yield name + what, partial(members, tensor, change, packed=False)
 
     def prepended(found: dict[str, bytes]) -> None:
         name = next(n for n in found if n.endswith("data.pkl"))
         found[name] = found[name] + found[name]
 
-    yield "two tables in one", members(whole, prepended, packed=False)
+    yield "two tables in one", partial(members, whole, prepended, packed=False)
 
 
-def _archives(content: Content, folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Files that are two things at once, or whose directory is not what it seems."""
+def _joined(content: Content, folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Files that are two things at once, or a part of one."""
     whole, other = saved(content), saved({"state_dict": {"a": torch.zeros(10)}})
     legacy, tar = io.BytesIO(), io.BytesIO()
     torch.save(content | {"epoch": 7}, legacy, _use_new_zipfile_serialization=False)
@@ -364,6 +365,11 @@ def _archives(content: Content, folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "half", whole[: len(whole) // 2]
     yield "a file of zeros", bytes(10**6)
     yield "empty", b""
+
+
+def _archives(content: Content, folder: Path) -> Iterator[Hostile]:
+    """Archives whose directory is not what it seems."""
+    whole, code = saved(content), pickle.dumps({"a": Code(folder)})
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         found = {i.filename: archive.read(i) for i in archive.infolist()}
     top = next(iter(found)).split("/")[0]
@@ -381,27 +387,34 @@ def _archives(content: Content, folder: Path) -> Iterator[tuple[str, bytes]]:
         "60,000 members": {f"{top}/data/{10**6 + i}": b"" for i in range(60_000)},
     }
     for name, extra in more.items():
+        parts = list((found | extra).items())
+        if name == "a second table":
+            parts = [*found.items(), *extra.items()]
         for packed in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            file = io.BytesIO()
-            with zipfile.ZipFile(file, "w", packed) as archive:
-                parts = [*found.items(), *extra.items()]
-                if "byte order" in name:
-                    parts = list((found | extra).items())
-                for member, data in parts:
-                    archive.writestr(zipfile.ZipInfo(member), data, packed)
-            yield f"{name}{' (packed)' * packed}"[:60], file.getvalue()
+            yield f"{name}{' (packed)' * (packed > 0)}", partial(_zipped, parts, packed)
     for name, at in (("flags", 8), ("method", 10), ("checksum", 16), ("sizes", 20), ("offset", 42)):
         start = whole.index(b"PK\1\2")
         for number in (0, 1, 2**16 - 1):
             data = bytearray(whole)
             data[start + at : start + at + 2] = struct.pack("<H", number)
-            yield f"a directory with {name} {number}", bytes(data)
+            yield f"a directory with {name} {number}", partial(bytes, data)
 
 
-def handmade(whole: list[Content], folder: Path) -> Iterator[tuple[str, bytes]]:
-    """(kind, bytes) of each, made of small checkpoints of every model; ``folder`` is where code
-    that ran would leave a file.
+def _zipped(parts: list[tuple[str, bytes]], packed: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packed) as archive:
+        for member, data in parts:
+            archive.writestr(zipfile.ZipInfo(member), data, packed)
+    return file.getvalue()
+
+
+def handmade(whole: list[Content], folder: Path) -> Iterator[Hostile]:
+    """What is wrong with each, and what makes it of small checkpoints of every model.
+
+    Code that ran would leave a file in ``folder``.
     """
+    for name, data in _joined(whole[0], folder):
+        yield name, partial(bytes, data)
     yield from _archives(whole[0], folder)
     yield from _pickles(whole[0])
     yield from _weights(whole)
