@@ -62,6 +62,8 @@ class Archive:
                 inside = info.orig_filename.removeprefix(self._folder)
                 if not _MEMBER.fullmatch(inside) or info.flag_bits & 1:
                     raise ArchiveError("it has a member that no checkpoint has")
+                if info.compress_size != info.file_size:
+                    raise ArchiveError("a member has two sizes")
             if min(i.header_offset for i in self._zip.infolist()):
                 raise ArchiveError("it does not begin with its first member")
             if self.sizes.get("data.pkl", _MAX_TABLE + 1) > _MAX_TABLE:

@@ -10,7 +10,7 @@ says: a few bytes can request terabytes, a number of megabytes, or lists within 
 a number                   at most 64 bits
 a key of a dictionary      text or a whole number
 a tensor                   at most 8 dimensions, within its storage's numbers
-all values                 at most 250,000, 32 levels deep, 4 million characters;
+all values                 at most 100,000, 32 levels deep, 4 million characters;
                            one that is referred to twice counts twice
 all tensors                at most twice the bytes of the storages that they share
 =========================  =========================================================
@@ -47,9 +47,10 @@ _DTYPES = {
 }
 _MAX_DIMENSIONS = 8
 _MAX_EMPTY = 2**20  # of a dimension of a tensor without numbers
-_MAX_VALUES, _MAX_DEPTH, _MAX_CHARACTERS = 250_000, 32, 4_000_000
+_MAX_VALUES, _MAX_DEPTH, _MAX_CHARACTERS = 100_000, 32, 4_000_000
 _MAX_STEPS = 4 * _MAX_VALUES  # of the pickle
 _SLACK = 2**20  # bytes
+_U1, _U2, _U4, _I4, _F8 = map(struct.Struct, ("<B", "<H", "<I", "<i", ">d"))
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,8 @@ def _check_size(outline: Any, n_bytes: int) -> None:
     while left:
         value, depth = left.pop()
         n_values += 1
+        if isinstance(value, _Name | _Numbers):
+            raise ArchiveError("it holds a part of a tensor")
         if isinstance(value, dict):
             left += [(v, depth + 1) for v in value.values()]
             n_characters += sum(len(k) for k in value if isinstance(k, str))
@@ -189,8 +192,6 @@ def _check_size(outline: Any, n_bytes: int) -> None:
             n_characters += len(value)
         elif isinstance(value, Shape):
             n_tensor_bytes += value.n_bytes
-        elif isinstance(value, _Name | _Numbers):
-            raise ArchiveError("it holds a part of a tensor")
         if n_values + len(left) > _MAX_VALUES or depth > _MAX_DEPTH:
             raise ArchiveError("its values are too many, or too deep")
         if n_characters > _MAX_CHARACTERS:
@@ -250,17 +251,17 @@ class Table:
     def mark(self) -> None:
         self.marks.append(len(self.stack))
 
-    def number(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+    def number(self, form: struct.Struct) -> Any:
+        return form.unpack(self._take(form.size))[0]
 
     def long(self) -> None:
-        n = self.number("<B")
+        n = self.number(_U1)
         if n > 8:
             raise ArchiveError("it holds a whole number of more than 64 bits")
         self.push(int.from_bytes(self._take(n), "little", signed=True))
 
     def text(self) -> None:
-        self.push(self._take(self.number("<I")).decode("utf-8", "surrogatepass"))
+        self.push(self._take(self.number(_U4)).decode("utf-8", "surrogatepass"))
 
     def name(self) -> None:
         parts = []
@@ -274,7 +275,7 @@ class Table:
             raise ArchiveError(f"it names {'.'.join(name)!a}")
         self.push(name)
 
-    def put(self, form: str) -> None:
+    def put(self, form: struct.Struct) -> None:
         if not self.stack:
             raise ArchiveError("its table takes what is not there")
         number = self.number(form)
@@ -282,7 +283,7 @@ class Table:
             raise ArchiveError("a reference has a number that is too high")
         self.memo[number] = self.stack[-1]
 
-    def get(self, form: str) -> None:
+    def get(self, form: struct.Struct) -> None:
         self.push(self.memo[self.number(form)])
 
     def tuple_of(self, n: int) -> None:
@@ -358,10 +359,10 @@ _STEPS: dict[bytes, Callable[[Table], None]] = {
     b"N": lambda t: t.push(None),
     b"\x88": lambda t: t.push(True),
     b"\x89": lambda t: t.push(False),
-    b"K": lambda t: t.push(t.number("<B")),
-    b"M": lambda t: t.push(t.number("<H")),
-    b"J": lambda t: t.push(t.number("<i")),
-    b"G": lambda t: t.push(t.number(">d")),
+    b"K": lambda t: t.push(t.number(_U1)),
+    b"M": lambda t: t.push(t.number(_U2)),
+    b"J": lambda t: t.push(t.number(_I4)),
+    b"G": lambda t: t.push(t.number(_F8)),
     b"\x8a": Table.long,
     b"X": Table.text,
     b"(": Table.mark,
@@ -376,10 +377,10 @@ _STEPS: dict[bytes, Callable[[Table], None]] = {
     b"e": lambda t: t.append(t._since_mark()),
     b"s": lambda t: t.set_items([t._pop(), t._pop()][::-1]),
     b"u": lambda t: t.set_items(t._since_mark()),
-    b"q": lambda t: t.put("<B"),
-    b"r": lambda t: t.put("<I"),
-    b"h": lambda t: t.get("<B"),
-    b"j": lambda t: t.get("<I"),
+    b"q": lambda t: t.put(_U1),
+    b"r": lambda t: t.put(_U4),
+    b"h": lambda t: t.get(_U1),
+    b"j": lambda t: t.get(_U4),
     b"c": Table.name,
     b"Q": Table.storage,
     b"R": Table.call,

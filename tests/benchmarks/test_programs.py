@@ -19,7 +19,7 @@ CRITIC = ("model.rollout_batch=2", "model.d_hidden_size=8", "model.lookback_span
 RUNS = {
     "compare_readers": ("MIDI", r"16 files, grid of 24\n.*\n  [\d,]+ \(100\.0000%"),
     "crash_recovery": ("--kills 1 --root MIDI", r"kills: 1 \(1 .*different .* run: none"),
-    "fuzz_checkpoints": ("10", r"checkpoints: 10 in .*failures: 0"),
+    "fuzz_checkpoints": ("3", r"checkpoints, mutated: 3 in .*failures: 0"),
     "gan_step": (f"2 {' '.join(STEP)}", r"cpu, .*windows a second.*step / passes .*rollout / step"),
     "gan_step flagship": (
         f"2 experiment=flagship model.n_style_components=0 {' '.join((*STEP, *CRITIC))}",
@@ -46,7 +46,14 @@ RUNS = {
 }
 # these have tests of their own
 OTHERS = {"baselines", "fuzz_readers", "neo_saleem_figures", "second_classifier"}
-PARTS = {"common", "mutations"}
+PARTS = {
+    "checkpoint_mutations",
+    "checkpoint_readers",
+    "common",
+    "hostile_checkpoints",
+    "hostile_tables",
+    "mutations",
+}
 # a wrong argument of each program
 WRONG = {
     "compare_readers": "nowhere",
