@@ -106,7 +106,8 @@ def fuzz(n: int, seed: int, folder: Path) -> tuple[list[str], list[str]]:
                 if outcome.kind != "loaded" and outcome.reader != "warm_start_from":
                     wrong.append(f"{model} as it was saved, {outcome.reader}: {outcome}")
         hostile = list(handmade(found, folder))
-        some = hostile[:: max(1, len(hostile) // n)]
+        step = max(1, len(hostile) // n)
+        some = hostile[seed % step :: step]
         for what, files in (
             ("mutated", mutated(n, seed, folder, found)),
             ("made by hand", ((name, make()) for name, make in some)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from gan_music.config.validate import checked
 from gan_music.system.errors import UserError
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO
 from gan_music.training.resumed_state import check_state
-from tests.training.callbacks.test_last_checkpoint import KINDS, fit
+from tests.training.callbacks.test_last_checkpoint import KINDS, assert_same, fit
 
 MODEL = "ModelCheckpoint{'monitor': 'val/selection'}"
 STOPPING = "EarlyStopping{'monitor': 'val/selection'}"
@@ -53,11 +52,14 @@ def content(tmp_path_factory: pytest.TempPathFactory, midi_folder: Path) -> dict
     return found
 
 
-def check(content: dict[str, Any], folder: Path) -> None:
+def check(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Check the content of a file, and return it as it was read."""
     path = folder / "a.ckpt"
     torch.save(content, path)
     checkpoint = load_checkpoint(path, to_train=True)
     check_state(checkpoint, checked(TrainConfig, OmegaConf.create(checkpoint.config)), path)
+    assert checkpoint.training is not None
+    return checkpoint.training
 
 
 def put(content: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[str, Any]:
@@ -161,11 +163,11 @@ def test_an_entry_that_is_missing_is_named(
         check(content, tmp_path)
 
 
-def test_what_a_run_writes_is_taken_and_leaves_the_random_states(
+def test_what_a_run_writes_is_taken_and_left_as_it_is(
     content: dict[str, Any], tmp_path: Path
 ) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
-    check(content, tmp_path)
+    assert_same(check(content, tmp_path), content)
     # a parameter that has had no gradient yet
     fewer = copy.deepcopy(content)
     del fewer["optimizer_states"][0]["state"][0]
