@@ -345,6 +345,13 @@ def test_a_damaged_checkpoint_is_refused_first(run: Path, tmp_path: Path) -> Non
     assert "read" not in resumed.stdout  # refused before any data are read
     generated = run_command("generate", f"checkpoint={path}", cwd=tmp_path)
     assert "is not a checkpoint" in sentence(generated)
+    edited = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
+    edited["optimizer_states"][0]["state"][0]["step"] = torch.tensor(-1.0)
+    torch.save(edited, path)
+    resumed = run_command("train", f"resume={path}", "trainer.max_epochs=9", cwd=tmp_path)
+    where = "its optimizer_states (0, state of parameter 0, step) is not what a run writes"
+    assert where in sentence(resumed)
+    assert "read" not in resumed.stdout
 
 
 def test_early_stopping_on_the_validation_distance(train: Command, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from gan_music.decoding.copy_filter import without_copies
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.request import SampleRequest
 from gan_music.decoding.sample import in_bars
+from gan_music.io.limits import MAX_QUARTERS
 from gan_music.io.read import SUFFIXES, CustomReader, ReadError, read
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece
@@ -108,7 +109,8 @@ class Model:
         ValueError
             If a number is out of bounds.
         UserError
-            If ``continue_from`` cannot be read, or if the model cannot do what is asked for.
+            If ``continue_from`` cannot be read, if the model cannot do what is asked for, or if a
+            piece lasts over 100,000 quarter notes (some 16 hours).
         """
         if n_pieces < 1 or n_notes < 1 or (n_bars is not None and n_bars < 1):
             raise ValueError(f"{n_pieces=}, {n_notes=}, {n_bars=}: each must be at least 1")
@@ -146,7 +148,20 @@ class Model:
             )
             return pieces
 
-        return sample(n_notes) if n_bars is None else in_bars(sample, n_bars, n_before=n_before)
+        pieces = sample(n_notes) if n_bars is None else in_bars(sample, n_bars, n_before=n_before)
+        _check_lengths(pieces)
+        return pieces
+
+
+def _check_lengths(pieces: Sequence[Piece]) -> None:
+    """Refuse pieces of days, which weights or a table of times that are not music's would make."""
+    for piece in pieces:
+        quarters = int((piece.onset + piece.duration).max(initial=0)) // piece.grid
+        if quarters > MAX_QUARTERS:
+            raise UserError(
+                f"{piece.name} lasts {quarters:,} quarter notes, and a piece has at most "
+                f"{MAX_QUARTERS:,}: sample fewer notes (n_notes), or name another checkpoint."
+            )
 
 
 def parse_meter(text: str | None) -> tuple[int, int] | None:

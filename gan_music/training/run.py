@@ -121,14 +121,14 @@ def _with_short_warm_start(config: TrainConfig) -> TrainConfig:
 
 def _train(config: TrainConfig, folder: Path) -> float:
     keeps_early_end = keeps_end(config.resume)
-    config, checkpoint = where_to_start(config, folder)
+    config, resumed = where_to_start(config, folder)
     samples, seed, max_epochs = config.samples, config.seed, config.trainer.max_epochs
-    check_devices(config.trainer, resumes=checkpoint is not None)
+    check_devices(config.trainer, resumes=resumed is not None)
     check_flags(config.trainer.flags)
     check_readable(config.model, config.representation)
     options, metrics = training_options(config), build_metrics(config.metrics)
     pretrained = None
-    if checkpoint is None:
+    if resumed is None:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
     begin_run(folder, call())
     quiet_lightning()
@@ -176,11 +176,13 @@ def _train(config: TrainConfig, folder: Path) -> float:
         *([RunProgressBar(alarm, unit=data.unit)] if sys.stderr.isatty() else ()),
         *checkpoints(folder, last, patience=config.trainer.patience),
     ]
-    trainer = build_trainer(config.trainer, callbacks, config.logger, folder)
-    if checkpoint is None:
+    checked = None if resumed is None else resumed.content
+    trainer = build_trainer(config.trainer, callbacks, config.logger, folder, checked)
+    if resumed is None:
         loggers.start(trainer.loggers, list(config.logger), settings, folder)
 
     _log_start(trainer, model, len(pieces.train), folder)
+    checkpoint = None if resumed is None else resumed.path
     _fit(trainer, model, data, checkpoint, flags_of(config.trainer.flags))
     leave_process_group(trainer)
     for callback in trial:

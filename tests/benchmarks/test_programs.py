@@ -22,7 +22,7 @@ RUNS = {
         "--kills 1 --root MIDI",
         r"kills: 1 \(1 .*different .* run: none\n(\w+: 1 kills \(\d [^\n]*: nothing lost\n){4}$",
     ),
-    "fuzz_checkpoints": ("10", r"checkpoints: 10 in .*failures: 0"),
+    "fuzz_checkpoints": ("3", r"checkpoints, mutated: 3 in .*failures: 0"),
     "gan_step": (f"2 {' '.join(STEP)}", r"cpu, .*windows a second.*step / passes .*rollout / step"),
     "gan_step flagship": (
         f"2 experiment=flagship model.n_style_components=0 {' '.join((*STEP, *CRITIC))}",
@@ -53,7 +53,15 @@ RUNS = {
 }
 # these have tests of their own
 OTHERS = {"baselines", "fuzz_readers", "neo_saleem_figures", "second_classifier"}
-PARTS = {"common", "killed_commands", "mutations"}
+PARTS = {
+    "checkpoint_mutations",
+    "checkpoint_readers",
+    "common",
+    "hostile_checkpoints",
+    "hostile_tables",
+    "killed_commands",
+    "mutations",
+}
 # a wrong argument of each program
 WRONG = {
     "compare_readers": "nowhere",

@@ -16,7 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from gan_music.checkpoints.migrations import migrate
+from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.system import signals
 from gan_music.system.atomic_files import atomic_write
 from gan_music.training import loggers
@@ -29,7 +29,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning's own writes to the system's temporary folder, which may be another disk, and does not
     flush the file.
+
+    Parameters
+    ----------
+    checked : the content that a run resumes from, so that a file which is replaced after it was
+        checked is not read; None reads the file.
     """
+
+    def __init__(self, checked: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.checked = checked
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -43,8 +52,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """A checkpoint of an earlier schema is migrated, so that its run can be resumed."""
-        return migrate(super().load_checkpoint(path, *arguments, **options))
+        """What was checked, or else the file's content; in either case in today's schema."""
+        content, self.checked = self.checked, None  # which is large
+        if content is None:
+            content = load_checkpoint(Path(path), to_train=True).training
+        assert content is not None
+        return content
 
 
 class LastCheckpoint(Checkpoint):
