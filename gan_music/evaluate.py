@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_music.system.command_process import command_process
@@ -27,7 +26,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     import json
 
     from gan_music.api.comparison import compare
-    from gan_music.config.invocation import user_path
+    from gan_music.config.invocation import output_folder, user_path
     from gan_music.io.custom_readers import build_readers
     from gan_music.metrics.custom import build_metrics
     from gan_music.metrics.evaluation import EvaluationSettings
@@ -50,7 +49,7 @@ def _evaluate(config: EvaluateConfig) -> None:
         custom=build_readers(config.readers),
         metrics=build_metrics(config.metrics),
     )
-    out = user_path(config.out) or Path()
+    out = output_folder(config.out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out, "metrics.json", below=False)
     path = out / "metrics.json"

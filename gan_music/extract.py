@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _extract(config: ExtractConfig) -> None:
-    from gan_music.config.invocation import user_path
+    from gan_music.config.invocation import output_folder, run_dir, user_path
     from gan_music.data.cache import NoteCache, default_cache_dir
     from gan_music.data.extraction import NothingReadError, extract_root
     from gan_music.io.custom_readers import build_readers
@@ -38,7 +38,7 @@ def _extract(config: ExtractConfig) -> None:
         cache.clear()
         print(f"cache: {cache.root} is empty now ({_size(n_entries, n_bytes)} before)")
         return
-    rejects = cache.root / "rejects.csv"
+    rejects = (run_dir() or cache.root) / "rejects.csv"
     cache.remove_temporaries()
     try:
         result = extract_root(
@@ -64,7 +64,7 @@ def _extract(config: ExtractConfig) -> None:
     if config.picture:
         from gan_music.io.rendering.overview import draw_overview
 
-        folder = user_path(config.out) or Path()
+        folder = output_folder(config.out)
         folder.mkdir(parents=True, exist_ok=True)
         remove_temporaries(folder, "data.png", below=False)
         query = data.query

@@ -84,6 +84,24 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     assert not list((tmp_path / "kept").rglob("*.npz"))
 
 
+def test_the_files_of_plain_commands_lie_in_their_run_dir(
+    tmp_path: Path, midi_folder: Path
+) -> None:
+    music = ("data=midi", f"data.root={midi_folder}", "data.cache_dir=kept", "data.min_notes=121")
+    done = run_command("extract", *music, "hydra.run.dir=mine", cwd=tmp_path)
+    assert "none of 16 files could be used" in sentence(done)
+    assert "walk00.mid" in (tmp_path / "mine" / "rejects.csv").read_text()
+    music = (*music[:-1], "data.min_notes=16", "picture=true")
+    succeed(run_command("extract", *music, "hydra.run.dir=a/b", cwd=tmp_path))
+    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == ["data.png", "rejects.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "kept", "mine"]
+    assert not (tmp_path / "kept" / "rejects.csv").exists()
+    short = ("n_pieces=1", "n_notes=4", "out=here", "hydra.run.dir=a")
+    done = succeed(run_command("generate", *short, cwd=tmp_path))
+    assert done.stdout.startswith("a/here/sample_01.mid (4 notes")
+    assert (tmp_path / "a" / "here" / "sample_01.mid").is_file()
+
+
 def test_extract_shows_why_nothing_was_read(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "page.mid").write_text("<html>")

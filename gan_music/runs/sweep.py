@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from omegaconf import DictConfig
 
@@ -19,8 +19,11 @@ from gan_music.runs.status import DONE, interrupt_cut_off, read_status, same_set
 from gan_music.system import signals
 from gan_music.system.descendants import end_descendants
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 log = logging.getLogger(__name__)
+
+SETTINGS = "multirun.yaml"  # of the sweep, in its folder
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def refuse_several_devices(trainer: TrainerConfig | DictConfig) -> None:
 
 def find_sweep(jobs: Sequence[PlannedJob], cwd: str, parent: Path) -> Path | None:
     """The newest sweep below ``parent`` with a run of the same settings as one of these jobs."""
-    sweeps = sorted(parent.glob("*/multirun.yaml"), key=lambda p: p.stat().st_mtime, reverse=True)
+    sweeps = sorted(parent.glob(f"*/{SETTINGS}"), key=lambda p: p.stat().st_mtime, reverse=True)
     for path in sweeps:
         if any(_folders_of(job, cwd, path.parent) for job in jobs):
             return path.parent
@@ -109,6 +112,39 @@ def _folders_of(job: PlannedJob, cwd: str, sweep: Path) -> list[Path]:
         return []
     runs = sorted(p.parent for p in sweep.glob("*/config.yaml"))
     return [f for f in runs if same_settings(job.settings, cwd, f)]
+
+
+def hold(folder: Path, *, shared: bool = False) -> TextIO:
+    """Keep other sweeps out of a folder, which is created, until the returned file is closed.
+
+    ``shared`` lets others in that share it, too. The lock is that of the sweep's settings, and ends
+    with the process. Where the file system has no locks, nothing is kept out.
+
+    Raises
+    ------
+    UserError
+        If another sweep is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / SETTINGS).open("a", encoding="utf-8")
+    if lock(file.fileno(), shared=shared) is False:
+        file.close()
+        raise UserError(
+            f"another sweep is at work in {folder}: wait for it, or name another hydra.sweep.dir."
+        )
+    return file
+
+
+def refuse_busy(folder: Path) -> None:
+    """Refuse a folder where a sweep is at work that shares it with none.
+
+    Raises
+    ------
+    UserError
+        If there is one.
+    """
+    if (folder / SETTINGS).is_file():
+        hold(folder, shared=True).close()
 
 
 @contextmanager

@@ -46,8 +46,10 @@ def collapse_alarm(
     collapse: CollapseConfig, train: Sequence[Piece], *, window: int, seed: int, stops: bool
 ) -> CollapseAlarm:
     """The callback that watches for mode collapse; ``stops`` lets it end training."""
+    reference = windows_or_pieces(train, window, collapse.n_windows)
+    window = min(window, max(map(len, reference), default=window))  # shorter if all pieces are
     return CollapseAlarm(
-        windows_or_pieces(train, window, collapse.n_windows),
+        reference,
         every_n_batches=collapse.every_n_batches,
         window=window,
         seed=seed,
