@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import common
 import numpy as np
 
-from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, worst
+from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, verdict
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.music.piece import Piece, windows
 
@@ -83,23 +83,24 @@ def sensitivity(given: argparse.Namespace) -> None:
 def false_alarms(given: argparse.Namespace) -> None:
     pieces = common.read_pieces(given.midi, min_notes=WINDOW)
     for n_pieces, n_each in SIZES:
-        verdicts: Counter[str | None] = Counter()
+        verdicts: Counter[str] = Counter()
         lowest = dict.fromkeys(THRESHOLDS, np.inf)
         for seed in range(given.splits):
             order = np.random.default_rng(seed).permutation(len(pieces))
             parts = order[:n_pieces], order[n_pieces : 2 * n_pieces]
-            ratios = collapse_ratios([[pieces[i] for i in part] for part in parts], n_each)
-            verdicts[worst(ratios)[0]] += 1
+            figures = both_figures([[pieces[i] for i in part] for part in parts], n_each)
+            ratios = relative_to(*figures)
+            verdicts[verdict(*figures).word] += 1
             lowest = {k: min(v, ratios[k]) for k, v in lowest.items()}
         print(f"{n_pieces} pieces of {n_each} windows: {dict(verdicts)}")
         print("  lowest: " + ", ".join(f"{k} {v:.2f}" for k, v in lowest.items()))
 
 
-def collapse_ratios(sets: Sequence[Sequence[Piece]], n_each: int) -> dict[str, float]:
-    """The figures of the first set relative to the second's, of so many windows of each piece."""
+def both_figures(sets: Sequence[Sequence[Piece]], n_each: int) -> list[dict[str, float]]:
+    """The figures of each set, of so many windows of each piece."""
     cut = [[w for piece in one for w in windows([piece], WINDOW, n_each)] for one in sets]
     n = min(map(len, cut))
-    return relative_to(*(collapse_figures(one[:n]) for one in cut))
+    return [collapse_figures(one[:n]) for one in cut]
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,23 +13,17 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
-from hydra import initialize_config_dir
-from hydra._internal.utils import get_args_parser
-from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_music.config.command_line import prepared
+from gan_music.config.config_dir import config_dir, judge_hydra
 from gan_music.config.explain import explain
 from gan_music.config.help import help_text
 from gan_music.config.invocation import call
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import check_targets, conf_dir, trust_code
-from gan_music.config.untrusted import check_folder, check_hydra
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, run_folder
 from gan_music.runs.status import (
@@ -42,10 +35,9 @@ from gan_music.runs.status import (
     find_unfinished,
     settings_of,
 )
-from gan_music.system.broken_pipe import tolerate_broken_pipe
+from gan_music.system import signals
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
-from gan_music.system.signals import Terminated, sigterm_raises
 from gan_music.system.version import full_version
 
 T = TypeVar("T")
@@ -68,24 +60,37 @@ class Job(Generic[T]):
     def __call__(self, config: DictConfig) -> float | None:
         if not is_main_process():
             logging.disable(logging.WARNING)  # the main process logs the same
+        with signals.handled():  # in a launcher's process nothing handles them yet
+            try:
+                signals.raise_received()
+                value = self._run(config)
+                signals.raise_received()
+                return value
+            except KeyboardInterrupt:
+                with signals.shielding():
+                    _write_status(_folder_with_status(), INTERRUPTED)
+                raise
+
+    def _run(self, config: DictConfig) -> float | None:
         folder = _folder_with_status()
         trust_code(self.trusts_code)
         try:
             return self.run(checked(self.schema, self._judged(config)))
-        except KeyboardInterrupt:
-            _write_status(folder, INTERRUPTED)
-            raise
         except Pruned as reason:
-            _write_status(folder, PRUNED, error=str(reason))
+            with signals.shielding():
+                _write_status(folder, PRUNED, error=str(reason))
             log.info("pruned: %s", reason)
             return None
         # sys.exit in a user's own model would end the whole sweep
         except (Exception, SystemExit) as error:
             sentence = explain(error, self.schema)
-            file_log = logging.getLogger("gan_music.traceback")
-            if file_log.handlers:
-                file_log.error("the run failed: %s", sentence, exc_info=True)
-            _write_status(folder, FAILED, error=sentence)
+            if signals.received() or _is_requeueing(error):
+                self._interrupt(folder, error, sentence)
+            with signals.shielding():
+                file_log = logging.getLogger("gan_music.traceback")
+                if file_log.handlers:
+                    file_log.error("the run failed: %s", sentence, exc_info=True)
+                _write_status(folder, FAILED, error=sentence)
             if HydraConfig.get().mode != RunMode.MULTIRUN:
                 self.failure = error if isinstance(error, Exception) else UserError(sentence)
                 return None
@@ -95,6 +100,15 @@ class Job(Generic[T]):
             gc.collect()
         # not the error itself, which may not be picklable and keeps its frames alive
         raise UserError(sentence)
+
+    def _interrupt(self, folder: Path | None, error: BaseException, sentence: str) -> NoReturn:
+        """End a job whose error follows from a signal, or came between the signal and its end."""
+        with signals.shielding():
+            if isinstance(error, UserError | OSError):
+                log.warning("interrupted, and: %s", sentence)
+            _write_status(folder, INTERRUPTED)
+        signals.raise_received()
+        raise error
 
     def _judged(self, config: DictConfig) -> DictConfig:
         """The composed config, once nothing in it names code that the command does not trust."""
@@ -124,28 +138,23 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     trusted = any(a.replace(" ", "").lstrip("+").lower() == "trust_code=true" for a in sys.argv)
     trust_code(trusted)
     job = Job(schema, run, trusts_code=trusted)
+    failure: Exception | None = None
     try:
-        folder = _config_dir(trusts_code=trusted)
-        _prepend_search_path(folder)
+        folder = config_dir(trusts_code=trusted)
         if {"-h", "--help"} & set(sys.argv):
-            with tolerate_broken_pipe():
-                print(help_text(name, folder), end="")
+            print(help_text(name, folder), end="")
             return
         if folder and not trusted:
-            _judge_hydra(name)
-        with tolerate_broken_pipe(), sigterm_raises():
-            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
-    except Terminated:
-        sys.exit(128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        sys.exit(130)
+            judge_hydra(name)
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Exception as error:
-        job.failure = error
-    if job.failure:
+        signals.raise_received()  # it may follow from the signal
+        failure = error
+    if failure := failure or job.failure:
         if any(a.startswith("+debug=") and a != "+debug='false'" for a in sys.argv):
-            traceback.print_exception(job.failure)
+            traceback.print_exception(failure)
         else:
-            print(f"error: {explain(job.failure, schema)}", file=sys.stderr)
+            print(f"error: {explain(failure, schema)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -155,77 +164,20 @@ def _write_status(folder: Path | None, status: str, **values: Any) -> None:
             end_run(folder, status, call(), **values)
 
 
+def _is_requeueing(error: BaseException) -> bool:
+    """Whether submitit ends the process because Slurm will start the job again."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, SystemExit) and any(
+        frame.f_globals.get("__name__") == "submitit.core.job_environment" for frame, _ in frames
+    )
+
+
 def _folder_with_status() -> Path | None:
     """The folder of the running job, if its command writes a status file."""
     settings = HydraConfig.get()
     # Lightning names the jobs of other processes train_ddp_process_<n>
     is_train = str(settings.job.name).startswith("train")
     return Path(settings.runtime.output_dir) if is_train else None
-
-
-def _config_dir(*, trusts_code: bool) -> Path | None:
-    """The folder of ``--config-dir``, checked before Hydra reads it unless its code is trusted.
-
-    Raises
-    ------
-    UserError
-        If it is not a folder or not safe, or if the command line has an unknown flag.
-    """
-    parser = get_args_parser()
-
-    def refuse(message: str) -> NoReturn:
-        raise UserError(f"{message}: see --help.")
-
-    parser.error = refuse  # it would print its usage, and exit
-    arguments = parser.parse_args()
-    if arguments.config_path is not None:
-        raise UserError("--config-path would exclude the package's configs: give --config-dir.")
-    given = arguments.config_dir
-    if given is None:
-        return None
-    if not Path(given).is_dir():
-        raise UserError(
-            f"--config-dir={given} is no folder: name the one that holds your experiment/, model/ "
-            "or data/."
-        )
-    folder = Path(given).resolve()
-    if trusts_code:
-        _add_to_path(folder, folder.parent)
-    else:
-        check_folder(folder)
-    return folder
-
-
-def _judge_hydra(name: str) -> None:
-    """Compose the settings of Hydra as it will itself, and refuse those that would run code."""
-    arguments = get_args_parser().parse_args()
-    mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
-    with initialize_config_dir(str(conf_dir()), job_name=name, version_base="1.3"):
-        composed = GlobalHydra.instance().hydra.compose_config(
-            arguments.config_name or name, arguments.overrides, run_mode=mode
-        )
-    values = OmegaConf.to_container(composed.hydra, resolve=False)
-    assert isinstance(values, dict)
-    check_hydra({str(k): v for k, v in values.items()}, arguments.overrides)
-
-
-def _add_to_path(*folders: Path) -> None:
-    """Let modules in these folders be imported, in this process and in those that it starts."""
-    sys.path[1:1] = map(str, folders)
-    others = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, folders), *([others] if others else [])])
-
-
-def _prepend_search_path(folder: Path | None) -> None:
-    """Let the files of a user's folder take precedence over the package's of the same name."""
-    if folder is None:
-        return
-
-    class Users(SearchPathPlugin):
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            search_path.prepend("users", f"file://{folder}", anchor="main")
-
-    Plugins.instance().register(Users)
 
 
 def _experiment(*, _root_: Any) -> str:

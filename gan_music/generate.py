@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_music.cli import command
-from gan_music.config.invocation import output_folder, shown, user_path
-from gan_music.config.schema import GenerateConfig
+from gan_music.system.command_process import command_process
 from gan_music.system.errors import UserError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from gan_music.config.schema import GenerateConfig
     from gan_music.music.piece import Piece
 
 _N_NOTES = 512  # of a piece, where neither notes nor bars are given
@@ -25,11 +24,16 @@ _N_LARGE = 50_000  # notes, from which on the expected size is printed first
 _NOTES_A_BAR = 16  # about
 
 
+@command_process()
 def main() -> None:
     """The command."""
     # format=mid,png means both formats; Hydra would make two jobs of it
     if not {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = [re.sub(r"^format=(\w+(?:,\w+)+)$", r"format=[\1]", a) for a in sys.argv[1:]]
+    # late: from here on signals are handled
+    from gan_music.cli import command
+    from gan_music.config.schema import GenerateConfig
+
     command("generate", GenerateConfig, _generate)
 
 
@@ -45,6 +49,7 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
     from gan_music.api.model import load
+    from gan_music.config.invocation import output_folder, shown, user_path
     from gan_music.io.custom_readers import build_readers
     from gan_music.io.instruments import program
     from gan_music.io.write import SOUNDS
@@ -96,7 +101,9 @@ def _write(
     font: Path | None,
 ) -> dict[int, str]:
     """Write pieces as they come; returns a line for each of the first ones, by their numbers."""
+    from gan_music.config.invocation import shown
     from gan_music.io.write import sample_name, write_sample
+    from gan_music.system import signals
 
     lines: dict[int, str] = {}
     n_written = 0
@@ -115,11 +122,12 @@ def _write(
                 name = shown(first)
                 lines[number] = " ".join([name, *(p.suffix for p in more), _size(piece)])
     except KeyboardInterrupt:
-        bar.close()  # the line would be appended to it
-        print(
-            f"interrupted: {n_written:,} of {config.n_pieces:,} pieces are in {shown(out)}",
-            file=sys.stderr,
-        )
+        with signals.shielding():
+            bar.close()  # the line would be appended to it
+            signals.tell(
+                "interrupted: %s of %s pieces are in %s",
+                *(f"{n_written:,}", f"{config.n_pieces:,}", shown(out)),
+            )
         raise
     return lines
 
@@ -150,6 +158,7 @@ def _n_notes(config: GenerateConfig) -> int:
 
 def _expected(config: GenerateConfig, n_notes: int, formats: Sequence[str], out: Path) -> str:
     """A sentence on the size of what will be written, and on the space for it."""
+    from gan_music.config.invocation import shown
     from gan_music.io.write import BYTES_A_NOTE
 
     n_bytes = n_notes * sum(BYTES_A_NOTE[f] for f in formats)

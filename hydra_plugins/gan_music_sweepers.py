@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -35,8 +35,10 @@ class GanMusicSweeper(Sweeper):
         """A launcher for the jobs of a sweep in this folder, which is held."""
         from gan_music.config.invocation import quoted
         from gan_music.runs.sweep import SETTINGS
+        from gan_music.system.atomic_files import remove_temporaries
 
         folder = folder.absolute()
+        remove_temporaries(folder, below=False)
         assert self.config is not None
         with open_dict(self.config):
             self.config.hydra.sweep.dir = str(folder)
@@ -62,10 +64,15 @@ class GanMusicSweeper(Sweeper):
         return folder
 
     def compose(self, overrides: list[str]) -> DictConfig:
-        """A job's settings without Hydra's own."""
+        """A job's settings without Hydra's own, which must be those of the sweep."""
         assert self.hydra_context is not None
+        assert self.config is not None
         loader = self.hydra_context.config_loader
         config = loader.load_sweep_config(self.config, overrides)
+        if not getattr(self.task_function, "trusts_code", False):
+            from gan_music.config.untrusted_hydra import check_hydra
+
+            check_hydra(_plain(config.hydra), _plain(self.config.hydra), overrides)
         with open_dict(config):
             config.name = str(config.name)  # it refers to Hydra's settings, which are removed
             del config["hydra"]
@@ -112,20 +119,20 @@ class GridSweeper(GanMusicSweeper):
         if folder is None and self.config.skip_done:
             folder = sweeps.find_sweep(jobs, cwd, Path("outputs", str(self.config.name)))
         folder = folder or Path(self.config.hydra.sweep.dir)
-        self.held = sweeps.hold(folder)
-        launcher = self.prepare(folder)
         batch, n_done = [], 0
-        for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
-            if done and self.config.skip_done:
-                n_done += 1
-            else:
-                batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
-        if n_done:
-            sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
-        with sweeps.saying_how_to_continue(folder):
+        with sweeps.interruptible(folder, self.config.hydra.launcher._target_):
+            self.held = sweeps.hold(folder)
+            launcher = self.prepare(folder)
+            for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
+                if done and self.config.skip_done:
+                    n_done += 1
+                else:
+                    batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
+            if n_done:
+                sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
             returned = launcher.launch(batch, initial_job_idx=0) if batch else []
-        ranking.write(folder)
-        self.leave_report(folder)
+            ranking.write(folder)
+            self.leave_report(folder)
         # return_value would print and raise only the first one
         failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
         sweeps.raise_failures(failed, len(jobs), folder)
@@ -158,23 +165,30 @@ class SearchSweeper(GanMusicSweeper):
         space, fixed = search.split_space(parser.parse_overrides(given))
         described = search.describe(self.compose(fixed), space)
         folder = self.named_folder() or Path(self.config.hydra.sweep.dir)
-        self.held = sweeps.hold(folder, shared=True)
-        found = search.Search(folder, settings, space, described)
-        launcher = self.prepare(folder)
         failures: list[Any] = []
-        with sweeps.saying_how_to_continue(folder), found.working():
-            while (n := min(settings.n_jobs, found.n_left())) > 0:
-                trials = [found.ask() for _ in range(n)]
-                batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
-                returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
-                for (trial, _), r in zip(trials, returned, strict=True):
-                    failed = r.status == JobStatus.FAILED
-                    found.tell(trial, None if failed else r.return_value, failed=failed)
-                    failures += [r._return_value] if failed else []
-        ranking.write(folder)
-        self.leave_report(folder)
-        found.print_best()
+        with sweeps.interruptible(folder, self.config.hydra.launcher._target_):
+            self.held = sweeps.hold(folder, shared=True)
+            found = search.Search(folder, settings, space, described)
+            launcher = self.prepare(folder)
+            with found.working():
+                while (n := min(settings.n_jobs, found.n_left())) > 0:
+                    trials = [found.ask() for _ in range(n)]
+                    batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
+                    for overrides in batch:
+                        self.compose(overrides)  # refuses what its files may not do
+                    returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
+                    for (trial, _), r in zip(trials, returned, strict=True):
+                        failed = r.status == JobStatus.FAILED
+                        found.tell(trial, None if failed else r.return_value, failed=failed)
+                        failures += [r._return_value] if failed else []
+            ranking.write(folder)
+            self.leave_report(folder)
+            found.print_best()
         sweeps.raise_failures(failures, settings.n_trials, folder)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
 
 
 def _trial(number: int) -> list[str]:

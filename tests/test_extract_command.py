@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_command, sentence, succeed
+from tests.conftest import default_signals, run_command, sentence, succeed
 from tests.data.test_extraction import many_notes
 
 
@@ -44,6 +44,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=default_signals,
     ) as process:
         deadline = time.monotonic() + 60
         while len(group_members(process.pid)) < 3 and time.monotonic() < deadline:
@@ -54,7 +55,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         assert process.stdout is not None
         output = process.stdout.read()
         assert process.wait() == 130
-    assert output == ""
+    assert output == "interrupted; give the same command again\n"
     assert group_members(process.pid) == []
 
 

@@ -174,7 +174,8 @@ def test_the_report_of_a_run_is_one_page(run: Path) -> None:
     page = checked_page((run / "report.html").read_text())
     assert page.all("title") == [{}]
     figures = json.loads((run / "metrics.json").read_text())
-    assert f"{figures['verdict']} the samples" in page.text
+    reason = "both sets have fewer than two excerpts to compare"
+    assert f"undefined there is too little music for a verdict: {reason}" in page.text
     for words in ("Samples", "Evaluation", "Training", "Collapse", "Settings", "Reproduce"):
         assert words in page.text
     for chart in ("Losses", "Scores", "Gradient norms", "Learning rates", "Entropies", "Pitches"):
@@ -380,7 +381,7 @@ def test_a_sweeps_page_ranks_its_jobs(sweep: Path) -> None:
         (("nowhere",), "error: nowhere is not a folder"),
         (("empty",), "error: empty is not a run's folder"),
         (("damaged",), "metrics.json is not JSON"),
-        (("list",), "config.yaml contains no settings"),
+        (("list",), "config.yaml holds no settings"),
         (("--colour", "empty"), "--colour: see --help."),
         (("list", "--out", "empty"), "error: --out=empty is a folder"),
         (("fine", "--out", "fine/config.yaml/a.html"), "fine/config.yaml/a.html cannot be written"),

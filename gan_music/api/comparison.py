@@ -21,15 +21,15 @@ Music = str | os.PathLike[str] | Sequence[Piece]
 def evaluate(
     generated: Music, reference: Music, train: Music | None = None, **settings: int
 ) -> dict[str, Any]:
-    """The figures of generated music by name, and the ``verdict``: collapsed, narrow or healthy.
+    """The figures of generated music by name, the ``verdict``, and the ``verdict_reason``.
 
     >>> pieces = gan_music.load().generate(n_pieces=8, n_notes=128)
     >>> figures = gan_music.evaluate(pieces[:4], pieces[4:], n_bootstrap=10)
     >>> 0 <= figures["oa_mean"] <= 1
     True
 
-    ``docs/metrics.md`` explains the figures. One that is undefined is NaN; a verdict is None with
-    too few notes.
+    ``docs/metrics.md`` explains the figures. One that is undefined is NaN. The verdict is
+    collapsed, narrow, healthy or undefined.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def evaluate(
         for group in found.groups.values()
         for name, figure in group.items()
     }
-    return {"verdict": found.verdict, **figures}
+    return {"verdict": found.verdict.word, "verdict_reason": found.verdict.reason, **figures}
 
 
 def compare(

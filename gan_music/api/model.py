@@ -17,6 +17,7 @@ from gan_music.decoding.copy_filter import accepted, in_order
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.request import SampleRequest, ignore
 from gan_music.decoding.sample import in_bars
+from gan_music.io.limits import MAX_QUARTERS
 from gan_music.io.read import SUFFIXES, CustomReader, ReadError, read
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece
@@ -118,7 +119,8 @@ class Model:
         ValueError
             If a number is out of bounds.
         UserError
-            If ``continue_from`` cannot be read, or if the model cannot do what is asked for.
+            If ``continue_from`` cannot be read, if the model cannot do what is asked for, or if a
+            piece lasts over 100,000 quarter notes (some 16 hours).
         """
         return in_order(
             self.each(
@@ -201,9 +203,21 @@ class Model:
             )
 
         if n_bars is None:
-            return sample(n_notes)
+            return map(_of_music_length, sample(n_notes))
         pieces = in_bars(lambda n: in_order(sample(n)), n_bars, n_before=n_before)
-        return iter(enumerate(pieces))
+        return map(_of_music_length, enumerate(pieces))
+
+
+def _of_music_length(numbered: tuple[int, Piece]) -> tuple[int, Piece]:
+    """Refuse pieces of days, which weights or a table of times that are not music's would make."""
+    _, piece = numbered
+    quarters = int((piece.onset + piece.duration).max(initial=0)) // piece.grid
+    if quarters > MAX_QUARTERS:
+        raise UserError(
+            f"{piece.name} lasts {quarters:,} quarter notes, and a piece has at most "
+            f"{MAX_QUARTERS:,}: sample fewer notes (n_notes), or name another checkpoint."
+        )
+    return numbered
 
 
 def parse_meter(text: str | None) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gan_music.io.midi_writer import write_midi
 from gan_music.music.piece import Piece
+from gan_music.system.atomic_files import remove_temporaries
 
 __all__ = [
     "BYTES_A_NOTE",
@@ -41,6 +42,8 @@ def write_pieces(
     program : General MIDI program, 0 to 127, for MIDI files, scores and sound.
     soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(folder, "sample_*", below=False)
     return [
         write_sample(
             piece,

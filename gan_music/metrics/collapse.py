@@ -7,6 +7,7 @@ measure variety and not quality: shuffled notes are ``healthy``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from gan_music.metrics.piece.ngrams import (
 )
 from gan_music.music.piece import IntArray, Piece
 
-HEALTHY, NARROW, COLLAPSED = "healthy", "narrow", "collapsed"
+HEALTHY, NARROW, COLLAPSED, UNDEFINED = "healthy", "narrow", "collapsed", "undefined"
 
 NAN = float("nan")
 
@@ -34,6 +35,12 @@ THRESHOLDS = {
     "distinct_pitch_4grams": (0.5, 0.25),
     "distinct_note_4grams": (0.5, 0.25),
     "distance_between_samples": (0.2, 0.1),
+}
+# why a figure is undefined, from the least music on
+_CAUSES = {
+    "n_pitches": "no notes",
+    "distinct_note_4grams": "no excerpt of four notes",
+    "distance_between_samples": "fewer than two excerpts to compare",
 }
 
 
@@ -78,25 +85,35 @@ def relative_to(figures: dict[str, float], reference: dict[str, float]) -> dict[
     }
 
 
-def verdict(figures: dict[str, float], reference: dict[str, float]) -> str | None:
-    """``collapsed``, ``narrow`` or ``healthy``, from the figures of equally many windows.
+class Verdict(NamedTuple):
+    """``collapsed``, ``narrow``, ``healthy`` or ``undefined``, and why; healthy has no reason."""
 
-    A set is collapsed or narrow if any ratio lies below that threshold (``THRESHOLDS``). None if no
-    figure is defined.
+    word: str
+    reason: str | None
+
+
+def verdict(figures: dict[str, float], reference: dict[str, float]) -> Verdict:
+    """The verdict on a set, from its figures and those of equally many windows of the reference.
+
+    A set is collapsed or narrow if any ratio lies below that threshold (``THRESHOLDS``). It is
+    undefined if a figure of either set is, or if the reference does not vary in one of them and no
+    other one is below its threshold.
     """
-    return worst(relative_to(figures, reference))[0]
-
-
-def worst(ratios: dict[str, float]) -> tuple[str | None, str | None]:
-    """The verdict on ratios to the reference, and the figure that decided it, or None."""
-    known = {name: r for name, r in ratios.items() if r == r}
-    if not known:
-        return None, None
+    for name, cause in _CAUSES.items():
+        undefined = [figures[name] != figures[name], reference[name] != reference[name]]
+        if any(undefined):
+            where = "both sets have" if all(undefined) else "the samples have"
+            return Verdict(UNDEFINED, f"{where if undefined[0] else 'the reference has'} {cause}")
+    ratios = relative_to(figures, reference)
     for word, place in ((COLLAPSED, 1), (NARROW, 0)):
-        below = {n: r / THRESHOLDS[n][place] for n, r in known.items() if r < THRESHOLDS[n][place]}
+        below = {n: r / THRESHOLDS[n][place] for n, r in ratios.items() if r < THRESHOLDS[n][place]}
         if below:
-            return word, min(below, key=lambda n: below[n])
-    return HEALTHY, None
+            name = min(below, key=lambda n: below[n])
+            return Verdict(word, f"{name} is {ratios[name]:.2f} of the reference's")
+    for name, ratio in ratios.items():
+        if ratio != ratio:
+            return Verdict(UNDEFINED, f"{name} of the reference is {reference[name]:.2g}")
+    return Verdict(HEALTHY, None)
 
 
 def _joined(arrays: Sequence[IntArray]) -> IntArray:

@@ -52,14 +52,14 @@ class Evaluation:
     Attributes
     ----------
     groups : figures by the name of their group and by their own name.
-    verdict : ``collapsed``, ``narrow`` or ``healthy``; None with too few notes.
+    verdict : ``collapsed``, ``narrow``, ``healthy`` or ``undefined``, and the reason.
     collapse : the figures behind the verdict, divided by the reference's.
     notes : sentences about the amount of music and its limits.
     seconds : computing time of each group.
     """
 
     groups: dict[str, FigureGroup]
-    verdict: str | None
+    verdict: collapse.Verdict
     collapse: dict[str, float]
     notes: list[str]
     settings: EvaluationSettings
@@ -68,7 +68,8 @@ class Evaluation:
     def as_json(self) -> dict[str, Any]:
         """Plain values; undefined figures are None."""
         return {
-            "verdict": self.verdict,
+            "verdict": self.verdict.word,
+            "verdict_reason": self.verdict.reason,
             "collapse": {k: _plain(v) for k, v in self.collapse.items()},
             "figures": {
                 group: {name: _figure_as_json(f) for name, f in figures.items()}
@@ -139,11 +140,11 @@ def evaluate(
             groups[name] = compute()
     with _timed(seconds, "originality"):
         groups["originality"], n_copied = figure_groups.originality_group(sets, training)
-    ratios = collapse_ratios(sets)
+    ours, theirs = collapse_figures_of(sets)
     return Evaluation(
         groups=groups,
-        verdict=collapse.worst(ratios)[0],
-        collapse=ratios,
+        verdict=collapse.verdict(ours, theirs),
+        collapse=collapse.relative_to(ours, theirs),
         notes=_notes(generated, reference, training, excerpts, sets, n_copied),
         settings=settings,
         seconds=seconds,
@@ -169,8 +170,8 @@ def _groups(
     } | own
 
 
-def collapse_ratios(sets: ReferenceSets) -> dict[str, float]:
-    """Collapse figures over the reference's, of equally many windows.
+def collapse_figures_of(sets: ReferenceSets) -> tuple[dict[str, float], dict[str, float]]:
+    """The collapse figures of equally many windows of the generated set and of the reference.
 
     Whole pieces are compared where a set has no window.
     """
@@ -186,7 +187,7 @@ def collapse_ratios(sets: ReferenceSets) -> dict[str, float]:
         collapse.collapse_figures([w[i] for i in np.linspace(0, len(w) - 1, n).astype(int)])
         for w in windows
     )
-    return collapse.relative_to(ours, theirs)
+    return ours, theirs
 
 
 def _window(excerpts: Excerpts, wanted: int) -> int:

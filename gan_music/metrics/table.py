@@ -55,7 +55,8 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def _verdict(evaluation: Evaluation) -> str:
-    return f"verdict: {evaluation.verdict or 'undefined, since there are too few notes'}"
+    word, reason = evaluation.verdict
+    return f"verdict: {word}{f': {reason}' if reason else ''}"
 
 
 def _row(name: str, figure: Figure, group: str = " ") -> str:

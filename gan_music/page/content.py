@@ -33,6 +33,7 @@ VERDICTS = {
     "healthy": "the samples vary about as much as real music",
     "narrow": "the samples vary less than real music",
     "collapsed": "the samples hardly vary (mode collapse)",
+    "undefined": "there is too little music for a verdict",
 }
 NONE = "\N{EN DASH}"
 SIGNS = {"higher": "higher", "lower": "lower", "0.5": "0.5", "reference": "as real"}

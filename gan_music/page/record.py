@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gan_music.config.untrusted_files import read_yaml
 from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece
 from gan_music.page.old_keys import renamed
@@ -81,6 +81,12 @@ class Run:
         """The validation distance of the best checkpoint; None unless the run has finished."""
         value = (self.figures or {}).get("val_distance")
         return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def verdict_reason(self) -> str | None:
+        """Why the verdict of the evaluation is what it is; None if healthy or unfinished."""
+        reason = (self.figures or {}).get("verdict_reason")
+        return str(reason) if reason else None
 
     @property
     def verdict(self) -> str | None:
@@ -156,11 +162,8 @@ def _json(path: Path) -> dict[str, Any] | None:
 def _yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not YAML: correct it, or restore it.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("model", {}), dict):
+    _, content = read_yaml(path)
+    if not isinstance(content.get("model", {}), dict):
         raise UserError(f"{path} contains no settings: restore it, or omit this folder.")
     content.pop("defaults", None)
     return content

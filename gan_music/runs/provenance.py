@@ -22,6 +22,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from gan_music import __version__
+from gan_music.config.untrusted_files import SCHEME
 from gan_music.music.piece import Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.version import commit
@@ -111,7 +112,10 @@ def _repeated() -> Path | None:
     settings = HydraConfig.get()
     for source in settings.runtime.config_sources:
         folder = Path(source.path)
-        if source.schema == "file" and (folder / f"{settings.job.config_name}.yaml").is_file():
+        if (
+            source.schema in ("file", SCHEME)
+            and (folder / f"{settings.job.config_name}.yaml").is_file()
+        ):
             return folder if (folder / ENVIRONMENT).is_file() else None
     return None
 

@@ -6,13 +6,13 @@ import json
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from gan_music.metrics.collapse import UNDEFINED
 from gan_music.runs.status import DONE, has_effect, is_cut_off, read_status, settings_in
 from gan_music.system.atomic_files import atomic_write
-
-# overrides that do not distinguish settings
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ def table(jobs: Sequence[Job]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["ranked by validation distance, smallest first: mean ± standard deviation over seeds"]
     lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines += [
+        f"job {j.number}: the verdict is undefined: {j.status.get('verdict_reason')}"
+        for j in chain(*ranked)
+        if j.status.get("verdict") == UNDEFINED
+    ]
     ranked_jobs = {j.number for group in ranked for j in group}
     lines += [_unranked(j, common) for j in jobs if j.number not in ranked_jobs]
     return "\n".join(lines)

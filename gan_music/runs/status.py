@@ -8,6 +8,7 @@ pruned; ``overrides``, ``cwd``, ``host`` and ``pid`` that it was started with; `
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -16,11 +17,11 @@ import socket
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
 from omegaconf import OmegaConf
 
 from gan_music.config.renamed import migrated
 from gan_music.config.schema import TrainConfig
+from gan_music.config.untrusted_files import read_yaml
 from gan_music.config.validate import checked
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
@@ -33,6 +34,7 @@ STATES = (RUNNING, DONE, FAILED, PRUNED, INTERRUPTED)
 _KEYS = (
     "status",
     "verdict",
+    "verdict_reason",
     "val_distance",
     "error",
     "overrides",
@@ -123,6 +125,15 @@ def is_cut_off(folder: Path) -> bool:
     return False
 
 
+def interrupt_cut_off(sweep: Path) -> None:
+    """Write ``interrupted`` for a sweep's runs whose processes on this machine have died."""
+    for path in sweep.glob("*/status.json"):
+        if is_cut_off(path.parent):
+            with contextlib.suppress(OSError):
+                how = {"status": INTERRUPTED, "ended": _now()}
+                _write(path.parent, read_status(path.parent) | how)
+
+
 def begin_run(folder: Path, call: dict[str, Any]) -> None:
     """Claim ``folder`` and write that a run is in progress there.
 
@@ -189,10 +200,8 @@ def settings_in(folder: Path) -> dict[str, Any] | None:
 
 def _all_settings_in(folder: Path) -> dict[str, Any] | None:
     try:
-        values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return None
-    if not isinstance(values, dict):
+        _, values = read_yaml(folder / "config.yaml")
+    except (OSError, UserError):
         return None
     return {k: v for k, v in values.items() if k != "defaults"}
 

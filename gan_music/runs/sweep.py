@@ -13,9 +13,11 @@ from typing import Any, TextIO
 from omegaconf import DictConfig
 
 from gan_music.config.schema import TrainConfig, TrainerConfig
-from gan_music.config.validate import checked
+from gan_music.config.validate import checked, first_line
 from gan_music.runs.folder import AUTO
-from gan_music.runs.status import DONE, read_status, same_settings, settings_of
+from gan_music.runs.status import DONE, interrupt_cut_off, read_status, same_settings, settings_of
+from gan_music.system import signals
+from gan_music.system.descendants import end_descendants
 from gan_music.system.errors import UserError
 from gan_music.system.locks import lock
 
@@ -146,15 +148,34 @@ def refuse_busy(folder: Path) -> None:
 
 
 @contextmanager
-def saying_how_to_continue(folder: Path) -> Iterator[None]:
-    """Log how to continue the sweep if it is interrupted."""
+def interruptible(folder: Path, launcher: str) -> Iterator[None]:
+    """The block in which a sweep's jobs run: if it is interrupted, all of them end.
+
+    How to continue the sweep is logged. ``launcher`` is the name of its class.
+
+    Raises
+    ------
+    UserError
+        If a job alone has been interrupted, in a process of its own.
+    """
+    how = f"the same command and skip_done=true {shlex.quote(f'hydra.sweep.dir={folder}')}"
     try:
-        yield
+        try:
+            yield
+        except Exception as error:
+            signals.raise_received()  # it may follow from the signal
+            if type(error).__module__.partition(".")[0] != "submitit":
+                raise
+            raise UserError(
+                f"a job ended without a result ({first_line(error)}): continue the sweep by {how}."
+            ) from error
+        signals.raise_received()
     except KeyboardInterrupt:
-        log.warning(
-            "interrupted; continue the sweep by the same command and skip_done=true %s",
-            shlex.quote(f"hydra.sweep.dir={folder}"),
-        )
+        with signals.shielding():
+            signals.tell("interrupted; continue the sweep by %s", how)
+        if not launcher.endswith("BasicLauncher"):  # which runs the jobs in this process
+            end_descendants()
+            interrupt_cut_off(folder)
         raise
 
 

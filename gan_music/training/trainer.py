@@ -160,8 +160,9 @@ def build_trainer(
     callbacks: Sequence[Callback],
     loggers: Mapping[str, Target],
     folder: Path,
+    checked: dict[str, Any] | None = None,
 ) -> Trainer:
-    """The trainer of a run in this folder."""
+    """The trainer of a run in this folder; ``checked`` is the content that it resumes from."""
     made = build_loggers(
         loggers,
         folder,
@@ -178,7 +179,7 @@ def build_trainer(
             max_epochs=settings.max_epochs,
             logger=made,
             callbacks=list(callbacks),
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(checked)],
             log_every_n_steps=settings.log_every_n_batches,
             num_sanity_val_steps=0,
             enable_model_summary=False,

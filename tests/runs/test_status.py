@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +107,15 @@ def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
     assert jobs.read_status(tmp_path)["error"] is None
     jobs.end_run(tmp_path, jobs.FAILED, call, error="another cause.")
     assert jobs.read_status(tmp_path)["error"] == "another cause."
+
+
+def test_a_run_whose_process_has_died_is_interrupted(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    for name, pid in (("0", dead.pid), ("1", os.getpid())):
+        (tmp_path / name).mkdir()
+        status = {"status": "running", "host": socket.gethostname(), "pid": pid}
+        (tmp_path / name / "status.json").write_text(json.dumps(status))
+    jobs.interrupt_cut_off(tmp_path)
+    assert jobs.read_status(tmp_path / "0")["status"] == "interrupted"
+    assert jobs.read_status(tmp_path / "1")["status"] == "running"

@@ -15,7 +15,8 @@ from gan_music.music.piece import Piece
 
 log = logging.getLogger(__name__)
 
-_STATE = ("verdict", "first_collapse", "n_in_a_row")  # kept in checkpoints
+_STATE = ("verdict", "last_verdict", "first_collapse", "n_in_a_row")  # kept in checkpoints
+_LEVELS = {collapse.HEALTHY: 0.0, collapse.NARROW: 1.0, collapse.COLLAPSED: 2.0}
 
 
 class CollapseAlarm(Callback):
@@ -23,7 +24,7 @@ class CollapseAlarm(Callback):
 
     Logs ``collapse/<figure>``, as a ratio to that of real music
     (:mod:`gan_music.metrics.collapse`), and ``collapse/verdict`` (0 healthy, 1 narrow, 2
-    collapsed); a change of the verdict is logged as text.
+    collapsed, nothing if undefined); a change of the verdict is logged as text.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ class CollapseAlarm(Callback):
         self.every_n_batches, self.window = every_n_batches, window
         self.seed, self.patience = seed, patience
         self.verdict: str | None = None
+        # outside a warm start
+        self.last_verdict: str | None = None
         self.first_collapse: int | None = None  # the batch
         self.n_in_a_row = 0
         self.has_stopped = False  # the training
@@ -55,7 +58,7 @@ class CollapseAlarm(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name in _STATE:
-            setattr(self, name, state_dict[name])
+            setattr(self, name, state_dict.get(name))  # last_verdict is newer than the others
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *arguments: Any
@@ -64,23 +67,25 @@ class CollapseAlarm(Callback):
         if batch_number % self.every_n_batches and not trainer.is_last_batch:
             return
         assert isinstance(pl_module, MusicModel)
-        ratios = self._ratios(pl_module) if trainer.is_global_zero else {}
+        figures = self._figures(pl_module) if trainer.is_global_zero else {}
         # computed by rank 0 alone, so that all processes stop on the same batch
-        ratios = trainer.strategy.broadcast(ratios)
-        verdict, figure = collapse.worst(ratios)
-        if verdict is None:
-            return
-        level = (collapse.HEALTHY, collapse.NARROW, collapse.COLLAPSED).index(verdict)
+        figures = trainer.strategy.broadcast(figures)
+        verdict, reason = collapse.verdict(figures, self.reference)
+        ratios = collapse.relative_to(figures, self.reference)
+        logged = {k: v for k, v in ratios.items() if v == v}
+        if verdict in _LEVELS:
+            logged["verdict"] = _LEVELS[verdict]
         # not by the module, whose logging keeps every n-th batch alone
         for logger in trainer.loggers:
             logger.log_metrics(
-                {f"collapse/{k}": v for k, v in (ratios | {"verdict": float(level)}).items()},
-                step=batch_number - 1,
+                {f"collapse/{k}": v for k, v in logged.items()}, step=batch_number - 1
             )
         if verdict != self.verdict:
-            why = f": {figure} is {ratios[figure]:.2f} of real music's" if figure else ""
-            log.info("batch %d: the samples are %s%s", batch_number, verdict, why)
+            why = f": {reason}" if reason else ""
+            log.info("batch %d: the verdict on the samples is %s%s", batch_number, verdict, why)
         self.verdict = verdict
+        if not pl_module.phase:
+            self.last_verdict = verdict
         has_collapsed = verdict == collapse.COLLAPSED and not pl_module.phase
         if has_collapsed and self.first_collapse is None:
             self.first_collapse = batch_number
@@ -89,11 +94,11 @@ class CollapseAlarm(Callback):
             log.warning("collapsed %d times in a row: training stops", self.n_in_a_row)
             trainer.should_stop = self.has_stopped = True
 
-    def _ratios(self, model: MusicModel) -> dict[str, float]:
+    def _figures(self, model: MusicModel) -> dict[str, float]:
         request = SampleRequest(n_pieces=self.n_windows, length=self.window, seed=self.seed)
         pieces = model.sample(request)
-        return collapse.relative_to(collapse.collapse_figures(pieces), self.reference)
+        return collapse.collapse_figures(pieces)
 
     def summary(self) -> dict[str, Any]:
-        """The verdicts, for ``metrics.json``."""
-        return {"last_verdict": self.verdict, "first_collapsed_batch": self.first_collapse}
+        """The verdicts outside a warm start, for ``metrics.json``."""
+        return {"last_verdict": self.last_verdict, "first_collapsed_batch": self.first_collapse}
