@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import signal
 import statistics
 import sys
 import tempfile
@@ -66,6 +67,12 @@ def command(main: Callable[[], int | None]) -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def default_signals() -> None:
+    """For a process that is to receive signals, wherever this one was started (nohup, ``&``)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def folder(text: str) -> Path:

@@ -19,7 +19,7 @@ import common
 import numpy as np
 
 from gan_music.data.sources import Source, find_sources
-from gan_music.io.formats.midi import music21_events, symusic_events
+from gan_music.io.formats.midi import music21_events, symusic_events, whole_tracks
 from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
 
 AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first note-off"
@@ -50,8 +50,8 @@ def compare(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]
 
 def _causes(path: Path) -> Iterator[tuple[str, str]]:
     """A (cause, example) for each note that music21 reads differently, before any rounding."""
-    fast = _ends(symusic_events(path.read_bytes()).notes)
-    music21 = _ends(music21_events(path).notes)
+    data = whole_tracks(path.read_bytes())
+    fast, music21 = _ends(symusic_events(data).notes), _ends(music21_events(data).notes)
     for (onset, pitch), ends in music21.items():
         own = fast.get((onset, pitch), Counter())
         for end in (ends - own).elements():

@@ -1,11 +1,18 @@
-"""Kill a run at random times, resume it each time, and compare it with an uninterrupted run.
+"""Kill commands at random times, repeat them, and compare with what is undisturbed.
 
-    python benchmarks/crash_recovery.py [--kills 20] [--seed 0] [--root DIR]
+    python benchmarks/crash_recovery.py [--kills 20] [--seed 0] [--root DIR] [--of KIND ...]
 
-The music is Monteverdi's in music21's corpus unless ``--root`` names a folder. SIGKILL is sent
-while files are read (after the cache is emptied), in training, while a checkpoint is written, and
-in the final evaluation, equally often; the same command with ``resume=auto`` restarts the run. Exit
-code 1 if the results differ or a file is left half-written.
+The music is Monteverdi's in music21's corpus unless ``--root`` names a folder. SIGKILL is sent as
+often as ``--kills`` says in each kind:
+
+- ``train``: while files are read (after the cache is emptied), in training, while a checkpoint is
+  written, and in the final evaluation, equally often; the same command with ``resume=auto``
+  restarts the run
+- ``page``: to a run, while it writes its report after its evaluation
+- ``extract``, ``worker``: to ``extract``, or to one of the processes that read for it
+- ``report``: to the command that writes the report of a finished run
+
+Exit code 1 if results differ or a file is left half-written.
 """
 
 from __future__ import annotations
@@ -20,19 +27,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import common
+import killed_commands
 import torch
+from killed_commands import Kills, temporaries
 
 from gan_music.system.errors import UserError
 
 READING, TRAINING, SAVING, EVALUATING = "reading", "training", "saving", "evaluating"
 EVERY = 5  # batches
 N_EPOCHS = 4
+KINDS = ("train", "page", "extract", "worker", "report")
 
 SMALL = (
     *common.SMALL,
@@ -52,7 +61,7 @@ class Run:
         self.phase, self.since = READING, time.monotonic()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gan_music.train", *words, *SMALL),
+                *(sys.executable, "-m", "gan_music.train", *SMALL, *words),
                 *(f"hydra.run.dir={folder}", f"data.cache_dir={folder.parent / 'cache'}"),
                 "resume=auto",
             ],
@@ -97,17 +106,13 @@ class Run:
             passed = order.index(self.phase) > order.index(began)
             due = self.phase == began and time.monotonic() - self.since >= after
             if phase == SAVING and self.phase == TRAINING:
-                due = any(temporaries(self.folder / "checkpoints"))
+                due = bool(temporaries(self.folder / "checkpoints"))
             if due or passed:
                 self.process.kill()
                 self.process.wait()
                 return SAVING if phase == SAVING and not passed else self.phase
             time.sleep(0 if phase == SAVING else 0.005)
         return None
-
-
-def temporaries(folder: Path) -> Iterator[Path]:
-    return folder.rglob(".*.tmp")
 
 
 def content(folder: Path) -> dict[str, Any]:
@@ -173,7 +178,7 @@ def kill_until_done(
             return phases
         phases = phases[1:]
         tally.hits[hit] += 1
-        left = len(list(temporaries(folder.parent)))
+        left = len(temporaries(folder.parent))
         tally.n_left += left
         tally.broken += half_written(folder)
         started = next((x.strip() for x in run.lines if x.startswith("resuming")), "a fresh start")
@@ -200,39 +205,98 @@ def killed_runs(
     return folders
 
 
-def main() -> int:
-    parser = common.Parser(__doc__)
-    parser.add_argument("--kills", type=common.count, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--root", type=common.folder)
-    given = parser.parse_args()
-    random.seed(given.seed)
-    words = ("data=corpus", "data.query=monteverdi")
-    if given.root:
-        words = ("data=midi", f"data.root={given.root}")
+def killed_training(place: Path, words: tuple[str, ...], first: Run, n_kills: int) -> bool:
+    """Kill runs in every phase, and print what was lost; whether anything was."""
     tally = Tally()
-    with tempfile.TemporaryDirectory() as place:
-        undisturbed = Path(place, "undisturbed", "run")
-        first = Run(undisturbed, words)
-        first.wait()
-        order = (TRAINING, SAVING, READING, EVALUATING)
-        phases = [order[i % 4] for i in range(given.kills)]
-        random.shuffle(phases)
-        phases.sort(key=EVALUATING.__eq__)  # last, since training is over then
-        folders = killed_runs(Path(place), words, phases, first.seconds, tally)
-        at_end = sum(len(list(temporaries(f.parent))) for f in folders)
-        a = content(undisturbed)
-        differ = set()
-        for folder in folders:
-            b = content(folder)
-            differ |= {k for k in a.keys() | b.keys() if not same(a.get(k), b.get(k))}
+    order = (TRAINING, SAVING, READING, EVALUATING)
+    phases = [order[i % 4] for i in range(n_kills)]
+    random.shuffle(phases)
+    phases.sort(key=EVALUATING.__eq__)  # last, since training is over then
+    folders = killed_runs(place, words, phases, first.seconds, tally)
+    at_end = sum(len(temporaries(f.parent)) for f in folders)
+    a = content(first.folder)
+    differ = set()
+    for folder in folders:
+        b = content(folder)
+        differ |= {k for k in a.keys() | b.keys() if not same(a.get(k), b.get(k))}
     hits = ", ".join(f"{n} {p}" for p, n in tally.hits.items())
     print(f"kills: {tally.hits.total()} ({hits}) of {len(folders)} runs")
     print(f"checkpoints that could not be read after a kill: {len(tally.broken)}")
     print(f"temporary files found after kills: {tally.n_left}; at the end: {at_end}")
     print(f"compared: {len(a)} (both checkpoints, metrics.json, samples)")
-    print(f"different from the undisturbed run: {', '.join(sorted(differ)) or 'none'}")
-    return int(bool(differ or tally.broken or at_end))
+    print(f"different from the undisturbed run: {', '.join(sorted(differ)) or 'none'}", flush=True)
+    return bool(differ or tally.broken or at_end)
+
+
+def killed_pages(place: Path, words: tuple[str, ...], first: Run, n_kills: int) -> Kills:
+    """Kill a run while it writes its report, every second time while the file is written."""
+    folder, words, kills = place / "page" / "run", (*words, "report=true"), Kills()
+    status, page, old = folder / "status.json", folder / "report.html", "<html>old</html>"
+    Run(folder, words).wait()
+    seconds = 0.0
+    while kills.n_hits < n_kills or not seconds:
+        values = json.loads(status.read_text(encoding="utf-8"))
+        status.write_text(json.dumps(values | {"status": "interrupted"}), encoding="utf-8")
+        page.write_text(old, encoding="utf-8")
+        (folder / "metrics.json").unlink(missing_ok=True)
+        run = Run(folder, words)
+        while run.process.poll() is None and not (folder / "metrics.json").exists():
+            time.sleep(0.005)
+        began, after = time.monotonic(), random.uniform(0, seconds)
+        if not seconds:  # the first time it is only measured
+            run.wait()
+            seconds = time.monotonic() - began
+            continue
+        while run.process.poll() is None:
+            saving = kills.n_hits % 2 == 0 or temporaries(folder)
+            if time.monotonic() - began >= after and saving:
+                run.process.kill()
+                kills.n_hits += 1
+                break
+            time.sleep(0.001)
+        run.process.wait()
+        kills.n_writing += bool(temporaries(folder))
+        text = page.read_text(encoding="utf-8")
+        is_whole = text == old or text.rstrip().endswith("</html>")
+        kills.wrong += half_written(folder) + ([] if is_whole else ["report.html is torn"])
+    Run(folder, words).wait()
+    a, b = content(first.folder), content(folder)
+    kills.wrong += [f"{k} differs" for k in a.keys() | b.keys() if not same(a.get(k), b.get(k))]
+    kills.wrong += [f"{path.name} is left" for path in temporaries(folder)]
+    return kills
+
+
+def main() -> int:
+    parser = common.Parser(__doc__)
+    parser.add_argument("--kills", type=common.count, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--root", type=common.folder)
+    parser.add_argument("--of", nargs="+", choices=KINDS, default=KINDS)
+    given = parser.parse_args()
+    random.seed(given.seed)
+    words = ("data=corpus", "data.query=monteverdi")
+    if given.root:
+        words = ("data=midi", f"data.root={given.root}")
+    is_lost = False
+    with tempfile.TemporaryDirectory() as name:
+        place, n = Path(name), given.kills
+        if {"train", "page", "report"} & set(given.of):
+            first = Run(place / "undisturbed" / "run", words)
+            first.wait()
+        for kind in given.of:
+            if kind == "train":
+                is_lost |= killed_training(place, words, first, n)
+                continue
+            if kind == "page":
+                kills = killed_pages(place, words, first, n)
+            elif kind == "report":
+                kills = killed_commands.killed_report(place, first.folder, n)
+            else:
+                is_worker = kind == "worker"
+                kills = killed_commands.killed_extract(place, words, n, worker=is_worker)
+            print(kills.line(kind), flush=True)
+            is_lost |= bool(kills.wrong)
+    return int(is_lost)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import difflib
 import runpy
 import sys
 
+from gan_music.system.command_process import command_process
+
 COMMANDS = {
     "train": "train a model on symbolic music, measure it and write samples",
     "generate": "write music with a trained model: MIDI, scores, sound, pictures",
@@ -19,6 +21,16 @@ COMMANDS = {
 def main() -> None:
     """Run a command as ``python -m gan_music.COMMAND`` does, or list the commands."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in COMMANDS:
+        del sys.argv[1]
+        # Lightning starts its further processes by the name of the module that is __main__
+        runpy.run_module(f"gan_music.{name}", run_name="__main__", alter_sys=True)
+    else:
+        _help(name)
+
+
+@command_process()
+def _help(name: str) -> None:
     if name in ("-h", "--help", "help"):
         print(
             "gan-music COMMAND [KEY=VALUE ...] or python -m gan_music COMMAND ..., where COMMAND is"
@@ -29,10 +41,6 @@ def main() -> None:
         from gan_music.system.version import full_version
 
         print(f"gan_music {full_version()}")
-    elif name in COMMANDS:
-        del sys.argv[1]
-        # Lightning starts its further processes by the name of the module that is __main__
-        runpy.run_module(f"gan_music.{name}", run_name="__main__", alter_sys=True)
     else:
         similar = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
         hint = f"did you mean {similar[0]}?" if similar else f"choose one of {', '.join(COMMANDS)}."

@@ -6,12 +6,11 @@ import contextlib
 import gc
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -36,10 +35,9 @@ from gan_music.runs.status import (
     find_unfinished,
     settings_of,
 )
-from gan_music.system.broken_pipe import tolerate_broken_pipe
+from gan_music.system import signals
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
-from gan_music.system.signals import Terminated, sigterm_raises
 from gan_music.system.version import full_version
 
 T = TypeVar("T")
@@ -62,24 +60,37 @@ class Job(Generic[T]):
     def __call__(self, config: DictConfig) -> float | None:
         if not is_main_process():
             logging.disable(logging.WARNING)  # the main process logs the same
+        with signals.handled():  # in a launcher's process nothing handles them yet
+            try:
+                signals.raise_received()
+                value = self._run(config)
+                signals.raise_received()
+                return value
+            except KeyboardInterrupt:
+                with signals.shielding():
+                    _write_status(_folder_with_status(), INTERRUPTED)
+                raise
+
+    def _run(self, config: DictConfig) -> float | None:
         folder = _folder_with_status()
         trust_code(self.trusts_code)
         try:
             return self.run(checked(self.schema, self._judged(config)))
-        except KeyboardInterrupt:
-            _write_status(folder, INTERRUPTED)
-            raise
         except Pruned as reason:
-            _write_status(folder, PRUNED, error=str(reason))
+            with signals.shielding():
+                _write_status(folder, PRUNED, error=str(reason))
             log.info("pruned: %s", reason)
             return None
         # sys.exit in a user's own model would end the whole sweep
         except (Exception, SystemExit) as error:
             sentence = explain(error, self.schema)
-            file_log = logging.getLogger("gan_music.traceback")
-            if file_log.handlers:
-                file_log.error("the run failed: %s", sentence, exc_info=True)
-            _write_status(folder, FAILED, error=sentence)
+            if signals.received() or _is_requeueing(error):
+                self._interrupt(folder, error, sentence)
+            with signals.shielding():
+                file_log = logging.getLogger("gan_music.traceback")
+                if file_log.handlers:
+                    file_log.error("the run failed: %s", sentence, exc_info=True)
+                _write_status(folder, FAILED, error=sentence)
             if HydraConfig.get().mode != RunMode.MULTIRUN:
                 self.failure = error if isinstance(error, Exception) else UserError(sentence)
                 return None
@@ -89,6 +100,15 @@ class Job(Generic[T]):
             gc.collect()
         # not the error itself, which may not be picklable and keeps its frames alive
         raise UserError(sentence)
+
+    def _interrupt(self, folder: Path | None, error: BaseException, sentence: str) -> NoReturn:
+        """End a job whose error follows from a signal, or came between the signal and its end."""
+        with signals.shielding():
+            if isinstance(error, UserError | OSError):
+                log.warning("interrupted, and: %s", sentence)
+            _write_status(folder, INTERRUPTED)
+        signals.raise_received()
+        raise error
 
     def _judged(self, config: DictConfig) -> DictConfig:
         """The composed config, once nothing in it names code that the command does not trust."""
@@ -118,27 +138,23 @@ def command(name: str, schema: type[T], run: Callable[[T], float | None]) -> Non
     trusted = any(a.replace(" ", "").lstrip("+").lower() == "trust_code=true" for a in sys.argv)
     trust_code(trusted)
     job = Job(schema, run, trusts_code=trusted)
+    failure: Exception | None = None
     try:
         folder = config_dir(trusts_code=trusted)
         if {"-h", "--help"} & set(sys.argv):
-            with tolerate_broken_pipe():
-                print(help_text(name, folder), end="")
+            print(help_text(name, folder), end="")
             return
         if folder and not trusted:
             judge_hydra(name)
-        with tolerate_broken_pipe(), sigterm_raises():
-            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
-    except Terminated:
-        sys.exit(128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(job)()
     except Exception as error:
-        job.failure = error
-    if job.failure:
+        signals.raise_received()  # it may follow from the signal
+        failure = error
+    if failure := failure or job.failure:
         if any(a.startswith("+debug=") and a != "+debug='false'" for a in sys.argv):
-            traceback.print_exception(job.failure)
+            traceback.print_exception(failure)
         else:
-            print(f"error: {explain(job.failure, schema)}", file=sys.stderr)
+            print(f"error: {explain(failure, schema)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -146,6 +162,14 @@ def _write_status(folder: Path | None, status: str, **values: Any) -> None:
     if folder:
         with contextlib.suppress(OSError):  # it would hide the error that ended the run
             end_run(folder, status, call(), **values)
+
+
+def _is_requeueing(error: BaseException) -> bool:
+    """Whether submitit ends the process because Slurm will start the job again."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, SystemExit) and any(
+        frame.f_globals.get("__name__") == "submitit.core.job_environment" for frame, _ in frames
+    )
 
 
 def _folder_with_status() -> Path | None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from gan_music.cli import command
-from gan_music.config.invocation import user_path
-from gan_music.config.schema import ExportConfig
+from glob import escape
+from typing import TYPE_CHECKING
+
 from gan_music.runs.folder import checkpoint_at
+from gan_music.system.command_process import command_process
 from gan_music.system.errors import UserError
 
+if TYPE_CHECKING:
+    from gan_music.config.schema import ExportConfig
 
+
+@command_process()
 def main() -> None:
     """The command."""
+    # late: from here on signals are handled
+    from gan_music.cli import command
+    from gan_music.config.schema import ExportConfig
+
     command("export", ExportConfig, _export)
 
 
 def _export(config: ExportConfig) -> None:
+    from gan_music.config.invocation import user_path
+
     if config.checkpoint is None:
         raise UserError("no checkpoint given: name a run's folder, checkpoint=RUN.")
     if config.out is None:
@@ -30,8 +41,10 @@ def _export(config: ExportConfig) -> None:
             f"out={config.out} is the checkpoint itself and would replace it: name another file."
         )
     from gan_music.checkpoints.checkpoint import load_checkpoint, sampler_part, save_sampler
+    from gan_music.system.atomic_files import remove_temporaries
     from gan_music.training.factory import restore_model
 
+    remove_temporaries(out.parent, escape(out.name), below=False)
     checkpoint = load_checkpoint(path)
     model = restore_model(checkpoint, path)
     save_sampler(sampler_part(checkpoint, model.sampled_from, float16=config.float16), out)

@@ -5,23 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_music.cli import command
-from gan_music.config.invocation import user_path
-from gan_music.config.schema import ExtractConfig
+from gan_music.system.command_process import command_process
 
 if TYPE_CHECKING:
+    from gan_music.config.schema import ExtractConfig
     from gan_music.data.extraction import Extraction
 
 
+@command_process()
 def main() -> None:
     """The command."""
+    # late: from here on signals are handled
+    from gan_music.cli import command
+    from gan_music.config.schema import ExtractConfig
+
     command("extract", ExtractConfig, _extract)
 
 
 def _extract(config: ExtractConfig) -> None:
+    from gan_music.config.invocation import output_folder, run_dir, user_path
     from gan_music.data.cache import NoteCache, default_cache_dir
     from gan_music.data.extraction import NothingReadError, extract_root
     from gan_music.io.custom_readers import build_readers
+    from gan_music.system.atomic_files import remove_temporaries
 
     data = config.data
     custom = build_readers(config.readers)
@@ -32,7 +38,8 @@ def _extract(config: ExtractConfig) -> None:
         cache.clear()
         print(f"cache: {cache.root} is empty now ({_size(n_entries, n_bytes)} before)")
         return
-    rejects = cache.root / "rejects.csv"
+    rejects = (run_dir() or cache.root) / "rejects.csv"
+    cache.remove_temporaries()
     try:
         result = extract_root(
             user_path(data.root),
@@ -57,8 +64,9 @@ def _extract(config: ExtractConfig) -> None:
     if config.picture:
         from gan_music.io.rendering.overview import draw_overview
 
-        folder = user_path(config.out) or Path()
+        folder = output_folder(config.out)
         folder.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(folder, "data.png", below=False)
         query = data.query
         name = data.root or (query if isinstance(query, str) else ", ".join(query))
         title = f"{name}: {len(result.pieces):,} pieces, {result.n_notes:,} notes"

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gan_music.cli import command
-from gan_music.config.invocation import user_path
-from gan_music.config.schema import GenerateConfig
+from gan_music.system.command_process import command_process
 from gan_music.system.errors import UserError
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from gan_music.config.schema import GenerateConfig
     from gan_music.music.piece import Piece
 
 _N_NOTES = 512  # of a piece, where neither notes nor bars are given
 _MAX_LISTED = 40  # files on the screen
+_N_LARGE = 50_000  # notes, from which on the expected size is printed first
+_NOTES_A_BAR = 16  # about
 
 
+@command_process()
 def main() -> None:
     """The command."""
     # format=mid,png means both formats; Hydra would make two jobs of it
     if not {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = [re.sub(r"^format=(\w+(?:,\w+)+)$", r"format=[\1]", a) for a in sys.argv[1:]]
+    # late: from here on signals are handled
+    from gan_music.cli import command
+    from gan_music.config.schema import GenerateConfig
+
     command("generate", GenerateConfig, _generate)
 
 
@@ -40,9 +49,10 @@ def _generate(config: GenerateConfig) -> None:
         raise UserError("format=[] writes nothing: give one such as format=mid.")
 
     from gan_music.api.model import load
+    from gan_music.config.invocation import output_folder, shown, user_path
     from gan_music.io.custom_readers import build_readers
-    from gan_music.io.instruments import played_by, program
-    from gan_music.io.write import SOUNDS, write_pieces
+    from gan_music.io.instruments import program
+    from gan_music.io.write import SOUNDS
 
     program(config.instrument)  # before there is music to write
     soundfont = user_path(config.soundfont)
@@ -51,47 +61,140 @@ def _generate(config: GenerateConfig) -> None:
 
         check_soundfont(soundfont)
 
-    out = user_path(config.out)
-    assert out is not None
+    out = output_folder(config.out)
     model = load(config.checkpoint)
-    pieces = model.generate(
-        n_pieces=config.n_pieces,
-        n_notes=config.n_notes or _N_NOTES,
-        n_bars=config.n_bars,
-        seed=config.seed,
-        temperature=config.temperature,
-        tempo=config.tempo,
-        meter=config.meter,
-        continue_from=config.continue_from,
-        max_copied_notes=config.max_copied_notes,
-        primer_notes=config.primer_notes,
-        include_primer=config.include_primer,
-        custom_readers=build_readers(config.readers),
-    )
-    pieces = [played_by(piece, [config.instrument]) for piece in pieces]
-    written = write_pieces(pieces, out, formats=formats, soundfont=soundfont)
-    _print_files(config, pieces, written)
+    readers = build_readers(config.readers)
+    if (n_notes := _n_notes(config)) >= _N_LARGE:
+        print(_expected(config, n_notes, formats, out), flush=True)
+    with _bar("sampling", "notes") as bar:
+        pieces = model.each(
+            n_pieces=config.n_pieces,
+            n_notes=config.n_notes or _N_NOTES,
+            n_bars=config.n_bars,
+            seed=config.seed,
+            temperature=config.temperature,
+            tempo=config.tempo,
+            meter=config.meter,
+            continue_from=config.continue_from,
+            max_copied_notes=config.max_copied_notes,
+            primer_notes=config.primer_notes,
+            include_primer=config.include_primer,
+            custom_readers=readers,
+            progress=bar,
+        )
+        lines = _write(config, pieces, out, bar, formats=formats, font=soundfont)
+    _print_summary(config, lines, shown(out))
     if n_clipped := model.module.n_clipped:
         print(f"{n_clipped} values that no MIDI file can hold were clipped")
 
 
-def _print_files(
-    config: GenerateConfig, pieces: Sequence[Piece], written: list[list[Path]]
-) -> None:
-    for piece, (first, *more) in list(zip(pieces, written, strict=True))[:_MAX_LISTED]:
-        print(
-            " ".join([str(Path(config.out, first.name)), *(p.suffix for p in more)]), _size(piece)
-        )
-    if len(pieces) > _MAX_LISTED:
-        print(f"... and {len(pieces) - _MAX_LISTED} more")
-    n_notes = config.n_notes or _N_NOTES
-    length = f"{n_notes} notes" if config.n_bars is None else f"{config.n_bars} bars"
+def _write(
+    config: GenerateConfig,
+    pieces: Iterator[tuple[int, Piece]],
+    out: Path,
+    bar: tqdm[Any],
+    *,
+    formats: Sequence[str],
+    font: Path | None,
+) -> dict[int, str]:
+    """Write pieces as they come; returns a line for each of the first ones, by their numbers."""
+    from gan_music.config.invocation import shown
+    from gan_music.io.instruments import played_by
+    from gan_music.io.write import sample_name, write_sample
+    from gan_music.system import signals
+
+    lines: dict[int, str] = {}
+    n_written = 0
+    if config.n_bars is not None:  # all are sampled before the first is written
+        bar.close()
+        bar = _bar("writing", "pieces", pieces, total=config.n_pieces)
+        pieces = iter(bar)
+    try:
+        for number, piece in pieces:
+            stem = out / sample_name(number + 1, config.n_pieces)
+            played = played_by(piece, [config.instrument])
+            first, *more = write_sample(played, stem, formats=formats, soundfont=font)
+            n_written += 1
+            if number < _MAX_LISTED:
+                name = shown(first)
+                lines[number] = " ".join([name, *(p.suffix for p in more), _size(piece)])
+    except KeyboardInterrupt:
+        with signals.shielding():
+            bar.close()  # the line would be appended to it
+            signals.tell(
+                "interrupted: %s of %s pieces are in %s",
+                *(f"{n_written:,}", f"{config.n_pieces:,}", shown(out)),
+            )
+        raise
+    return lines
+
+
+def _bar(title: str, unit: str, *items: Any, total: int | None = None) -> tqdm[Any]:
+    """A bar on a terminal, and elsewhere a line every half minute; none for what is done soon."""
+    from tqdm import tqdm
+
+    every = 0.5 if sys.stderr.isatty() else 30.0
+    return tqdm(
+        *items,
+        desc=title,
+        total=total,
+        unit=f" {unit}",
+        unit_scale=True,
+        delay=max(2.0, every),
+        mininterval=every,
+        maxinterval=2 * every,
+    )
+
+
+def _n_notes(config: GenerateConfig) -> int:
+    """About how many notes are asked for."""
+    if config.n_bars is not None:
+        return config.n_pieces * config.n_bars * _NOTES_A_BAR
+    return config.n_pieces * (config.n_notes or _N_NOTES)
+
+
+def _expected(config: GenerateConfig, n_notes: int, formats: Sequence[str], out: Path) -> str:
+    """A sentence on the size of what will be written, and on the space for it."""
+    from gan_music.config.invocation import shown
+    from gan_music.io.write import BYTES_A_NOTE
+
+    n_bytes = n_notes * sum(BYTES_A_NOTE[f] for f in formats)
+    there = next(p for p in (out.absolute(), *out.absolute().parents) if p.is_dir())
+    free = shutil.disk_usage(there).free
+    space = f"{_bytes(free)} are free"
+    if n_bytes > free:
+        space = f"only {space}: what fits is written"
+    return (
+        f"expected: {config.n_pieces:,} pieces of {_length(config)}, about {n_notes:,} notes and "
+        f"{_bytes(n_bytes)} in {shown(out)}, where {space}; Ctrl-C ends after a whole piece"
+    )
+
+
+def _bytes(n: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:,.4g} TB"
+
+
+def _length(config: GenerateConfig) -> str:
+    if config.n_bars is None:
+        return f"{config.n_notes or _N_NOTES} notes"
+    return f"{config.n_bars} bars"
+
+
+def _print_summary(config: GenerateConfig, lines: dict[int, str], out: str) -> None:
+    for number in sorted(lines):
+        print(lines[number])
+    if config.n_pieces > _MAX_LISTED:
+        print(f"... and {config.n_pieces - _MAX_LISTED} more")
     kind = ""
     if config.continue_from is not None:
         kind = f", continuations of {config.continue_from}"
     elif config.checkpoint is None:
         kind = ", in the style of Bach's chorales (checkpoint=PATH for others)"
-    print(f"{len(pieces)} pieces of {length} in {config.out}{kind}")
+    print(f"{config.n_pieces} pieces of {_length(config)} in {out}{kind}")
 
 
 def _size(piece: Piece) -> str:

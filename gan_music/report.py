@@ -9,10 +9,12 @@ import argparse
 import os
 import sys
 import traceback
+from glob import escape
 from pathlib import Path
 from typing import NoReturn
 
-from gan_music.config.explain import explain
+from gan_music.system import signals
+from gan_music.system.command_process import command_process
 from gan_music.system.errors import UserError
 from gan_music.system.version import full_version
 
@@ -25,17 +27,19 @@ Write figures, curves, piano rolls, sounds and settings of a run to one self-con
 """
 
 
+@command_process()
 def main() -> None:
     """The command."""
     debug = "--debug" in sys.argv
     try:
         print(f"report: {_report(_arguments(sys.argv[1:]))}")
-    except KeyboardInterrupt:
-        sys.exit(130)
     except Exception as error:
+        signals.raise_received()  # it may follow from the signal
         if debug:
             traceback.print_exception(error)
         else:
+            from gan_music.config.explain import explain
+
             text = explain(error, type(None)).replace("debug=true", "--debug")
             print(f"error: {text}", file=sys.stderr)
         sys.exit(1)
@@ -88,11 +92,13 @@ def _report(arguments: argparse.Namespace) -> Path:
     if out.is_dir():
         raise UserError(f"--out={out} is a folder: give a file, {out / 'report.html'}.")
     from gan_music.page.html import write_report
+    from gan_music.system.atomic_files import remove_temporaries
 
     unique = list({f.resolve(): f for f in folders}.values())
     runs = [read_run(folder) for folder in unique]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(out.parent, escape(out.name), below=False)
         write_report(runs, out)
     except OSError as error:
         raise UserError(

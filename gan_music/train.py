@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from gan_music.cli import command
-from gan_music.config.schema import TrainConfig
+from typing import TYPE_CHECKING
+
+from gan_music.system.command_process import command_process
+
+if TYPE_CHECKING:
+    from gan_music.config.schema import TrainConfig
 
 
+@command_process()
 def main() -> None:
     """The command."""
+    # late: from here on signals are handled
+    from gan_music.cli import command
+    from gan_music.config.schema import TrainConfig
+
     command("train", TrainConfig, _train)
 
 

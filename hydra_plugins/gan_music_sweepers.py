@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,7 +17,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 
 class GanMusicSweeper(Sweeper):
-    """The base of the sweepers: the sweep has one folder, known to all jobs before they start."""
+    """The base of the sweepers: the sweep has one folder, known to all jobs before they start.
+
+    Attributes
+    ----------
+    held : the open file that keeps other sweeps out of the folder.
+    """
+
+    held: TextIO
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -25,17 +32,19 @@ class GanMusicSweeper(Sweeper):
         self.hydra_context, self.config, self.task_function = hydra_context, config, task_function
 
     def prepare(self, folder: Path) -> Launcher:
-        """A launcher for the jobs of a sweep in this folder."""
+        """A launcher for the jobs of a sweep in this folder, which is held."""
         from gan_music.config.invocation import quoted
+        from gan_music.runs.sweep import SETTINGS
+        from gan_music.system.atomic_files import remove_temporaries
 
         folder = folder.absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(folder, below=False)
         assert self.config is not None
         with open_dict(self.config):
             self.config.hydra.sweep.dir = str(folder)
             # each job is composed of these overrides and its own
             self.config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        OmegaConf.save(self.config, folder / SETTINGS)
         return Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
             task_function=self.task_function,
@@ -43,10 +52,16 @@ class GanMusicSweeper(Sweeper):
         )
 
     def named_folder(self) -> Path | None:
-        """The folder that the user gave as ``hydra.sweep.dir``."""
+        """The folder that the user gave as ``hydra.sweep.dir``, unless a sweep is at work there."""
+        from gan_music.runs.sweep import refuse_busy
+
         assert self.config is not None
         given = [o for o in self.config.hydra.overrides.hydra if o.startswith("hydra.sweep.dir=")]
-        return Path(self.config.hydra.sweep.dir) if given else None
+        if not given:
+            return None
+        folder = Path(self.config.hydra.sweep.dir)
+        refuse_busy(folder)
+        return folder
 
     def compose(self, overrides: list[str]) -> DictConfig:
         """A job's settings without Hydra's own, which must be those of the sweep."""
@@ -92,6 +107,7 @@ class GridSweeper(GanMusicSweeper):
 
         assert self.hydra_context is not None
         assert self.config is not None
+        folder = self.named_folder()
         given = [f"{k}={v}" for k, v in self.params.items()] + arguments
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         parsed = parser.parse_overrides(given)
@@ -99,23 +115,24 @@ class GridSweeper(GanMusicSweeper):
         sweeps.refuse_ranges([str(o.input_line) for o in ranges])
         (overrides,) = BasicSweeper.split_arguments(parsed, None)
         jobs = sweeps.plan(overrides, self.compose)
-        cwd, folder = self.config.hydra.runtime.cwd, self.named_folder()
+        cwd = self.config.hydra.runtime.cwd
         if folder is None and self.config.skip_done:
             folder = sweeps.find_sweep(jobs, cwd, Path("outputs", str(self.config.name)))
         folder = folder or Path(self.config.hydra.sweep.dir)
-        launcher = self.prepare(folder)
         batch, n_done = [], 0
-        for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
-            if done and self.config.skip_done:
-                n_done += 1
-            else:
-                batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
-        if n_done:
-            sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
-        with sweeps.saying_how_to_continue(folder):
+        with sweeps.interruptible(folder, self.config.hydra.launcher._target_):
+            self.held = sweeps.hold(folder)
+            launcher = self.prepare(folder)
+            for job, place, done in sweeps.assign_folders(jobs, cwd, folder):
+                if done and self.config.skip_done:
+                    n_done += 1
+                else:
+                    batch.append([*job.overrides, f"hydra.sweep.subdir={place.name}"])
+            if n_done:
+                sweeps.log.info("%d of %d jobs are done already, in %s", n_done, len(jobs), folder)
             returned = launcher.launch(batch, initial_job_idx=0) if batch else []
-        ranking.write(folder)
-        self.leave_report(folder)
+            ranking.write(folder)
+            self.leave_report(folder)
         # return_value would print and raise only the first one
         failed = [r._return_value for r in returned if r.status == JobStatus.FAILED]
         sweeps.raise_failures(failed, len(jobs), folder)
@@ -148,23 +165,25 @@ class SearchSweeper(GanMusicSweeper):
         space, fixed = search.split_space(parser.parse_overrides(given))
         described = search.describe(self.compose(fixed), space)
         folder = self.named_folder() or Path(self.config.hydra.sweep.dir)
-        launcher = self.prepare(folder)
-        found = search.Search(folder, settings, space, described)
         failures: list[Any] = []
-        with sweeps.saying_how_to_continue(folder), found.working():
-            while (n := min(settings.n_jobs, found.n_left())) > 0:
-                trials = [found.ask() for _ in range(n)]
-                batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
-                for overrides in batch:
-                    self.compose(overrides)  # refuses what its files may not do
-                returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
-                for (trial, _), r in zip(trials, returned, strict=True):
-                    failed = r.status == JobStatus.FAILED
-                    found.tell(trial, None if failed else r.return_value, failed=failed)
-                    failures += [r._return_value] if failed else []
-        ranking.write(folder)
-        self.leave_report(folder)
-        found.print_best()
+        with sweeps.interruptible(folder, self.config.hydra.launcher._target_):
+            self.held = sweeps.hold(folder, shared=True)
+            found = search.Search(folder, settings, space, described)
+            launcher = self.prepare(folder)
+            with found.working():
+                while (n := min(settings.n_jobs, found.n_left())) > 0:
+                    trials = [found.ask() for _ in range(n)]
+                    batch = [[*fixed, *words, *_trial(t.number)] for t, words in trials]
+                    for overrides in batch:
+                        self.compose(overrides)  # refuses what its files may not do
+                    returned = launcher.launch(batch, initial_job_idx=trials[0][0].number)
+                    for (trial, _), r in zip(trials, returned, strict=True):
+                        failed = r.status == JobStatus.FAILED
+                        found.tell(trial, None if failed else r.return_value, failed=failed)
+                        failures += [r._return_value] if failed else []
+            ranking.write(folder)
+            self.leave_report(folder)
+            found.print_best()
         sweeps.raise_failures(failures, settings.n_trials, folder)
 
 

@@ -139,6 +139,14 @@ def run_python(
     )
 
 
+def default_signals() -> None:
+    """For a process that is to receive signals: SIGINT is ignored in the background of a script,
+    SIGHUP under ``nohup``, and processes inherit that.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def signal_command(
     number: signal.Signals, line: str, name: str, *overrides: str, cwd: Path, nth: int = 1
 ) -> tuple[int, str]:
@@ -147,6 +155,7 @@ def signal_command(
         [sys.executable, "-m", f"gan_music.{name}", *overrides],
         cwd=cwd,
         env=_variables(cwd),
+        preexec_fn=default_signals,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -176,7 +185,8 @@ def run_command(
     name: str, *overrides: str, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """``python -m gan_music.<name> ...`` as a user runs it, in a folder of its own."""
-    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, **environment)
+    python = Path(sys.executable)
+    return run_python("-m", f"gan_music.{name}", *overrides, cwd=cwd, python=python, **environment)
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_command, sentence, succeed
+from tests.conftest import default_signals, run_command, sentence, succeed
 from tests.data.test_extraction import many_notes
 
 
@@ -44,6 +44,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=default_signals,
     ) as process:
         deadline = time.monotonic() + 60
         while len(group_members(process.pid)) < 3 and time.monotonic() < deadline:
@@ -54,7 +55,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         assert process.stdout is not None
         output = process.stdout.read()
         assert process.wait() == 130
-    assert output == ""
+    assert output == "interrupted; give the same command again\n"
     assert group_members(process.pid) == []
 
 
@@ -81,6 +82,24 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     cleared = succeed(run_command("extract", *music, "clear=true", cwd=tmp_path))
     assert "is empty now (17 entries" in cleared.stdout
     assert not list((tmp_path / "kept").rglob("*.npz"))
+
+
+def test_the_files_of_plain_commands_lie_in_their_run_dir(
+    tmp_path: Path, midi_folder: Path
+) -> None:
+    music = ("data=midi", f"data.root={midi_folder}", "data.cache_dir=kept", "data.min_notes=121")
+    done = run_command("extract", *music, "hydra.run.dir=mine", cwd=tmp_path)
+    assert "none of 16 files could be used" in sentence(done)
+    assert "walk00.mid" in (tmp_path / "mine" / "rejects.csv").read_text()
+    music = (*music[:-1], "data.min_notes=16", "picture=true")
+    succeed(run_command("extract", *music, "hydra.run.dir=a/b", cwd=tmp_path))
+    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == ["data.png", "rejects.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "kept", "mine"]
+    assert not (tmp_path / "kept" / "rejects.csv").exists()
+    short = ("n_pieces=1", "n_notes=4", "out=here", "hydra.run.dir=a")
+    done = succeed(run_command("generate", *short, cwd=tmp_path))
+    assert done.stdout.startswith("a/here/sample_01.mid (4 notes")
+    assert (tmp_path / "a" / "here" / "sample_01.mid").is_file()
 
 
 def test_extract_shows_why_nothing_was_read(tmp_path: Path) -> None:

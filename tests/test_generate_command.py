@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from matplotlib.image import imread
 from gan_music.config.schema import GenerateConfig
 from gan_music.config.targets import conf_dir
 from gan_music.config.validate import checked
+from gan_music.io import write
 from gan_music.io.read import read
 from gan_music.io.rendering import sound
 from gan_music.io.write import write_midi
@@ -113,6 +115,36 @@ def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None
     assert len(generated("n_notes=10")) == 2
     names = sorted(p.name for p in (folder / "samples").iterdir())
     assert names == ["notes.txt", "sample_01.mid", "sample_02.mid"]
+
+
+def test_a_large_order_says_its_size_first_and_ctrl_c_leaves_whole_pieces(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    n_written = 0
+
+    def interrupted(piece: Piece, path: Path, **options: Any) -> None:
+        nonlocal n_written
+        n_written += 1
+        if n_written == 142:  # the second file of the 71st piece, of the second batch
+            raise KeyboardInterrupt
+        path.touch()
+
+    monkeypatch.setattr(write, "write_piece", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        generated("n_pieces=100000", "n_notes=1", "format=[mid,musicxml]")
+    numbers = range(1, 71)
+    assert sorted(p.name for p in (folder / "samples").iterdir()) == [
+        f"sample_{n:06d}.{suffix}" for n in numbers for suffix in ("mid", "musicxml")
+    ]
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "expected: 100,000 pieces of 1 notes, about 100,000 notes and 33.7 MB in samples, where "
+    )
+    assert out.endswith("Ctrl-C ends after a whole piece\n")
+    assert "interrupted: 70 of 100,000 pieces are in samples" in caplog.messages
 
 
 @pytest.mark.parametrize(

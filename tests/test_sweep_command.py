@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_music.runs.sweep import hold, refuse_busy
 from tests.conftest import (
     COLLAPSED,
     TINY,
@@ -105,6 +106,30 @@ def test_a_job_that_calls_sys_exit_fails(midi_folder: Path, tmp_path: Path) -> N
     assert status(tmp_path / "s" / "0") == "failed"
     assert "SystemExit: 7" in (tmp_path / "s" / "0" / "train.log").read_text()
     assert (tmp_path / "s" / "1").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("shared", "words"),
+    [
+        (False, ("seed=1,2",)),
+        (False, ("seed=1,2", "skip_done=true")),
+        (False, ("sweep=tpe",)),
+        (True, ("seed=1,2",)),  # a search is at work there
+    ],
+)
+def test_a_second_sweep_in_a_folder_is_refused(
+    train: Command, tmp_path: Path, shared: bool, words: tuple[str, ...]
+) -> None:
+    with hold(tmp_path / "s", shared=shared) as first:
+        first.write("the first")
+        first.flush()
+        line = sentence(train("-m", "hydra.sweep.dir=s", *words))
+        assert line.startswith("error: another sweep is at work in")
+        assert line.endswith("s: wait for it, or name another hydra.sweep.dir.")
+    assert [(p.name, p.read_text()) for p in (tmp_path / "s").iterdir()] == [
+        ("multirun.yaml", "the first")
+    ]
+    refuse_busy(tmp_path / "s")
 
 
 @pytest.mark.parametrize(

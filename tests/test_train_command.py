@@ -198,7 +198,10 @@ def test_a_resumed_run_ends_with_the_same_weights(
     content = torch.load(checkpoint, weights_only=True)
     content["callbacks"]["EpochLog"]["seconds"] = 1000.0
     torch.save(content, checkpoint)
-    more = (f"resume={checkpoint}", "trainer.max_epochs=2")
+    # other processes read another cache, and what is shown differs
+    free = ("data.n_workers=1", "data.cache_dir=other", "data.on_device=true", "samples.n_sounds=0")
+    shown = ("samples.show_every_n_epochs=1", "samples.show_at_most=1", "report=true")
+    more = (f"resume={checkpoint}", "trainer.max_epochs=2", "skip_done=true", *free, *shown)
     succeed(run_command("train", *more, cwd=tmp_path))
     a = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
     b = torch.load(checkpoint, weights_only=True)
@@ -216,6 +219,11 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert steps == list(range(len(steps)))
     config = yaml.safe_load((stopped / "config.yaml").read_text())
     assert config["trainer"]["max_epochs"] == 2
+    assert (config["data"]["n_workers"], config["data"]["cache_dir"]) == (1, "other")
+    assert (tmp_path / "other").is_dir()
+    assert (stopped / "report.html").is_file()
+    done = succeed(run_command("train", f"resume={stopped}", "skip_done=true", cwd=tmp_path))
+    assert done.stdout.startswith("done already: ")
 
 
 def test_a_sweep_runs_every_job_in_its_own_folder(train: Command, tmp_path: Path) -> None:
@@ -345,6 +353,13 @@ def test_a_damaged_checkpoint_is_refused_first(run: Path, tmp_path: Path) -> Non
     assert "read" not in resumed.stdout  # refused before any data are read
     generated = run_command("generate", f"checkpoint={path}", cwd=tmp_path)
     assert "is not a checkpoint" in sentence(generated)
+    edited = torch.load(only_run(run) / "checkpoints" / "last.ckpt", weights_only=True)
+    edited["optimizer_states"][0]["state"][0]["step"] = torch.tensor(-1.0)
+    torch.save(edited, path)
+    resumed = run_command("train", f"resume={path}", "trainer.max_epochs=9", cwd=tmp_path)
+    where = "its optimizer_states (0, state of parameter 0, step) is not what a run writes"
+    assert where in sentence(resumed)
+    assert "read" not in resumed.stdout
 
 
 def test_early_stopping_on_the_validation_distance(train: Command, tmp_path: Path) -> None:

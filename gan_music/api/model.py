@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, Protocol
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.config.invocation import user_path
 from gan_music.config.targets import trusting_code
-from gan_music.decoding.copy_filter import without_copies
+from gan_music.decoding.copy_filter import accepted, in_order
 from gan_music.decoding.primer import Primer
-from gan_music.decoding.request import SampleRequest
+from gan_music.decoding.request import SampleRequest, ignore
 from gan_music.decoding.sample import in_bars
+from gan_music.io.limits import MAX_QUARTERS
 from gan_music.io.read import SUFFIXES, CustomReader, ReadError, read
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece
@@ -62,6 +64,15 @@ def generate(checkpoint: str | os.PathLike[str] | None = None, **options: Any) -
     [16]
     """
     return load(checkpoint).generate(**options)
+
+
+class Progress(Protocol):
+    """What is told how far sampling has come, such as a bar of tqdm's."""
+
+    total: float | None
+
+    def update(self, n: float | None = 1, /) -> Any:
+        """So many more notes are sampled."""
 
 
 class Model:
@@ -111,7 +122,47 @@ class Model:
         ValueError
             If a number is out of bounds.
         UserError
-            If ``continue_from`` cannot be read, or if the model cannot do what is asked for.
+            If ``continue_from`` cannot be read, if the model cannot do what is asked for, or if a
+            piece lasts over 100,000 quarter notes (some 16 hours).
+        """
+        return in_order(
+            self.each(
+                n_pieces=n_pieces,
+                n_notes=n_notes,
+                n_bars=n_bars,
+                seed=seed,
+                temperature=temperature,
+                tempo=tempo,
+                meter=meter,
+                continue_from=continue_from,
+                max_copied_notes=max_copied_notes,
+                primer_notes=primer_notes,
+                include_primer=include_primer,
+                custom_readers=custom_readers,
+            )
+        )
+
+    def each(
+        self,
+        *,
+        n_pieces: int,
+        n_notes: int,
+        n_bars: int | None,
+        seed: int,
+        temperature: float,
+        tempo: float | None,
+        meter: str | None,
+        continue_from: str | os.PathLike[str] | Piece | None,
+        max_copied_notes: int | None,
+        primer_notes: int | None,
+        include_primer: bool,
+        custom_readers: Mapping[str, CustomReader] | None,
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[int, Piece]]:
+        """The pieces of :meth:`generate`, with their numbers from 0, as soon as each is done.
+
+        Pieces that were sampled again come last; those of a number of bars all come at the end.
+        ``progress`` counts notes: its ``total`` grows with each draw.
         """
         if n_pieces < 1 or n_notes < 1 or (n_bars is not None and n_bars < 1):
             raise ValueError(f"{n_pieces=}, {n_notes=}, {n_bars=}: each must be at least 1")
@@ -129,6 +180,7 @@ class Model:
             n_before = len(piece) if include_primer else 0
         request = partial(
             SampleRequest,
+            advance=ignore if progress is None else progress.update,
             temperature=temperature,
             tempo=tempo or (primer.piece.tempo if primer else _TEMPO),
             meter=parse_meter(meter),
@@ -138,18 +190,37 @@ class Model:
         if longest is None:
             longest = self.module.config.get("samples", {}).get("max_copied_notes")
 
-        def sample(n_notes: int) -> list[Piece]:
-            pieces, _ = without_copies(
-                lambda n, seed: self.module.sample(request(n, n_notes, seed)),
+        def draw(n: int, seed: int, *, n_notes: int) -> Iterator[Piece]:
+            if progress is not None:
+                progress.total = (progress.total or 0) + n * n_notes
+            return chain.from_iterable(self.module.batches(request(n, n_notes, seed)))
+
+        def sample(n_notes: int) -> Iterator[tuple[int, Piece]]:
+            return accepted(
+                partial(draw, n_notes=n_notes),
                 self.module.copy_filter,
                 longest=longest,
                 n_pieces=n_pieces,
                 seed=seed,
                 n_before=n_before,  # the primer's notes may be copies
             )
-            return pieces
 
-        return sample(n_notes) if n_bars is None else in_bars(sample, n_bars, n_before=n_before)
+        if n_bars is None:
+            return map(_of_music_length, sample(n_notes))
+        pieces = in_bars(lambda n: in_order(sample(n)), n_bars, n_before=n_before)
+        return map(_of_music_length, enumerate(pieces))
+
+
+def _of_music_length(numbered: tuple[int, Piece]) -> tuple[int, Piece]:
+    """Refuse pieces of days, which weights or a table of times that are not music's would make."""
+    _, piece = numbered
+    quarters = int((piece.onset + piece.duration).max(initial=0)) // piece.grid
+    if quarters > MAX_QUARTERS:
+        raise UserError(
+            f"{piece.name} lasts {quarters:,} quarter notes, and a piece has at most "
+            f"{MAX_QUARTERS:,}: sample fewer notes (n_notes), or name another checkpoint."
+        )
+    return numbered
 
 
 def parse_meter(text: str | None) -> tuple[int, int] | None:

@@ -16,8 +16,9 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_music import __version__
+from gan_music.checkpoints.archive import Archive
 from gan_music.checkpoints.migrations import MIGRATED, SCHEMA_VERSION, migrate
-from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
+from gan_music.checkpoints.safe_unpickler import Shape, opened, read_outline, read_tensors
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import UntrustedCodeError, check_targets
 from gan_music.config.validate import checked, is_plain
@@ -32,6 +33,12 @@ PRETRAINED = Path(__file__).parent.parent / "pretrained" / "chorales.ckpt"
 # schema -> the last commit that reads it. These checkpoints record no version, and they cannot be
 # migrated: the weights of the networks have changed.
 _LAST_READERS = {1: "5e532fd", 2: "002f6fc", 3: "002f6fc", 4: "4c953c8"}
+
+# what is read of a checkpoint that is not trained on
+_TO_SAMPLE = ("epoch", "state_dict", "gan_music")
+_MAX_SETTINGS = 10_000  # values
+_MAX_EPOCH = 10**9
+_MAX_REASON = 300  # characters of an error
 
 # keys of ModelCheckpoint's state that hold paths
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
@@ -50,6 +57,7 @@ class Checkpoint:
     version : of the package that wrote it; None in the oldest ones.
     copy_filter : n-gram hashes of the training pieces
         (:class:`~gan_music.decoding.copy_filter.CopyFilter`), if the run keeps them.
+    training : all that the run saved, if it was loaded to be trained on.
     """
 
     config: dict[str, Any]
@@ -59,6 +67,7 @@ class Checkpoint:
     sampler_only: bool = False
     version: Any = None
     copy_filter: torch.Tensor | None = None
+    training: dict[str, Any] | None = None
 
 
 def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
@@ -73,14 +82,18 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
     """
     if not path.is_file():
         raise UserError(f"checkpoint {path} is no file: name a run's folder, or its best.ckpt.")
-    damaged = UserError(
-        f"checkpoint {path} is not a checkpoint, or is damaged: name a run's "
-        "checkpoints/best.ckpt or last.ckpt."
-    )
     try:
-        outline = read_shapes(path)
+        with opened(path) as archive:
+            return _loaded(archive, path, to_train=to_train)
     except ArchiveError as error:
-        raise damaged from error
+        raise UserError(
+            f"checkpoint {path} is not a checkpoint, or is damaged ({error}): name a run's "
+            "checkpoints/best.ckpt or last.ckpt."
+        ) from error
+
+
+def _loaded(archive: Archive, path: Path, *, to_train: bool) -> Checkpoint:
+    outline = read_outline(archive)
     content = _validated(outline, path)
     ours = content["gan_music"]
     sampler_only = bool(ours.get("sampler_only", False))
@@ -94,10 +107,12 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
             f"checkpoint {path} was edited, or is damaged: it has paths of checkpoints that no run "
             "writes, and a resumed run would delete them; train again."
         )
+    parts = outline if to_train else {k: outline[k] for k in _TO_SAMPLE}
+    tensors = read_tensors(parts, archive)
     try:
-        loaded = migrate(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises whatever unpickling untrusted bytes meets
-        raise damaged from error
+        loaded = migrate(tensors)
+    except Exception as error:  # of weights that are not those of the settings
+        raise ArchiveError("its weights are not of its schema") from error
     return Checkpoint(
         ours["config"],
         ours["representation"],
@@ -106,6 +121,7 @@ def load_checkpoint(path: Path, *, to_train: bool = False) -> Checkpoint:
         sampler_only,
         ours.get("version"),
         loaded["gan_music"].get("copy_filter"),
+        loaded if to_train else None,
     )
 
 
@@ -120,7 +136,7 @@ def _validated(outline: Any, path: Path) -> dict[str, Any]:
     if type(schema) is not int or schema not in (SCHEMA_VERSION, *MIGRATED):
         raise UserError(_of_another_schema(path, schema, ours.get("version")))
     state = ours.get("representation", ours.get("codec"))
-    if not is_plain(ours.get("config")) or not is_plain(state):
+    if not is_plain(ours.get("config"), at_most=_MAX_SETTINGS) or not is_plain(state):
         raise UserError(
             f"checkpoint {path} has no settings to read; it is damaged or was edited: train again."
         )
@@ -128,17 +144,20 @@ def _validated(outline: Any, path: Path) -> dict[str, Any]:
         content = migrate(outline)
         check_targets(content["gan_music"]["config"], source=f"checkpoint {path}: ")
         checked(TrainConfig, OmegaConf.create(content["gan_music"]["config"]))
-    except UntrustedCodeError:
-        raise
-    except (UserError, LookupError, TypeError, AttributeError) as error:
-        reason = error if isinstance(error, UserError) else "they are incomplete"
+    except UntrustedCodeError as error:
+        raise UntrustedCodeError(_shown(error)) from error
+    except (UserError, LookupError, TypeError, AttributeError, ValueError) as error:
+        reason = _shown(error) if isinstance(error, UserError) else "they are incomplete"
         raise UserError(
             f"checkpoint {path} has settings that are not this version's ({reason}); it "
             f"{what_it_may_be(ours.get('version'))}."
         ) from error
     weights = content["state_dict"]
-    if type(content.get("epoch")) is not int or not all(
-        isinstance(k, str) and isinstance(v, Shape) for k, v in weights.items()
+    epoch = content.get("epoch")
+    if (
+        type(epoch) is not int
+        or not 0 <= epoch <= _MAX_EPOCH
+        or not all(isinstance(k, str) and isinstance(v, Shape) for k, v in weights.items())
     ):
         raise UserError(f"checkpoint {path} has no weights to read; it is damaged: train again.")
     return content
@@ -162,6 +181,15 @@ def _is_a_checkpoint_of_a_run(path: Any) -> bool:
     # other names are those of a callback that keeps more checkpoints
     others = file.suffix == ".ckpt" and file.parent.name == "checkpoints"
     return ".." not in file.parts and (file.name in ("best.ckpt", "last.ckpt") or others)
+
+
+def _shown(error: Exception) -> str:
+    """An error's text, which may quote the file, fit for a line on a screen."""
+    text = str(error)
+    if len(text) > _MAX_REASON:
+        half = _MAX_REASON // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _is_version(version: Any) -> bool:

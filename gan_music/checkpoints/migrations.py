@@ -29,13 +29,14 @@ _N_ALIGNMENT_INPUTS, _N_ALIGNMENT_OUTPUTS = 60, 12
 
 
 def migrate(content: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint's content, or its outline without tensors, in today's schema.
+    """A checkpoint's content, or its outline without tensors, in today's schema; the given one is
+    left as it is.
 
     Content of today's schema, or of one that is not migrated, is returned as it is.
     """
     while (schema := content["gan_music"].get("schema")) in _STEPS:
         content = _STEPS[schema](content)
-        content["gan_music"]["schema"] = schema + 1
+        content["gan_music"] = content["gan_music"] | {"schema": schema + 1}
     return content
 
 
@@ -51,17 +52,26 @@ def _from_5(content: dict[str, Any]) -> dict[str, Any]:
     ours = {"n_rollbacks": 0} | {_ENTRIES.get(key, key): value for key, value in ours.items()}
     ours |= {"config": migrated(config), "replay": replay}
     weights = {_renamed(name): value for name, value in content["state_dict"].items()}
-    changed = {
+    changed: dict[str, Any] = {
         "gan_music": ours,
         "state_dict": _with_lag_alignment(weights, ours["config"]["model"]),
     }
     if "callbacks" in content:
         states = content["callbacks"]
         changed["callbacks"] = {_CALLBACKS.get(key, key): state for key, state in states.items()}
-    for optimizer in content.get("optimizer_states", ()):
-        for group in optimizer.get("param_groups", ()):  # n-gram models have no optimizer
-            group["network"] = group.pop("player")
+    if "optimizer_states" in content:
+        changed["optimizer_states"] = [_with_network(o) for o in content["optimizer_states"]]
     return content | changed
+
+
+def _with_network(optimizer: dict[str, Any]) -> dict[str, Any]:
+    if "param_groups" not in optimizer:  # of n-gram models, which have no optimizer
+        return optimizer
+    groups = [
+        {("network" if key == "player" else key): value for key, value in group.items()}
+        for group in optimizer["param_groups"]
+    ]
+    return optimizer | {"param_groups": groups}
 
 
 def _renamed(name: str) -> str:

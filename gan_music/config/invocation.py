@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 
 
 def user_path(path: str | os.PathLike[str] | None) -> Path | None:
@@ -16,6 +17,20 @@ def user_path(path: str | os.PathLike[str] | None) -> Path | None:
         return None
     base = cwd() if HydraConfig.initialized() else os.getcwd()
     return Path(base, os.path.expanduser(path))
+
+
+def run_dir() -> Path | None:
+    """The folder that was given as ``hydra.run.dir`` to a command that has none by itself."""
+    if not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.MULTIRUN:
+        return None
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    return None if folder == Path(cwd()) else folder
+
+
+def output_folder(path: str) -> Path:
+    """A folder to write to, from the settings: below :func:`run_dir`, unless it is absolute."""
+    base = cwd() if HydraConfig.initialized() else os.getcwd()
+    return Path(run_dir() or base, os.path.expanduser(path))
 
 
 def shown(path: Path) -> str:

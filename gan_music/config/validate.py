@@ -55,14 +55,14 @@ def checked(schema: type[T], config: DictConfig, prefix: str = "") -> T:
     return _instance(schema, values, prefix)
 
 
-def is_plain(values: Any) -> bool:
-    """Whether the content of an untrusted file is a dictionary of plain values.
+def is_plain(values: Any, *, at_most: int = 100_000) -> bool:
+    """Whether the content of an untrusted file is a dictionary of ``at_most`` so many plain values.
 
-    Plain values hold nothing that OmegaConf would resolve (``${...}``), and are neither deeper nor
-    more than any settings.
+    Plain values hold nothing that OmegaConf would resolve (``${...}``), and are no deeper than any
+    settings.
     """
     found, left = 0, [(values, 0)]
-    while left and found < 100_000:
+    while left and found + len(left) <= at_most:
         value, depth = left.pop()
         found += 1
         if isinstance(value, dict):

@@ -117,6 +117,7 @@ class NoteCache:
         """Remove the temporary files of killed writers; running writers keep theirs."""
         for folder in self.root.glob("[0-9a-f][0-9a-f]"):
             remove_temporaries(folder, "*.npz")
+        remove_temporaries(self.root, below=False)
 
     def size(self) -> tuple[int, int]:
         """The number of entries, of all settings and versions, and their bytes."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from gan_music.data.pack import PackedPieces
 from gan_music.music.piece import IntArray, Piece
 from gan_music.representations.base import Representation
-from gan_music.system.atomic_files import atomic_write
+from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
 
 
@@ -55,6 +55,7 @@ def encoded(
     if (mapped := _mapped(path, header)) is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_temporaries(folder, path.name)
             with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
                 for piece in pack:

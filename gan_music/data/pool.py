@@ -26,6 +26,7 @@ from multiprocessing.connection import Pipe, wait
 from typing import Any, Generic, TypeVar
 
 from gan_music.data import worker as protocol
+from gan_music.system import signals
 from gan_music.system.errors import UserError
 
 Item = TypeVar("Item")
@@ -35,6 +36,7 @@ Result = TypeVar("Result")
 # that workers finish at about the same time.
 _CHUNK_S = 0.1
 _LARGEST_CHUNK = 256
+_PARENTS_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Pool(Generic[Item, Result]):
             for _ in range(min(self.n_workers, len(items))):
                 workers.append(_Worker(self._setup))
             while workers:
+                signals.raise_received()
                 for connection in wait([w.connection for w in workers]):
                     worker = next(w for w in workers if w.connection is connection)
                     yield from self._receive(worker, items)
@@ -138,8 +141,10 @@ class Pool(Generic[Item, Result]):
         self._waiting.extendleft(reversed(worker.pending))
         again = None
         if culprit is not None:
-            # earlier items may have used up its memory or corrupted its heap: try again
-            if worker.n_done and code != -signal.SIGALRM:
+            # earlier items may have used up its memory or corrupted its heap, or it was killed from
+            # outside: try again
+            is_killed = code == -signal.SIGKILL and not worker.is_second
+            if (worker.n_done or is_killed) and code != -signal.SIGALRM:
                 again = culprit
             else:
                 yield culprit, Failure(self._reason(worker, code))
@@ -166,7 +171,8 @@ class _Worker:
     """A process, its socket, and the indices of the items that it has not answered yet."""
 
     def __init__(self, setup: bytes, first: int | None = None) -> None:
-        self.first = first  # its first item, sent alone
+        self.first = first  # its first item, sent alone, for the second time
+        self.is_second = first is not None
         self.pending: deque[int] = deque()
         self.ready = self.ended = self.out_of_memory = False
         self.n_done = 0
@@ -180,8 +186,8 @@ class _Worker:
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }
-        # workers inherit the mask: Ctrl-C goes to the process group, but only the parent handles it
-        old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # workers inherit the mask: a process group gets the signal, but only the parent handles it
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", protocol.__name__, str(theirs.fileno())],

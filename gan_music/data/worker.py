@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import select
 import signal
 import sys
+import threading
 from multiprocessing.connection import Connection
 
 READY = "ready"
@@ -22,6 +24,8 @@ OUT_OF_MEMORY = "out of memory"
 def main() -> None:
     """Answer items until the parent closes the socket."""
     connection = Connection(int(sys.argv[1]))
+    # within an item, too
+    threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the parent has ended or has closed the socket
         # unpickling imports the function's modules, before the limits apply
         function, timeout_s, memory_mb = connection.recv()
@@ -42,6 +46,14 @@ def main() -> None:
                 connection.send(answer)
                 if answer[0] == OUT_OF_MEMORY:
                     return  # the heap may be fragmented
+
+
+def _end_with_parent(socket: int) -> None:
+    """End this process as soon as the other end of the socket is closed."""
+    hung_up = select.poll()
+    hung_up.register(socket, 0)
+    hung_up.poll()
+    os._exit(1)
 
 
 def _limit_memory(megabytes: int) -> None:

@@ -7,7 +7,7 @@ all 8-grams of notes of the training pieces are kept beside a model's weights: f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -69,8 +69,11 @@ class CopyFilter:
         return in_a_row + MIN_NOTES - 1 if in_a_row else 0
 
 
+Draw = Callable[[int, int], Iterable[Piece]]  # (number of pieces, seed) -> samples
+
+
 def without_copies(
-    draw: Callable[[int, int], Sequence[Piece]],
+    draw: Draw,
     copy_filter: CopyFilter | None,
     *,
     longest: int | None,
@@ -78,12 +81,34 @@ def without_copies(
     seed: int,
     n_before: int = 0,
 ) -> tuple[list[Piece], int]:
-    """``n_pieces`` pieces that copy at most ``longest`` notes in a row, and the number of pieces
-    that were rejected.
+    """The pieces of :func:`accepted` in order, and the number of pieces that were rejected."""
+    n_drawn = 0
 
-    ``draw(n, seed)`` samples pieces; rejected ones are sampled again with other seeds, which depend
-    on ``seed`` alone. Their first ``n_before`` notes do not count. Without ``longest``, all pieces
-    are accepted.
+    def counted(n: int, seed: int) -> Iterable[Piece]:
+        nonlocal n_drawn
+        n_drawn += n
+        return draw(n, seed)
+
+    found = accepted(
+        counted, copy_filter, longest=longest, n_pieces=n_pieces, seed=seed, n_before=n_before
+    )
+    return in_order(found), n_drawn - n_pieces
+
+
+def accepted(
+    draw: Draw,
+    copy_filter: CopyFilter | None,
+    *,
+    longest: int | None,
+    n_pieces: int,
+    seed: int,
+    n_before: int = 0,
+) -> Iterator[tuple[int, Piece]]:
+    """``n_pieces`` pieces that copy at most ``longest`` notes in a row, with their numbers from 0,
+    as they are drawn.
+
+    Rejected pieces are drawn again, after all others, with other seeds, which depend on ``seed``
+    alone. Their first ``n_before`` notes do not count. Without ``longest``, all are accepted.
 
     Raises
     ------
@@ -95,22 +120,32 @@ def without_copies(
             f"max_copied_notes={longest}, but this checkpoint holds no copy filter: train with "
             "samples.max_copied_notes, or leave it out."
         )
-    pieces = list(draw(n_pieces, seed))
-    if longest is None or copy_filter is None:
-        return pieces, 0
-    n_rejected, n_draws = 0, 1
-    while copies := [i for i, p in enumerate(pieces) if copy_filter.longest(p, n_before) > longest]:
-        if n_draws == _MAX_DRAWS:
-            raise UserError(
-                f"max_copied_notes={longest}: after {_MAX_DRAWS} draws, {len(copies)} of "
-                f"{n_pieces} pieces still copy a longer run of notes from the training music: "
-                "allow more, or sample fewer notes."
-            )
-        again = draw(len(copies), (seed + n_draws * _SEED_STEP) % 2**32)
-        for i, piece in zip(copies, again, strict=True):
-            pieces[i] = replace(piece, name=pieces[i].name)
-        n_rejected, n_draws = n_rejected + len(copies), n_draws + 1
-    return pieces, n_rejected
+    numbers = list(range(n_pieces))
+    names: dict[int, str] = {}  # of pieces that were rejected
+    for n_draws in range(_MAX_DRAWS):
+        copies = []
+        drawn = draw(len(numbers), (seed + n_draws * _SEED_STEP) % 2**32 if n_draws else seed)
+        for number, piece in zip(numbers, drawn, strict=True):
+            if longest is None or copy_filter is None:
+                yield number, piece
+            elif copy_filter.longest(piece, n_before) > longest:
+                names.setdefault(number, piece.name)
+                copies.append(number)
+            else:
+                yield number, replace(piece, name=names[number]) if number in names else piece
+        if not copies:
+            return
+        numbers = copies
+    raise UserError(
+        f"max_copied_notes={longest}: after {_MAX_DRAWS} draws, {len(copies)} of "
+        f"{n_pieces} pieces still copy a longer run of notes from the training music: "
+        "allow more, or sample fewer notes."
+    )
+
+
+def in_order(numbered: Iterable[tuple[int, Piece]]) -> list[Piece]:
+    """Pieces by their numbers."""
+    return [piece for _, piece in sorted(numbered, key=lambda pair: pair[0])]
 
 
 def _hashes(piece: Piece) -> NDArray[np.uint32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -46,13 +47,14 @@ class ParticleFilter(NamedTuple):
         forbidden: Tensor | None = None,
         *,
         decoding: EventDecoding,
+        advance: Callable[[int], None] = lambda n: None,
     ) -> Tensor:
         """The next events of ``n`` sequences, ids ``[n, n_events, C + 2]``.
 
         The decoder is of ``n K`` sequences, where the ``K`` particles of a sequence are
         neighbours; each may have its own noise and beginning, which are resampled with it.
         ``observed`` are the events so far, ``[n K, T, C + 2]``, perhaps none. ``forbidden [V]`` is
-        added to the first event's scores.
+        added to the first event's scores. ``advance`` is called with how many more are done.
         """
         n_observed, events = observed.shape[1], observed
         self.critic.eval()
@@ -64,6 +66,7 @@ class ParticleFilter(NamedTuple):
             rows = self._resample(self._log_weights(events, decoder.z, gumbel.shape[1]), rng)
             events = events[rows]
             decoder.reorder(rows)
+            advance(gumbel.shape[0] // self.n_particles * gumbel.shape[1])
         first = torch.arange(0, len(events), self.n_particles, device=events.device)
         # a random particle, since resampled ones are sorted
         chosen = torch.randint(self.n_particles, (len(first),), generator=rng, device=events.device)

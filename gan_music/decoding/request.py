@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gan_music.decoding.primer import Primer
 from gan_music.music.piece import DEFAULT_TEMPO
+
+
+def ignore(n: int) -> None:
+    """What is called of a request whose progress nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class SampleRequest:
     meter : (numerator, denominator) that pieces begin in; None draws it as training pieces have it.
     primer : music that the pieces continue; they keep its meter.
     labels : conditions by name, such as ``{"valence": 0.8}``.
+    advance : is called while sampling, with how many more units of all pieces are done.
     """
 
     n_pieces: int
@@ -34,3 +39,4 @@ class SampleRequest:
     meter: tuple[int, int] | None = None
     primer: Primer | None = None
     labels: Mapping[str, float | str] = field(default_factory=dict)
+    advance: Callable[[int], None] = field(default=ignore, compare=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -23,7 +23,6 @@ _BLOCK = 256  # events that Gumbel noise is drawn for at a time, which bounds it
 _MAX_NOTES = 65536  # that are sampled to fill a number of bars
 
 
-@torch.no_grad()
 def sample(
     generator: EventGenerator,
     representation: NoteEvents,
@@ -32,7 +31,23 @@ def sample(
     decoding: EventDecoding,
     particle_filter: ParticleFilter | None = None,
 ) -> list[Piece]:
-    """The pieces of a request, in evaluation mode.
+    """The pieces of a request, all at once; see :func:`batches`."""
+    found = batches(
+        generator, representation, request, decoding=decoding, particle_filter=particle_filter
+    )
+    return [piece for batch in found for piece in batch]
+
+
+@torch.no_grad()
+def batches(
+    generator: EventGenerator,
+    representation: NoteEvents,
+    request: SampleRequest,
+    *,
+    decoding: EventDecoding,
+    particle_filter: ParticleFilter | None = None,
+) -> Iterator[list[Piece]]:
+    """The pieces of a request, in evaluation mode, as they are sampled side by side.
 
     They begin in the request's meter, or in those of the training pieces, at the positions in the
     bar where those begin. With a primer they continue it in its last meter; their first note begins
@@ -49,11 +64,10 @@ def sample(
         primer = torch.from_numpy(request.primer.encode(representation)).to(device)
         forbidden[0] = -torch.inf  # the offset 0
     training = generator.training
-    generator.eval()
-    events: list[IntArray] = []
     n_particles = 1 if particle_filter is None else particle_filter.n_particles
     at_once = max(1, _BATCH // n_particles)
     for first in range(0, request.n_pieces, at_once):
+        generator.eval()
         n = n_particles * min(at_once, request.n_pieces - first)
         if primer is None:
             z = generator.prior(n, rng=rng)
@@ -66,17 +80,23 @@ def sample(
         decoder = decoding.decoder(generator, z, starts, temperature=request.temperature)
         decoder.observe(observed)
         if particle_filter is None:
-            found = _generate(generator, decoder, n, request.length, rng, forbidden, decoding)
+            found = _generate(generator, decoder, n, request, rng, forbidden, decoding)
         else:
             found = particle_filter.generate(
-                generator, decoder, observed, request.length, rng, forbidden, decoding=decoding
+                generator,
+                decoder,
+                observed,
+                request.length,
+                rng,
+                forbidden,
+                decoding=decoding,
+                advance=request.advance,
             )
-        events += list(found.cpu().numpy())
-    generator.train(training)
-    return [
-        decode(representation, ids, request, name=f"sample {number}")
-        for number, ids in enumerate(events, 1)
-    ]
+        generator.train(training)
+        yield [
+            decode(representation, ids, request, name=f"sample {number}")
+            for number, ids in enumerate(found.cpu().numpy(), first + 1)
+        ]
 
 
 def decode(
@@ -92,20 +112,21 @@ def _generate(
     generator: EventGenerator,
     decoder: Decoder,
     n: int,
-    n_events: int,
+    request: SampleRequest,
     rng: torch.Generator,
     forbidden: Tensor,
     decoding: EventDecoding,
 ) -> Tensor:
-    """The next events of ``n`` sequences, ids ``[n, n_events, C + 2]``; ``forbidden [V]`` is added
+    """The next events of ``n`` sequences, ids ``[n, T, C + 2]``; ``forbidden [V]`` is added
     to the first event's scores.
     """
     blocks = []
-    for start in range(0, n_events, _BLOCK):
-        gumbel = generator.gumbel(n, min(_BLOCK, n_events - start), rng)
+    for start in range(0, request.length, _BLOCK):
+        gumbel = generator.gumbel(n, min(_BLOCK, request.length - start), rng)
         if start == 0:
             gumbel[:, 0] += forbidden
         blocks.append(decoding.generate(generator, decoder, gumbel))
+        request.advance(n * blocks[-1].shape[1])
     return torch.cat(blocks, 1)
 
 

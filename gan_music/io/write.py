@@ -7,10 +7,21 @@ from pathlib import Path
 
 from gan_music.io.midi_writer import write_midi
 from gan_music.music.piece import Piece
+from gan_music.system.atomic_files import remove_temporaries
 
-__all__ = ["SOUNDS", "sample_name", "write_midi", "write_piece", "write_pieces"]
+__all__ = [
+    "BYTES_A_NOTE",
+    "SOUNDS",
+    "sample_name",
+    "write_midi",
+    "write_piece",
+    "write_pieces",
+    "write_sample",
+]
 
 SOUNDS = ("wav", "flac")
+# of 2,048 notes of the packaged generator, about
+BYTES_A_NOTE = {"mid": 7, "png": 120, "wav": 11_000, "flac": 3_800, "musicxml": 330}
 
 
 def write_pieces(
@@ -30,13 +41,41 @@ def write_pieces(
     soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for number, piece in enumerate(pieces, 1):
-        paths = [folder / f"{sample_name(number, len(pieces))}.{suffix}" for suffix in formats]
-        for path in paths:
+    remove_temporaries(folder, "sample_*", below=False)
+    return [
+        write_sample(
+            piece,
+            folder / sample_name(number, len(pieces)),
+            formats=formats,
+            soundfont=soundfont,
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
+def write_sample(
+    piece: Piece,
+    stem: Path,
+    *,
+    formats: Sequence[str] = ("mid",),
+    soundfont: Path | None = None,
+) -> list[Path]:
+    """Write a piece as ``<stem>.mid`` and so on: all of its files, or none; returns their paths.
+
+    The other arguments are those of :func:`write_pieces`.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    try:
+        for suffix in formats:
+            path = stem.with_name(f"{stem.name}.{suffix}")
             write_piece(piece, path, soundfont=soundfont)
-        written.append(paths)
-    return written
+            paths.append(path)
+    except BaseException:  # Ctrl-C, too
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+    return paths
 
 
 def sample_name(number: int, n_pieces: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,7 +93,11 @@ class MusicModel(LightningModule):
         return str(getattr(self.settings, "name", type(self).__name__))
 
     def sample(self, request: SampleRequest) -> list[Piece]:
-        """Sample pieces; the global random state is left as it was.
+        """Sample pieces, all at once; see :meth:`batches`."""
+        return [piece for batch in self.batches(request) for piece in batch]
+
+    def batches(self, request: SampleRequest) -> Iterator[list[Piece]]:
+        """Sample pieces, as they are done; the global random state is left as it was.
 
         Raises
         ------
@@ -109,11 +113,17 @@ class MusicModel(LightningModule):
                     f"model={self.label} does not take {key}: leave {key} out, or "
                     "name a checkpoint of another model."
                 )
-        return self._sample(request)
+        return self._batches(request)
 
     @abstractmethod
     def _sample(self, request: SampleRequest) -> list[Piece]:
         """Sample pieces as :meth:`sample` does; the request is one that the model takes."""
+
+    def _batches(self, request: SampleRequest) -> Iterator[list[Piece]]:
+        """The same as :meth:`batches` does; all pieces at once, unless a model can do better."""
+        pieces = self._sample(request)
+        request.advance(request.n_pieces * request.length)
+        yield pieces
 
     def decode(self, encoded: Iterable[NDArray[Any]], request: SampleRequest) -> list[Piece]:
         """Pieces of encoded arrays, one for each; counts clipped values in ``n_clipped``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from gan_music.config.targets import TARGET, build_target
 from gan_music.data.batch import Batch
 from gan_music.decoding.particle_filter import ParticleFilter
 from gan_music.decoding.request import SampleRequest
-from gan_music.decoding.sample import sample
+from gan_music.decoding.sample import batches
 from gan_music.losses import likelihood
 from gan_music.models.base import MusicModel
 from gan_music.models.style_prior import fit_style_prior
@@ -136,7 +137,10 @@ class EventModel(MusicModel):
         self.batch_number += 1
 
     def _sample(self, request: SampleRequest) -> list[Piece]:
-        return sample(
+        return [piece for batch in self._batches(request) for piece in batch]
+
+    def _batches(self, request: SampleRequest) -> Iterator[list[Piece]]:
+        return batches(
             self.sampler,
             self.representation,
             request,

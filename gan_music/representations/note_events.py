@@ -37,7 +37,7 @@ METERS = (
 )
 _VELOCITY_STEP = 4  # as in Oore et al. 2018
 _LONGEST_BAR = 8  # quarter notes
-_LONGEST_STEPS = 2**24  # bound of a bin in a table from a file
+_LONGEST_BIN = 8  # quarter notes, in a table from a file as in those above
 
 
 class NoteEvents(Representation):
@@ -130,8 +130,10 @@ class NoteEvents(Representation):
             ("duration_bins", events.duration_bins, 1),
         ):
             ascending = bins.ndim == 1 and len(bins) > 0 and (np.diff(bins) > 0).all()
-            if not ascending or bins[0] < least or bins[-1] > _LONGEST_STEPS:
-                raise ValueError(f"{name} do not ascend from {least} or more")
+            if not ascending or bins[0] < least or bins[-1] > _LONGEST_BIN * events.grid:
+                raise ValueError(
+                    f"{name} do not ascend from {least} or more to {_LONGEST_BIN} quarter notes"
+                )
         meter, position, count = events.starts.T
         inside = (meter >= 0) & (meter < len(METERS)) & (position >= 0) & (count > 0)
         if not len(inside) or not (inside & (position < events.n_positions)).all():

@@ -15,7 +15,7 @@ class WindowSpec(NamedTuple):
     """How pieces are cut: windows of ``length`` rows, every ``stride`` rows.
 
     ``pad_short`` gives a piece that is shorter than a window one padded window; otherwise it has
-    none.
+    none. If all are shorter, windows are as long as the longest piece.
     """
 
     length: int
@@ -37,6 +37,8 @@ class Windows:
     def __init__(
         self, begins: IntArray, sizes: IntArray, spec: WindowSpec, *, single: bool = False
     ) -> None:
+        if spec.pad_short:
+            spec = spec._replace(length=min(spec.length, int(sizes.max(initial=1))))
         self.spec, self.single = spec, single
         last = sizes - spec.length  # where in its piece the last window starts
         n_windows = np.where(last >= 0, -(-last // spec.stride) + 1, (sizes > 0) & spec.pad_short)

@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_music.metrics.collapse import UNDEFINED
-from gan_music.runs.status import DONE, is_cut_off, read_status, settings_in
+from gan_music.runs.status import DONE, has_effect, is_cut_off, read_status, settings_in
 from gan_music.system.atomic_files import atomic_write
-
-# overrides that do not distinguish settings
-_WITHOUT_EFFECT = ("skip_done=", "debug=")
 
 
 @dataclass(frozen=True)
@@ -94,13 +91,17 @@ def table(jobs: Sequence[Job]) -> str:
 
 def _unranked(job: Job, common: set[str]) -> str:
     reason = f": {job.status['error']}" if job.status.get("error") else ""
-    own = [o for o in job.overrides if o not in common and not o.startswith(_WITHOUT_EFFECT)]
+    own = [o for o in _with_effect(job) if o not in common]
     how = "cut off" if job.is_cut_off else job.status.get("status")
     return f"job {job.number} ({' '.join(own)}) {how}{reason}"
 
 
 def _without_seed(job: Job) -> list[str]:
-    return [o for o in job.overrides if not o.startswith(("seed=", *_WITHOUT_EFFECT))]
+    return [o for o in _with_effect(job) if not o.startswith("seed=")]
+
+
+def _with_effect(job: Job) -> list[str]:
+    return [o for o in job.overrides if has_effect(o.partition("=")[0].lstrip("+"))]
 
 
 def _joined(overrides: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_music.config.schema import SearchConfig, TrainConfig
 from gan_music.config.validate import checked, flatten, unknown_key
-from gan_music.runs.status import settings_of
+from gan_music.runs.status import has_effect, settings_of
 from gan_music.runs.sweep import refuse_several_devices
 from gan_music.system.errors import UserError
 from gan_music.system.locks import lock
@@ -142,6 +142,7 @@ class Search:
             storage=self.storage, study_name=_STUDY, load_if_exists=True, direction="minimize"
         )
         before = self.study.user_attrs.get("described", described)
+        before = {k: v for k, v in before.items() if has_effect(k)}  # an older version's had more
         if before != described:
             old, new = flatten(before), flatten(described)  # the space is nested
             key = next(k for k in {**old, **new} if old.get(k) != new.get(k))

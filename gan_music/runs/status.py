@@ -8,6 +8,7 @@ pruned; ``overrides``, ``cwd``, ``host`` and ``pid`` that it was started with; `
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -44,8 +45,14 @@ _KEYS = (
     "ended",
 )
 
-# settings that do not change the result of a run
-_WITHOUT_EFFECT = ("debug", "resume", "skip_done", "checkpoint", "trust_code", "logger")
+# Settings that do not change the result of a run, and may differ on resume. data.timeout_s and
+# data.memory_mb are none of them: they decide which files are read.
+WITHOUT_EFFECT = (
+    *("debug", "resume", "skip_done", "trust_code"),
+    *("logger", "checkpoint", "report"),
+    *("data.n_workers", "data.cache_dir", "data.on_device", "trainer.log_at_most"),
+    *("samples.n_sounds", "samples.show_every_n_epochs", "samples.show_at_most"),
+)
 
 _running: set[Path] = set()  # folders of this process's runs
 _locked: dict[Path, TextIO] = {}  # folders that this process has claimed -> the file it has locked
@@ -118,6 +125,15 @@ def is_cut_off(folder: Path) -> bool:
     return False
 
 
+def interrupt_cut_off(sweep: Path) -> None:
+    """Write ``interrupted`` for a sweep's runs whose processes on this machine have died."""
+    for path in sweep.glob("*/status.json"):
+        if is_cut_off(path.parent):
+            with contextlib.suppress(OSError):
+                how = {"status": INTERRUPTED, "ended": _now()}
+                _write(path.parent, read_status(path.parent) | how)
+
+
 def begin_run(folder: Path, call: dict[str, Any]) -> None:
     """Claim ``folder`` and write that a run is in progress there.
 
@@ -158,24 +174,41 @@ def end_run(folder: Path, status: str, call: dict[str, Any], **values: Any) -> N
         _release(folder)
 
 
+def has_effect(key: str) -> bool:
+    """Whether the setting of a dotted key changes the result of a run."""
+    return not {key, key.partition(".")[0]} & set(WITHOUT_EFFECT)
+
+
 def settings_of(config: Any) -> dict[str, Any]:
     """Validated settings as plain values, without those that do not change a run's result."""
-    plain = dataclasses.asdict(config)
-    return {key: value for key, value in plain.items() if key not in _WITHOUT_EFFECT}
+    return _with_effect(dataclasses.asdict(config))
+
+
+def _with_effect(settings: dict[str, Any]) -> dict[str, Any]:
+    groups = {key: value for key, value in settings.items() if has_effect(key)}
+    for group, values in groups.items():
+        if isinstance(values, dict):
+            groups[group] = {k: v for k, v in values.items() if has_effect(f"{group}.{k}")}
+    return groups
 
 
 def settings_in(folder: Path) -> dict[str, Any] | None:
     """The same of the run in ``folder``, from its ``config.yaml``; None if there is none."""
+    settings = _all_settings_in(folder)
+    return None if settings is None else _with_effect(settings)
+
+
+def _all_settings_in(folder: Path) -> dict[str, Any] | None:
     try:
         _, values = read_yaml(folder / "config.yaml")
     except (OSError, UserError):
         return None
-    return {k: v for k, v in values.items() if k not in (*_WITHOUT_EFFECT, "defaults")}
+    return {k: v for k, v in values.items() if k != "defaults"}
 
 
 def same_settings(ours: dict[str, Any], cwd: str, folder: Path) -> bool:
     """Whether the run in ``folder`` has these settings, given to a command called from ``cwd``."""
-    theirs = settings_in(folder)
+    theirs = _all_settings_in(folder)
     if theirs is None or ours != _in_todays_words(theirs):
         return False
     # a relative path of music is another folder for a command called from elsewhere
@@ -190,7 +223,7 @@ def _in_todays_words(settings: dict[str, Any]) -> dict[str, Any]:
     try:
         return settings_of(checked(TrainConfig, OmegaConf.create(migrated(settings))))
     except (UserError, LookupError, TypeError, AttributeError):
-        return settings
+        return _with_effect(settings)
 
 
 def find_unfinished(ours: dict[str, Any], cwd: str, parent: Path) -> Path | None:

@@ -8,17 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from omegaconf import DictConfig
 
 from gan_music.config.schema import TrainConfig, TrainerConfig
-from gan_music.config.validate import checked
+from gan_music.config.validate import checked, first_line
 from gan_music.runs.folder import AUTO
-from gan_music.runs.status import DONE, read_status, same_settings, settings_of
+from gan_music.runs.status import DONE, interrupt_cut_off, read_status, same_settings, settings_of
+from gan_music.system import signals
+from gan_music.system.descendants import end_descendants
 from gan_music.system.errors import UserError
+from gan_music.system.locks import lock
 
 log = logging.getLogger(__name__)
+
+SETTINGS = "multirun.yaml"  # of the sweep, in its folder
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def refuse_several_devices(trainer: TrainerConfig | DictConfig) -> None:
 
 def find_sweep(jobs: Sequence[PlannedJob], cwd: str, parent: Path) -> Path | None:
     """The newest sweep below ``parent`` with a run of the same settings as one of these jobs."""
-    sweeps = sorted(parent.glob("*/multirun.yaml"), key=lambda p: p.stat().st_mtime, reverse=True)
+    sweeps = sorted(parent.glob(f"*/{SETTINGS}"), key=lambda p: p.stat().st_mtime, reverse=True)
     for path in sweeps:
         if any(_folders_of(job, cwd, path.parent) for job in jobs):
             return path.parent
@@ -109,16 +114,68 @@ def _folders_of(job: PlannedJob, cwd: str, sweep: Path) -> list[Path]:
     return [f for f in runs if same_settings(job.settings, cwd, f)]
 
 
-@contextmanager
-def saying_how_to_continue(folder: Path) -> Iterator[None]:
-    """Log how to continue the sweep if it is interrupted."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        log.warning(
-            "interrupted; continue the sweep by the same command and skip_done=true %s",
-            shlex.quote(f"hydra.sweep.dir={folder}"),
+def hold(folder: Path, *, shared: bool = False) -> TextIO:
+    """Keep other sweeps out of a folder, which is created, until the returned file is closed.
+
+    ``shared`` lets others in that share it, too. The lock is that of the sweep's settings, and ends
+    with the process. Where the file system has no locks, nothing is kept out.
+
+    Raises
+    ------
+    UserError
+        If another sweep is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / SETTINGS).open("a", encoding="utf-8")
+    if lock(file.fileno(), shared=shared) is False:
+        file.close()
+        raise UserError(
+            f"another sweep is at work in {folder}: wait for it, or name another hydra.sweep.dir."
         )
+    return file
+
+
+def refuse_busy(folder: Path) -> None:
+    """Refuse a folder where a sweep is at work that shares it with none.
+
+    Raises
+    ------
+    UserError
+        If there is one.
+    """
+    if (folder / SETTINGS).is_file():
+        hold(folder, shared=True).close()
+
+
+@contextmanager
+def interruptible(folder: Path, launcher: str) -> Iterator[None]:
+    """The block in which a sweep's jobs run: if it is interrupted, all of them end.
+
+    How to continue the sweep is logged. ``launcher`` is the name of its class.
+
+    Raises
+    ------
+    UserError
+        If a job alone has been interrupted, in a process of its own.
+    """
+    how = f"the same command and skip_done=true {shlex.quote(f'hydra.sweep.dir={folder}')}"
+    try:
+        try:
+            yield
+        except Exception as error:
+            signals.raise_received()  # it may follow from the signal
+            if type(error).__module__.partition(".")[0] != "submitit":
+                raise
+            raise UserError(
+                f"a job ended without a result ({first_line(error)}): continue the sweep by {how}."
+            ) from error
+        signals.raise_received()
+    except KeyboardInterrupt:
+        with signals.shielding():
+            signals.tell("interrupted; continue the sweep by %s", how)
+        if not launcher.endswith("BasicLauncher"):  # which runs the jobs in this process
+            end_descendants()
+            interrupt_cut_off(folder)
         raise
 
 

@@ -44,13 +44,15 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_temporaries(folder: Path, name: str = "*") -> int:
-    """Remove the temporary files that killed processes left below a folder; return their number.
+def remove_temporaries(folder: Path, name: str = "*", *, below: bool = True) -> int:
+    """Remove the temporary files that killed processes left in a folder; return their number.
 
-    Those of running processes stay. ``name`` is a pattern of the files that were being written.
+    Those of running processes stay. ``name`` is a pattern of the files that were being written;
+    ``below`` includes the folders in it.
     """
     n_removed = 0
-    for path in folder.rglob(f".{name}.{'[0-9a-f]' * 32}.tmp"):
+    pattern = f".{name}.{'[0-9a-f]' * 32}.tmp"
+    for path in folder.rglob(pattern) if below else folder.glob(pattern):
         with contextlib.suppress(OSError), path.open("r+b") as file:
             if lock(file.fileno()):
                 path.unlink()

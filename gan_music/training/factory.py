@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint, what_it_may_be
 from gan_music.config.data_settings import DataConfig
@@ -44,6 +46,10 @@ from gan_music.training.precision import decodes_in_bf16
 
 # n-gram counts, whose sizes only the checkpoint knows
 _OF_ANY_LENGTH = (".pairs", ".counts")
+# an exported checkpoint has one of three networks, and a copied network registers its parameters
+# again
+_MAX_RATIO = 16
+_MAX_NUMBER = 65536  # as the longest span and the largest noise
 
 
 def model_class(settings: Any) -> type[MusicModel]:
@@ -200,6 +206,59 @@ def pretrained_model(
     return pretrained
 
 
+def check_weights(
+    saved: Mapping[str, torch.Tensor], sketch: MusicModel, *, sampler_only: bool = False
+) -> None:
+    """Check that weights have the names, the shapes and the kinds of number of a model's.
+
+    Raises
+    ------
+    ValueError
+        If one has not, or is missing.
+    """
+    names = sketch.state_dict()
+    if unknown := saved.keys() - names.keys():
+        raise ValueError(f"{min(unknown)} is no weight of it")
+    for name, weights in names.items():
+        if sampler_only and not name.startswith(sketch.sampled_from) and name not in saved:
+            continue
+        found = saved.get(name)
+        if found is None:
+            raise ValueError(f"{name} is missing")
+        if found.shape != weights.shape and not name.endswith(_OF_ANY_LENGTH):
+            raise ValueError(f"{name} is {list(found.shape)}")
+        if found.dtype != weights.dtype and not (
+            found.is_floating_point() and weights.is_floating_point()
+        ):
+            raise ValueError(f"{name} is {found.dtype}")
+
+
+def _check_numbers(generator: Mapping[str, Any] | None) -> None:
+    """The settings of another generator, which no class of settings bounds."""
+    if generator and str(generator.get(TARGET)).startswith("gan_music."):
+        for name, value in generator.items():
+            if isinstance(value, int | float) and not abs(value) <= _MAX_NUMBER:
+                raise ValueError(f"model.generator.{name} is {value}")
+
+
+@contextlib.contextmanager
+def _at_most(n_parameters: int) -> Iterator[None]:
+    """Stop the building of a network that has far more parameters than there are weights for it."""
+    n = 0
+
+    def count(*_: Any) -> None:
+        nonlocal n
+        n += 1
+        if n > n_parameters:
+            raise ValueError(f"it has more than {n_parameters} parameters")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
     """The model of a checkpoint with its weights: all of them, or those that sampling reads.
 
@@ -215,13 +274,10 @@ def restore_model(checkpoint: Checkpoint, path: Path) -> MusicModel:
             raise ValueError(f"a representation of grid {checkpoint.representation['grid']}")
         kind = representation_class(config.representation)
         representation = kind.from_state(checkpoint.representation)
-        with torch.device("meta"):  # shapes alone, without memory
-            sketch = build_model(config.model, representation)
-        for name, weights in sketch.state_dict().items():
-            needed = not checkpoint.sampler_only or name.startswith(sketch.sampled_from)
-            any_length = name.endswith(_OF_ANY_LENGTH)
-            if needed and not any_length and saved[name].shape != weights.shape:
-                raise ValueError(f"{name} is {list(saved[name].shape)}")
+        _check_numbers(getattr(config.model, "generator", None))
+        with torch.device("meta"), _at_most(_MAX_RATIO * (len(saved) + 1)):
+            sketch = build_model(config.model, representation)  # shapes alone, without memory
+        check_weights(saved, sketch, sampler_only=checkpoint.sampler_only)
         copy_filter = None
         if checkpoint.copy_filter is not None:
             copy_filter = CopyFilter.from_tensor(checkpoint.copy_filter)

@@ -33,6 +33,7 @@ from gan_music.config.targets import TARGET, build_target, load_target, target_o
 from gan_music.config.validate import first_line, flatten
 from gan_music.page.record import SCALARS
 from gan_music.system.atomic_files import atomic_write
+from gan_music.system.csv_cells import escape_formula
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
 
@@ -191,7 +192,7 @@ def bound_points(logger: Logger, *, at_most: int, n_batches: Callable[[], int]) 
             metrics = {k: v for k, v in metrics.items() if last_interval.get(k) != interval}
             last_interval.update(dict.fromkeys(metrics, interval))
         if metrics:
-            log_metrics(dict(metrics), step)
+            log_metrics({escape_formula(name): v for name, v in metrics.items()}, step)
 
     logger.log_metrics = log_due  # type: ignore[method-assign]
 

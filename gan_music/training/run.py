@@ -33,10 +33,10 @@ from gan_music.page.record import REAL
 from gan_music.runs.provenance import environment, warn_of_differences, write_environment
 from gan_music.runs.search import reporter
 from gan_music.runs.status import DONE, Pruned, begin_run, end_run, read_status, require_claim
+from gan_music.system import signals
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.ranks import is_main_process
-from gan_music.system.signals import DeferredSignals
 from gan_music.training import loggers
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
@@ -97,13 +97,14 @@ def train(config: TrainConfig) -> float:
         failed = False
         return distance
     except KeyboardInterrupt:
-        last = folder / "checkpoints" / "last.ckpt"
-        log.warning(
-            "interrupted; %s",
-            f"resume by: python -m gan_music.train {shlex.quote(f'resume={shown(folder)}')}"
-            if last.exists()
-            else "no checkpoint has been written yet, so it cannot be resumed",
-        )
+        with signals.shielding():
+            last = folder / "checkpoints" / "last.ckpt"
+            signals.tell(
+                "interrupted; %s",
+                f"resume by: python -m gan_music.train {shlex.quote(f'resume={shown(folder)}')}"
+                if last.exists()
+                else "no checkpoint has been written yet: give the same command again",
+            )
         raise
     finally:
         loggers.finish(failed=failed)
@@ -120,14 +121,14 @@ def _with_short_warm_start(config: TrainConfig) -> TrainConfig:
 
 def _train(config: TrainConfig, folder: Path) -> float:
     keeps_early_end = keeps_end(config.resume)
-    config, checkpoint = where_to_start(config, folder)
+    config, resumed = where_to_start(config, folder)
     samples, seed, max_epochs = config.samples, config.seed, config.trainer.max_epochs
-    check_devices(config.trainer, resumes=checkpoint is not None)
+    check_devices(config.trainer, resumes=resumed is not None)
     check_flags(config.trainer.flags)
     check_readable(config.model, config.representation)
     options, metrics = training_options(config), build_metrics(config.metrics)
     pretrained = None
-    if checkpoint is None:
+    if resumed is None:
         pretrained = pretrained_model(config.model, config.representation, config.data.grid)
     begin_run(folder, call())
     quiet_lightning()
@@ -154,7 +155,7 @@ def _train(config: TrainConfig, folder: Path) -> float:
     real, tempo = excerpts(pieces.test, samples.n_notes), data.median_tempo
     if is_main_process():
         write_real(real, folder / REAL)
-    signals, epochs, report = DeferredSignals(), EpochLog(), reporter()
+    epochs, report = EpochLog(), reporter()
     trial = [Pruning(report)] if report else []
     quality = sample_quality(samples, pieces.val, seed=seed)
     alarm = collapse_alarm(
@@ -167,7 +168,6 @@ def _train(config: TrainConfig, folder: Path) -> float:
     last = LastCheckpoint(
         folder / "checkpoints" / "last.ckpt",
         every_n_batches=config.checkpoint.every,
-        signals=signals,
         keeps_end=keeps_early_end,
     )
     callbacks = [
@@ -176,12 +176,14 @@ def _train(config: TrainConfig, folder: Path) -> float:
         *([RunProgressBar(alarm, unit=data.unit)] if sys.stderr.isatty() else ()),
         *checkpoints(folder, last, patience=config.trainer.patience),
     ]
-    trainer = build_trainer(config.trainer, callbacks, config.logger, folder)
-    if checkpoint is None:
+    checked = None if resumed is None else resumed.content
+    trainer = build_trainer(config.trainer, callbacks, config.logger, folder, checked)
+    if resumed is None:
         loggers.start(trainer.loggers, list(config.logger), settings, folder)
 
     _log_start(trainer, model, len(pieces.train), folder)
-    _fit(trainer, model, data, checkpoint, signals, flags_of(config.trainer.flags))
+    checkpoint = None if resumed is None else resumed.path
+    _fit(trainer, model, data, checkpoint, flags_of(config.trainer.flags))
     leave_process_group(trainer)
     for callback in trial:
         if callback.reason or alarm.has_stopped:
@@ -210,6 +212,7 @@ def _finish(
     """Write the report and the status of a run; one that its collapse has stopped fails here."""
     if report:
         write_report_or_warn([folder], folder / "report.html")
+    signals.raise_received()
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         log.info("%s", closing_line(folder, figures))
     else:
@@ -222,7 +225,8 @@ def _finish(
         )
     distance = float(figures["val_distance"])
     verdict = {key: figures[key] for key in ("verdict", "verdict_reason")}
-    end_run(folder, DONE, call(), **verdict, val_distance=distance)
+    with signals.shielding():
+        end_run(folder, DONE, call(), **verdict, val_distance=distance)
     return distance
 
 
@@ -282,7 +286,6 @@ def _fit(
     model: MusicModel,
     data: MusicDataModule,
     checkpoint: Path | None,
-    signals: DeferredSignals,
     flags: str,
 ) -> None:
     # several processes would stop on different batches
@@ -292,13 +295,11 @@ def _fit(
     with torch.backends.mkldnn.flags(enabled=not bf16 or has_bf16_lstm()), deferring:
         try:
             trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
-        except SystemExit as error:  # raised by the trainer upon Ctrl-C
-            if not isinstance(error.__context__, KeyboardInterrupt):
-                raise
-            raise type(error.__context__) from error
+        except SystemExit:  # of the trainer, upon a signal
+            signals.raise_received()
+            raise
         except MisconfigurationException as error:  # a flag that does not go with the model
             raise UserError(f"{flags or 'the run'}: {first_line(error)}.") from error
-    signals.raise_pending()  # those that arrived after the last epoch
 
 
 def quiet_lightning() -> None:

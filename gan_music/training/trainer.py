@@ -46,8 +46,10 @@ def collapse_alarm(
     collapse: CollapseConfig, train: Sequence[Piece], *, window: int, seed: int, stops: bool
 ) -> CollapseAlarm:
     """The callback that watches for mode collapse; ``stops`` lets it end training."""
+    reference = windows_or_pieces(train, window, collapse.n_windows)
+    window = min(window, max(map(len, reference), default=window))  # shorter if all pieces are
     return CollapseAlarm(
-        windows_or_pieces(train, window, collapse.n_windows),
+        reference,
         every_n_batches=collapse.every_n_batches,
         window=window,
         seed=seed,
@@ -158,8 +160,9 @@ def build_trainer(
     callbacks: Sequence[Callback],
     loggers: Mapping[str, Target],
     folder: Path,
+    checked: dict[str, Any] | None = None,
 ) -> Trainer:
-    """The trainer of a run in this folder."""
+    """The trainer of a run in this folder; ``checked`` is the content that it resumes from."""
     made = build_loggers(
         loggers,
         folder,
@@ -176,7 +179,7 @@ def build_trainer(
             max_epochs=settings.max_epochs,
             logger=made,
             callbacks=list(callbacks),
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(checked)],
             log_every_n_steps=settings.log_every_n_batches,
             num_sanity_val_steps=0,
             enable_model_summary=False,

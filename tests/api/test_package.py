@@ -93,6 +93,31 @@ def test_a_model_continues_a_piece_and_refuses_what_it_cannot_do() -> None:
         model.generate(meter="3/3")
 
 
+def test_pieces_come_as_they_are_done_and_progress_is_told() -> None:
+    class Told:
+        total: float | None = None
+        done = 0
+
+        def update(self, n: float | None = 1, /) -> None:
+            self.done += int(n or 0)
+
+    told, model = Told(), gan_music.load()
+    options: dict[str, Any] = {
+        "n_bars": None, "seed": 3, "temperature": 1.0, "tempo": None, "meter": None,
+        "continue_from": None, "max_copied_notes": None, "primer_notes": None,
+        "include_primer": True, "custom_readers": None,
+    }  # fmt: skip
+    found = model.each(n_pieces=66, n_notes=5, **options, progress=told)
+    (number, first) = next(found)
+    assert (number, told.total, told.done) == (0, 330, 320)  # 64 pieces are sampled side by side
+    pieces = [first, *(piece for _, piece in found)]
+    assert told.done == 330
+    assert [p.notes() for p in pieces] == [
+        p.notes() for p in model.generate(n_pieces=66, n_notes=5, seed=3)
+    ]
+    assert pieces[65].name == "sample 66"
+
+
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(gan_music.UserError, match=r"is a folder without checkpoints/best\.ckpt"):
         gan_music.load(tmp_path)

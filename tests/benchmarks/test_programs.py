@@ -18,12 +18,19 @@ CRITIC = ("model.rollout_batch=2", "model.d_hidden_size=8", "model.lookback_span
 # arguments, where MIDI and LONG are folders of pieces, and what is printed
 RUNS = {
     "compare_readers": ("MIDI", r"16 files, grid of 24\n.*\n  [\d,]+ \(100\.0000%"),
-    "crash_recovery": ("--kills 1 --root MIDI", r"kills: 1 \(1 .*different .* run: none"),
-    "fuzz_checkpoints": ("10", r"checkpoints: 10 in .*failures: 0"),
+    "crash_recovery": (
+        "--kills 1 --root MIDI",
+        r"kills: 1 \(1 .*different .* run: none\n(\w+: 1 kills \(\d [^\n]*: nothing lost\n){4}$",
+    ),
+    "fuzz_checkpoints": ("3", r"checkpoints, mutated: 3 in .*failures: 0"),
     "gan_step": (f"2 {' '.join(STEP)}", r"cpu, .*windows a second.*step / passes .*rollout / step"),
     "gan_step flagship": (
         f"2 experiment=flagship model.n_style_components=0 {' '.join((*STEP, *CRITIC))}",
         r"cpu, .*windows a second.*step / passes .*rollout / step",
+    ),
+    "interruptions": (
+        "--signals 1 --root MIDI",
+        r"1 SIGTERM .*; well\nsignals: 1 .* another way: 0\nthe last one continued: done",
     ),
     "memory": (
         # weights, their moments and averages take 28 MiB a job
@@ -46,13 +53,22 @@ RUNS = {
 }
 # these have tests of their own
 OTHERS = {"baselines", "fuzz_readers", "neo_saleem_figures", "second_classifier"}
-PARTS = {"common", "mutations"}
+PARTS = {
+    "checkpoint_mutations",
+    "checkpoint_readers",
+    "common",
+    "hostile_checkpoints",
+    "hostile_tables",
+    "killed_commands",
+    "mutations",
+}
 # a wrong argument of each program
 WRONG = {
     "compare_readers": "nowhere",
     "crash_recovery": "--kills 0",
     "fuzz_checkpoints": "many",
     "gan_step": "2 model.hiden_size=8",
+    "interruptions": "--signals 0",
     "memory": "--jobs 0",
     "metrics": "cost nowhere",
     "nan_guard_cost": "-1",

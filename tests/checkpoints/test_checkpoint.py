@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import gan_music
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, sampler_part, save_sampler
 from gan_music.config.targets import conf_dir
 from gan_music.config.validate import compose_run
@@ -146,6 +147,22 @@ def test_a_checkpoint_without_settings_or_of_another_program_is_refused(tmp_path
         torch.save(content | {"gan_music": ours}, path)
         with pytest.raises(UserError, match=message):
             load_checkpoint(path)
+
+
+def test_pieces_of_days_are_refused(tmp_path: Path) -> None:
+    _, path = whole(tmp_path, "neo_saleem")
+    content = torch.load(path, weights_only=True)
+    for weights in content["state_dict"].values():
+        if weights.is_floating_point():
+            weights.fill_(50.0)  # every note lasts as long as one can: 1024 quarter notes
+    torch.save(content, path)
+    model = gan_music.load(path)
+    (piece,) = model.generate(n_pieces=1, n_notes=97)
+    assert piece.duration.tolist() == [1024 * piece.grid] * 97
+    with pytest.raises(
+        UserError, match=r"sample 1 lasts 100,352 quarter notes, .* at most 100,000"
+    ):
+        model.generate(n_pieces=1, n_notes=98)
 
 
 @pytest.mark.parametrize("asked", ["32-true", "bf16-mixed"])

@@ -130,3 +130,14 @@ def test_what_the_table_holds_comes_back_exactly(notes: list) -> None:
     # the piece begins with the first bar that has a note
     bar = piece.onset[0] // 96 * 96
     assert [(o + bar, d, p) for o, d, p in decoded.notes()] == piece.notes()
+
+
+@pytest.mark.parametrize("name", ["offset_bins", "duration_bins"])
+def test_a_table_of_times_from_a_file_ends_at_eight_quarter_notes(name: str) -> None:
+    state = NoteEvents(24).state()
+    assert state[name][-1] == 192
+    NoteEvents.from_state(state)
+    for last in (193, 2**24 - 1, 2**31):
+        state[name][-1] = last
+        with pytest.raises(ValueError, match="to 8 quarter notes"):
+            NoteEvents.from_state(state)

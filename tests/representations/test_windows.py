@@ -32,6 +32,19 @@ def test_a_short_piece_is_padded() -> None:
     assert windows.has_padding
 
 
+def test_if_all_pieces_are_short_the_longest_is_not_padded() -> None:
+    windows = Windows(BEGINS, SIZES, WindowSpec(65536, 100, pad_short=True))
+    where, mask = rows(windows)
+    assert where == [[0, 1, 2, 3, 4, 5, 6], [7, *[8] * 6], [9, 10, 11, *[12] * 4]]
+    assert mask == [[True] * 7, [True] * 2 + [False] * 5, [True] * 4 + [False] * 3]
+    assert (windows.spec.length, windows.n_short) == (7, 2)
+    assert rows(windows, shift=50) == (where, mask)
+    alike = Windows(BEGINS[:1], SIZES[:1], WindowSpec(8, 4, pad_short=True))
+    assert not alike.has_padding
+    assert Windows(BEGINS, SIZES, WindowSpec(65536, 100)).n_windows == 0
+    assert Windows(BEGINS[:0], SIZES[:0], WindowSpec(8, 4, pad_short=True)).n_windows == 0
+
+
 def test_a_shift_stays_within_the_piece() -> None:
     windows = Windows(BEGINS, SIZES, WindowSpec(4, 4, pad_short=True))
     expected = {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from gan_music.config.schema import TrainConfig
+from gan_music.config.validate import known_fields
 from gan_music.runs import status as jobs
 from gan_music.system.errors import UserError
 from tests.conftest import run_python, succeed
@@ -45,6 +49,20 @@ def test_the_newest_unfinished_run_is_found_and_claimed(tmp_path: Path) -> None:
     found = succeed(run_python("-c", code, str(tmp_path), cwd=ROOT))
     assert found.stdout.strip() == str(older)
     jobs.end_run(newer, jobs.DONE, {"overrides": [], "cwd": "."})
+
+
+def test_what_has_no_effect_makes_no_other_run(tmp_path: Path) -> None:
+    free = "report: false\nsamples: {n_sounds: 9, n_pieces: 4}\n"
+    text = f"seed: 1\ndata: {{root: null, n_workers: 3, cache_dir: a, on_device: true}}\n{free}"
+    run = finished_run(tmp_path / "a", jobs.FAILED, text)
+    ours = OURS | {"samples": {"n_pieces": 4}}
+    assert jobs.settings_in(run) == ours
+    assert jobs.same_settings(ours, ".", run)
+    assert not jobs.same_settings(OURS | {"samples": {"n_pieces": 5}}, ".", run)
+    changing = ("seed", "data.timeout_s", "data.memory_mb", "data.root", "samples.n_pieces", "name")
+    assert all(map(jobs.has_effect, changing))
+    known = {key for key, _ in known_fields(TrainConfig)} | {"logger"}
+    assert {k for k in jobs.WITHOUT_EFFECT if k != "checkpoint"} <= known
 
 
 def test_a_folder_belongs_to_one_process_until_it_dies(tmp_path: Path) -> None:
@@ -89,3 +107,15 @@ def test_the_first_failure_of_several_processes_is_kept(tmp_path: Path) -> None:
     assert jobs.read_status(tmp_path)["error"] is None
     jobs.end_run(tmp_path, jobs.FAILED, call, error="another cause.")
     assert jobs.read_status(tmp_path)["error"] == "another cause."
+
+
+def test_a_run_whose_process_has_died_is_interrupted(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    for name, pid in (("0", dead.pid), ("1", os.getpid())):
+        (tmp_path / name).mkdir()
+        status = {"status": "running", "host": socket.gethostname(), "pid": pid}
+        (tmp_path / name / "status.json").write_text(json.dumps(status))
+    jobs.interrupt_cut_off(tmp_path)
+    assert jobs.read_status(tmp_path / "0")["status"] == "interrupted"
+    assert jobs.read_status(tmp_path / "1")["status"] == "running"

@@ -50,6 +50,9 @@ Meter = tuple[int, int, int]  # start, numerator, denominator
 # Channel 10, counted from 1 as in music21, is percussion in General MIDI.
 _PERCUSSION_CHANNEL = 10
 _TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
+_END_OF_TRACK = b"\xff\x2f\0"
+# in the bytes after the last whole chunk: lengths of tracks begin with 0, unlike text
+_BEGUN_TRACK = re.compile(rb"MTrk(\0|\Z)|MTr?\Z")
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,15 @@ class MidiEvents:
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a MIDI file, through symusic."""
-    data = path.read_bytes()
-    _check_chunks(data)
+    data = whole_tracks(path.read_bytes())
     if _bound_of_ticks(data) >= 2**31:  # symusic counts ticks in 32 bits
-        return [_piece(music21_events(path), grid, name)]
+        return [_piece(music21_events(data), grid, name)]
     return [_piece(symusic_events(data), grid, name)]
 
 
 def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a MIDI file, through music21."""
-    _check_chunks(path.read_bytes())
-    return [_piece(music21_events(path), grid, name)]
+    return [_piece(music21_events(whole_tracks(path.read_bytes())), grid, name)]
 
 
 def symusic_events(data: bytes) -> MidiEvents:
@@ -108,15 +109,13 @@ def symusic_events(data: bytes) -> MidiEvents:
     return found
 
 
-def music21_events(path: Path) -> MidiEvents:
+def music21_events(data: bytes) -> MidiEvents:
     """Events as music21 pairs them: each note-off ends all open notes of its pitch."""
     from music21 import midi
     from music21.midi import translate
 
     file = midi.MidiFile()
-    with path.open("rb") as stream:
-        file.openFileLike(stream)
-        file.read()
+    file.readstr(data)
     found = MidiEvents(file.ticksPerQuarterNote, [], [], [], [])
     for track in file.tracks:
         events = translate.getTimeForEvents(track)
@@ -214,24 +213,79 @@ def _meters_in_steps(meters: Sequence[Meter], ticks: int, grid: int) -> list[Met
     return [(start, *meter) for start, meter in sorted(starts.items())]
 
 
-def _check_chunks(data: bytes) -> None:
-    """Refuse a file without a MIDI header or tracks, of format 2, in SMPTE time, or cut off."""
-    if data[:4] != b"MThd" or len(data) < 14:
+def whole_tracks(data: bytes) -> bytes:
+    """A file's header and tracks, if all are there, without all else that it holds.
+
+    The header then states the number of tracks found: some libraries read no more tracks than it
+    states, or none after a chunk of another type, which the standard says to skip. What follows the
+    last track (tags, padding) and the frame of a RIFF file (RMID) are left out.
+
+    Raises
+    ------
+    ReadError
+        If the file has no MIDI header or no tracks, is of format 2, in SMPTE time or cut off.
+    """
+    data = _without_riff(data)
+    if data[:4] != b"MThd":
         raise ReadError("no MIDI file: it does not begin with a MIDI header")
-    length, kind, _, division = struct.unpack(">IHHh", data[4:14])
+    if len(data) < 14:
+        raise ReadError("cut off: it ends within its header")
+    length, kind, n_tracks, division = struct.unpack(">IHHh", data[4:14])
+    if length < 6:
+        raise ReadError(f"no MIDI file: its header states {length} bytes, not 6")
     if kind > 1:
         raise ReadError("a MIDI file of format 2, whose tracks are independent of each other")
     if division < 1:
         raise ReadError("its times are SMPTE frames, not ticks of a quarter note")
-    start = 8 + length
-    n_tracks = 0
-    while start + 8 <= len(data):
-        n_tracks += data[start : start + 4] == b"MTrk"
-        start += 8 + int.from_bytes(data[start + 4 : start + 8], "big")
-        if start > len(data) and n_tracks:
-            raise ReadError("cut off: its last track is shorter than its header states")
-    if not n_tracks:
+    tracks = _tracks(data, 8 + length, n_tracks)
+    if not tracks:
         raise ReadError("no tracks in it")
+    if len(tracks) >= 2**16:
+        raise ReadError(f"{len(tracks):,} tracks in it: a MIDI file has at most 65,535")
+    return struct.pack(">4sIHHh", b"MThd", 6, 1, len(tracks), division) + b"".join(tracks)
+
+
+def _without_riff(data: bytes) -> bytes:
+    """What the first chunk ``data`` of a RIFF file holds; other files as they are."""
+    if data[:4] != b"RIFF" or data[8:12] != b"RMID":
+        return data
+    start = 12
+    while start + 8 <= len(data):
+        end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "little")
+        if data[start : start + 4] == b"data":
+            return data[start + 8 : end]
+        start = end + end % 2
+    raise ReadError("cut off: a RIFF file without the MIDI file that it should hold")
+
+
+def _tracks(data: bytes, start: int, at_least: int) -> list[bytes]:
+    """The chunks of all tracks from ``start`` on."""
+    tracks = []
+    after = start  # the last track
+    while start + 8 <= len(data):
+        kind = data[start : start + 4]
+        end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "big")
+        if kind == b"MThd":
+            raise ReadError("another MIDI file begins after its tracks")
+        if kind == b"MTrk":
+            if end > len(data):
+                raise ReadError("cut off: its last track is shorter than its header states")
+            tracks.append(data[start:end])
+            after = end
+            if _END_OF_TRACK not in tracks[-1] and data[start + 8 : end].endswith(bytes(4)):
+                raise ReadError("cut off: a track ends in zeros, without an end of track")
+        elif end > len(data):
+            break
+        start = end
+    if len(tracks) < at_least:
+        raise ReadError(
+            f"cut off: {len(tracks)} of the {at_least} tracks that its header states are in it"
+        )
+    if _BEGUN_TRACK.search(data, start):
+        raise ReadError("cut off: a track begins that no length of a chunk leads to")
+    if tracks and _END_OF_TRACK not in tracks[-1] and data[after:]:
+        raise ReadError("damaged: its last track has no end, and further bytes follow it")
+    return tracks
 
 
 def _chunks(data: bytes) -> list[bytes]:

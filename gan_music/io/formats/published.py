@@ -23,6 +23,8 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
     """
     from music21 import chord, converter, instrument, note
 
+    if path.suffix.lower() in midi.FORMATS:
+        midi.whole_tracks(path.read_bytes())  # refuses one that is cut off
     parsed = converter.parse(path, forceSource=True)
     partitioned = instrument.partitionByInstrument(parsed)
     elements = partitioned.parts[0].recurse() if partitioned else parsed.flatten().notes

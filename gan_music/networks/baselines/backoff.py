@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 NEVER = -1  # a context without counts
+_MAX_STRENGTH = 1e9
 
 
 class Query(NamedTuple):
@@ -97,6 +98,9 @@ class Counts(nn.Module):
             if isinstance(saved, Tensor):
                 setattr(self, name, torch.empty_like(saved, device=self.pairs.device))
         super()._load_from_state_dict(state_dict, prefix, *arguments)
+        ascends = self.pairs.dim() == 1 and (self.pairs.diff() > 0).all()
+        if not ascends or self.counts.shape != self.pairs.shape or (self.counts < 1).any():
+            raise ValueError(f"{prefix}pairs and counts are not those of a table")
 
 
 class Backoff(nn.Module):
@@ -119,6 +123,13 @@ class Backoff(nn.Module):
     def levels(self) -> list[Counts]:
         """The tables, from frequent contexts to rare ones."""
         return cast("list[Counts]", list(self.tables))
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *arguments: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+        if not ((self.strengths > 0) & (self.strengths < _MAX_STRENGTH)).all():
+            raise ValueError(f"{prefix}strengths are not those of a mixture")
 
     def count(self, queries: Sequence[Query], symbols: Tensor) -> None:
         """Replace all counts: a query for each level, of symbols ``[N]``."""

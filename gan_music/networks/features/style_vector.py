@@ -8,7 +8,7 @@ to the style vectors of the training windows, where each piece has the same weig
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -169,6 +169,14 @@ class StylePrior(nn.Module):
         """Sample from this mixture from now on."""
         for name, value in mixture._asdict().items():
             getattr(self, name).copy_(value)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *arguments: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+        for name, p in (("weights", self.weights), ("keys", self.keys)):
+            if not (p >= 0).all() or not 0.5 < float(p.sum()) < 2:
+                raise ValueError(f"{prefix}{name} are no probabilities")
 
     def encode(self, events: Tensor, *, noise: float) -> Tensor:
         """``z`` of known events ``[B, T, C + 2]``, plus Gaussian noise of this deviation."""

@@ -16,9 +16,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from gan_music.checkpoints.migrations import migrate
+from gan_music.checkpoints.checkpoint import load_checkpoint
+from gan_music.system import signals
 from gan_music.system.atomic_files import atomic_write
-from gan_music.system.signals import DeferredSignals
 from gan_music.training import loggers
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning's own writes to the system's temporary folder, which may be another disk, and does not
     flush the file.
+
+    Parameters
+    ----------
+    checked : the content that a run resumes from, so that a file which is replaced after it was
+        checked is not read; None reads the file.
     """
+
+    def __init__(self, checked: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.checked = checked
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -43,8 +52,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """A checkpoint of an earlier schema is migrated, so that its run can be resumed."""
-        return migrate(super().load_checkpoint(path, *arguments, **options))
+        """What was checked, or else the file's content; in either case in today's schema."""
+        content, self.checked = self.checked, None  # which is large
+        if content is None:
+            content = load_checkpoint(Path(path), to_train=True).training
+        assert content is not None
+        return content
 
 
 class LastCheckpoint(Checkpoint):
@@ -56,7 +69,6 @@ class LastCheckpoint(Checkpoint):
     Parameters
     ----------
     every_n_batches : None writes it after epochs only.
-    signals : Ctrl-C and SIGTERM, which are raised once the checkpoint is written.
     keeps_end : whether a run that had ended early, by patience for instance, ends when resumed.
     """
 
@@ -65,11 +77,10 @@ class LastCheckpoint(Checkpoint):
         path: Path,
         *,
         every_n_batches: int | None,
-        signals: DeferredSignals,
         keeps_end: bool,
     ) -> None:
         self.path, self.every_n_batches = path, every_n_batches
-        self.signals, self.keeps_end = signals, keeps_end
+        self.keeps_end = keeps_end
         self._has_ended = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -92,6 +103,10 @@ class LastCheckpoint(Checkpoint):
         if trainer.is_global_zero:
             loggers.remove_from(trainer.loggers, batch_number)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # upon SIGTERM Lightning's own would end validation, or the epoch, without a checkpoint
+        signals.take_over()
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *arguments: Any
     ) -> None:
@@ -100,14 +115,15 @@ class LastCheckpoint(Checkpoint):
             return
         batch_number = trainer.fit_loop.total_batch_idx + 1
         due = self.every_n_batches is not None and batch_number % self.every_n_batches == 0
-        if due or self.signals.pending:
+        # several processes would stop on different batches
+        if due or (signals.received() and trainer.world_size == 1):
             self._save(trainer)
-        self.signals.raise_pending()
+        signals.raise_received()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._has_ended = trainer.should_stop
         self._save(trainer)
-        self.signals.raise_pending()
+        signals.raise_received()
 
     def _save(self, trainer: Trainer) -> None:
         # first the scalars up to here, which a resumed run does not log again

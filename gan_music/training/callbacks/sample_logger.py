@@ -97,12 +97,14 @@ def excerpts(pieces: Sequence[Piece], n_notes: int) -> list[Piece]:
 def write_real(pieces: Sequence[Piece], folder: Path) -> None:
     """Write excerpts as ``real_1.mid`` and so on, and a table of the pieces that they are from."""
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / PIECES) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with (
+        atomic_write(folder / PIECES) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         rows = csv.writer(file)
         for number, piece in enumerate(pieces, 1):
             write_midi(piece, folder / f"real_{number}.mid")
-            name = piece.name.encode(errors="replace").decode()
-            rows.writerow([f"real_{number}.mid", escape_formula(name)])
+            rows.writerow([f"real_{number}.mid", escape_formula(piece.name)])
 
 
 def _piano_rolls(pieces: Sequence[Piece], name: str) -> np.ndarray:

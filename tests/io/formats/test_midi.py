@@ -186,6 +186,83 @@ def test_both_readers_refuse_with_the_same_reason(
         read_bytes(data, reader, tmp_path)
 
 
+def stating(n_tracks: int, data: bytes, kind: int = 1) -> bytes:
+    """The file with another number of tracks, and another format, in its header."""
+    return data[:8] + struct.pack(">HH", kind, n_tracks) + data[12:]
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + len(content).to_bytes(4, "big") + content
+
+
+LOWER = on(0, 48) + off(960, 48)
+THREE = midi_bytes(QUARTER + END, LOWER + END, on(0, 36) + off(480, 36) + END)
+TWO = midi_bytes(QUARTER + END, LOWER + END)
+HEADER, FIRST, SECOND = TWO[:14], TWO[14:-21], TWO[-21:]
+TWO_NOTES = [(0, 960, 48), (0, 480, 60)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("whole", [THREE, stating(1, midi_bytes(QUARTER * 9 + END), kind=0)])
+def test_a_file_that_is_cut_at_any_byte_is_refused(
+    whole: bytes, reader: str, tmp_path: Path
+) -> None:
+    assert read_bytes(whole, reader, tmp_path).notes()
+    for end in range(1, len(whole)):
+        # filled with zeros, the end of the last track may lack nothing but a zero
+        for cut in [whole[:end]] + [whole[:end].ljust(len(whole), b"\0")] * (end < len(whole) - 4):
+            with pytest.raises(ReadError, match=r"cut off|damaged|no MIDI|SMPTE"):
+                read_bytes(cut, reader, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (THREE[:14], "cut off: 0 of the 3 tracks that its header states are in it"),
+        (TWO[:14] + FIRST, "cut off: 1 of the 2 tracks that its header states are in it"),
+        (TWO[:14] + FIRST + b"MTrk\0", "cut off: 1 of the 2 tracks that its header states"),
+        (TWO[:10], "cut off: it ends within its header"),
+        (stating(1, TWO[:-10]), "cut off: its last track is shorter than its header states"),
+        (stating(1, TWO[:14] + FIRST + b"MTrk\0\0"), "cut off: a track begins"),
+        (stating(1, TWO[:14] + FIRST + b"MT"), "cut off: a track begins"),
+        (stating(1, TWO[:14] + FIRST + b"\0" + SECOND), "cut off: a track begins"),
+        (TWO + TWO, "another MIDI file begins after its tracks"),
+        (midi_bytes(QUARTER) + LOWER + END, "damaged: its last track has no end"),
+        (TWO[:7] + b"\2" + TWO[8:], "its header states 2 bytes"),
+        (stating(0, TWO + b"MTrk\0\0\0\0" * 2**16), "65,538 tracks in it"),
+        (b"RIFF\0\0\0\0RMIDLIST\0\0\0\0", "cut off: a RIFF file"),
+    ],
+)
+def test_what_is_missing_is_said(data: bytes, reason: str, tmp_path: Path) -> None:
+    for reader in READERS:
+        with pytest.raises(ReadError, match=reason):
+            read_bytes(data, reader, tmp_path)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(TWO + b"TAG" + b"Title".ljust(125, b"\0"), id="ID3v1"),
+        pytest.param(TWO + b"ID3\3\0\0\0\0\0\x0aTIT2\0\0\0\0\0\0", id="ID3v2"),
+        pytest.param(TWO + b"\x1aSAUCE00" + b" " * 120, id="SAUCE"),
+        pytest.param(TWO + bytes(1000), id="zeros"),
+        pytest.param(TWO + b"\x1a", id="the end of a text file"),
+        pytest.param(TWO + chunk(b"XFKM", b"MTrk\0\0"), id="a chunk of Yamaha's"),
+        pytest.param(TWO + chunk(b"XFKM", b"text")[:-2], id="such a chunk, cut off"),
+        pytest.param(HEADER + FIRST + chunk(b"XFIH", b"text") + SECOND, id="a chunk between"),
+        pytest.param(HEADER + chunk(b"XFIH", b"") + FIRST + SECOND, id="a chunk before"),
+        pytest.param(TWO[:7] + b"\x08" + TWO[8:14] + b"\0\0" + FIRST + SECOND, id="long header"),
+        pytest.param(stating(1, TWO), id="the header states too few"),
+        pytest.param(stating(0, TWO), id="the header states none"),
+        pytest.param(stating(1, TWO, kind=0), id="format 0 with two tracks"),
+        pytest.param(b"RIFF\0\0\0\0RMIDINFO\3\0\0\0abc\0data\x38\0\0\0" + TWO, id="RIFF"),
+    ],
+)
+def test_what_is_no_track_is_skipped(data: bytes, reader: str, tmp_path: Path) -> None:
+    assert read_bytes(data, reader, tmp_path).notes() == TWO_NOTES
+
+
 def test_the_fast_reader_takes_midi_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.abc"
     path.write_text(scores.ABC)
@@ -209,21 +286,19 @@ EVENTS = st.lists(
 @given(tracks=st.lists(EVENTS, min_size=1, max_size=3))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_random_events_are_paired_as_documented(
-    tracks: list[list[tuple[int, int, int, int, bool]]], tmp_path_factory: pytest.TempPathFactory
+    tracks: list[list[tuple[int, int, int, int, bool]]],
 ) -> None:
     events = (
         b"".join(event(dt, (0x90 if is_on else 0x80) | c, p, v) for dt, c, p, v, is_on in track)
         for track in tracks
     )
     data = midi_bytes(*(e + END for e in events))
-    path = tmp_path_factory.getbasetemp() / "any.mid"
-    path.write_bytes(data)
     oldest, following = [], []
     for track in tracks:
         oldest += _paired(track, oldest_first=True)
         following += _paired(track, oldest_first=False)
     assert sorted(all_notes(midi.symusic_events(data))) == sorted(oldest)
-    assert sorted(all_notes(midi.music21_events(path))) == sorted(following)
+    assert sorted(all_notes(midi.music21_events(data))) == sorted(following)
 
 
 def all_notes(events: midi.MidiEvents) -> list[tuple[int, ...]]:

@@ -45,3 +45,11 @@ def test_only_the_first_instruments_part_is_read(tmp_path: Path) -> None:
     path.write_bytes(scores.midi_bytes(first + scores.END, second + scores.END))
     assert read(path, grid=12, reader="published")[0].pitch.tolist() == [60]
     assert read(path, grid=12)[0].pitch.tolist() == [60, 64]
+
+
+def test_a_file_that_is_cut_at_the_end_of_a_track_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    track = bytes.fromhex("00903c508360803c00") + scores.END
+    path.write_bytes(scores.midi_bytes(track, track)[: -len(track) - 8])
+    with pytest.raises(ReadError, match="cut off: 1 of the 2 tracks"):
+        read(path, grid=12, reader="published")

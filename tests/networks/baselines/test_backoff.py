@@ -111,3 +111,21 @@ def test_a_state_dict_restores_tables_of_any_size() -> None:
     # and into one that holds counts of its own
     backoff.load_state_dict(Backoff(4, [4]).state_dict())
     assert backoff.probabilities(queries).unique().tolist() == [0.25]
+
+
+def test_tables_that_no_counts_give_are_refused() -> None:
+    backoff = Backoff(4, [4, 4])
+    backoff.count([query([0, 0, 1]), query([0, 1, 2])], torch.tensor([1, 2, 3]))
+    state = backoff.state_dict()
+    Backoff(4, [4, 4]).load_state_dict(state)
+    for name, value in (
+        ("tables.0.pairs", torch.tensor([3, 2, 1])),
+        ("tables.0.pairs", torch.tensor([[1, 2, 3]])),
+        ("tables.0.counts", torch.tensor([1, 1], dtype=torch.int32)),
+        ("tables.0.counts", torch.tensor([1, 0, 1], dtype=torch.int32)),
+        ("strengths", torch.tensor([1.0, -1.0])),
+        ("strengths", torch.tensor([1.0, 1e38])),
+        ("strengths", torch.tensor([1.0, float("nan")])),
+    ):
+        with pytest.raises(ValueError, match="are not those of a"):
+            Backoff(4, [4, 4]).load_state_dict(state | {name: value})

@@ -191,3 +191,13 @@ def test_continuations_are_sampled_close_to_their_passage() -> None:
     z = style_prior.sample_like(passage.expand(3, -1, -1), torch.Generator().manual_seed(0))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.allclose(z, found.expand(3, -1), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["weights", "keys"])
+def test_what_is_no_probability_is_refused(name: str) -> None:
+    state = StylePrior(note_space(NoteEvents(24)), n_components=2).state_dict()
+    prior = StylePrior(note_space(NoteEvents(24)), n_components=2)
+    prior.load_state_dict(state)
+    for factor in (-1.0, 0.0, 1e38, float("nan")):
+        with pytest.raises(ValueError, match=f"{name} are no probabilities"):
+            prior.load_state_dict(state | {name: state[name] * factor})

@@ -17,7 +17,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from gan_music.config.validate import compose_run
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.music.piece import windows_or_pieces
-from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.collapse_alarm import CollapseAlarm
 from gan_music.training.callbacks.epoch_log import EpochLog
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO, LastCheckpoint
@@ -81,9 +80,7 @@ def fit(
     data.setup()
     model = build_model(config.model, data.representation, config=dataclasses.asdict(config))
     draws = Draws()
-    last = LastCheckpoint(
-        folder / "last.ckpt", every_n_batches=1, signals=DeferredSignals(), keeps_end=True
-    )
+    last = LastCheckpoint(folder / "last.ckpt", every_n_batches=1, keeps_end=True)
     trainer = Trainer(
         accelerator=accelerator,
         devices=1,
