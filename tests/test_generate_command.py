@@ -14,6 +14,7 @@ import symusic
 from hydra import compose, initialize_config_dir
 from matplotlib.image import imread
 
+from gan_music import cli
 from gan_music.config.schema import GenerateConfig
 from gan_music.config.targets import conf_dir
 from gan_music.config.validate import checked
@@ -193,7 +194,7 @@ def test_without_the_extra_sound_is_refused_before_anything_is_written(
 
 def test_several_formats_need_no_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(generate, "command", lambda *arguments: seen.append(sys.argv[1:]))
+    monkeypatch.setattr(cli, "command", lambda *arguments: seen.append(sys.argv[1:]))
     for arguments in (["format=mid,png", "seed=1"], ["-m", "format=mid,png"], ["format=[mid,png]"]):
         monkeypatch.setattr(sys, "argv", ["generate", *arguments])
         generate.main()
