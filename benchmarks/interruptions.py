@@ -147,7 +147,7 @@ def main() -> int:
                 continue
             if sweep.was_over(kind):
                 n_over += 1
-                print(f"   {kind:21} {after:5.1f} s: all jobs were done, the interpreter was ending")
+                print(f"   {kind:21} {after:5.1f} s: not counted, all jobs were done")
                 continue
             n_sent += 1
             wrong = sweep.complaints(kind)
