@@ -22,6 +22,7 @@ from torch import Tensor
 from gan_music.checkpoints.checkpoint import Checkpoint
 from gan_music.config.representation_settings import REPRESENTATIONS
 from gan_music.config.schema import TrainConfig
+from gan_music.metrics.collapse import VERDICTS
 from gan_music.models.base import MusicModel
 from gan_music.models.random_state import random_state, restore_random_state
 from gan_music.system.errors import UserError
@@ -221,14 +222,16 @@ def _scores(value: Any) -> None:
 
 
 def _verdict(value: Any) -> None:
-    if value not in (None, "healthy", "narrow", "collapsed"):
+    if value not in (None, *VERDICTS):
         raise _WrongError
 
 
+_LATER = ("last_verdict",)  # added while the schema was 6
 # class of the callback -> what its state holds
 _CALLBACKS: dict[str, dict[str, Callable[[Any], None]]] = {
     "CollapseAlarm": {
         "verdict": _verdict,
+        "last_verdict": _verdict,
         "first_collapse": _or_none(_count),
         "n_in_a_row": _count,
     },
@@ -258,6 +261,8 @@ def _check_callbacks(states: dict[str, Any], config: TrainConfig, path: Path) ->
     for key, state in states.items():
         name = str(key).partition("{")[0]
         for entry, check in _CALLBACKS.get(name, {}).items():
+            if entry in _LATER and entry not in state:
+                continue
             try:
                 check(state[entry])
             except Exception as error:
