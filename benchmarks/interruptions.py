@@ -124,9 +124,7 @@ def main() -> int:
     parser.add_argument("overrides", nargs="*", type=common.override)
     given = parser.parse_args()
     random.seed(given.seed)
-    music = ("data=corpus", "data.query=monteverdi")
-    if given.root:
-        music = ("data=midi", f"data.root={given.root}")
+    music = common.music(given.root)
     ends: collections.Counter[str] = collections.Counter()
     n_wrong = n_sent = n_begun = n_over = 0
     with tempfile.TemporaryDirectory() as place:
