@@ -28,7 +28,6 @@ from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked, compose_run
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.system.errors import UserError
-from gan_music.system.signals import DeferredSignals
 from gan_music.training.callbacks.epoch_log import EpochLog
 from gan_music.training.callbacks.last_checkpoint import LastCheckpoint
 from gan_music.training.factory import build_model, label, pretrained_model, restore_model
@@ -99,7 +98,6 @@ class Run:
         last = LastCheckpoint(
             self.folder / "checkpoints" / "last.ckpt",
             every_n_batches=1,
-            signals=DeferredSignals(),
             keeps_end=True,
         )
         callbacks = [

@@ -88,6 +88,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def music(root: Path | None) -> tuple[str, str]:
+    """Overrides that read a folder, or else Monteverdi in music21's corpus."""
+    if root is None:
+        return "data=corpus", "data.query=monteverdi"
+    return "data=midi", f"data.root={root}"
+
+
 def override(text: str) -> str:
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text} is no override, KEY=VALUE")

@@ -274,9 +274,7 @@ def main() -> int:
     parser.add_argument("--of", nargs="+", choices=KINDS, default=KINDS)
     given = parser.parse_args()
     random.seed(given.seed)
-    words = ("data=corpus", "data.query=monteverdi")
-    if given.root:
-        words = ("data=midi", f"data.root={given.root}")
+    words = common.music(given.root)
     is_lost = False
     with tempfile.TemporaryDirectory() as name:
         place, n = Path(name), given.kills

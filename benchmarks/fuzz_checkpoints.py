@@ -138,6 +138,8 @@ def fuzz_checkpoints(
             if outcome.fault:
                 wrong.append(f"{what} {number} ({kind}), {reader}: {outcome.fault}")
                 print(wrong[-1], file=sys.stderr, flush=True)
+        if number % 100 == 0:
+            print(f"{what}: {number}", file=sys.stderr, flush=True)
     lines = [f"checkpoints, {what}: {number} in {time.monotonic() - start:.0f} s"]
     lines += [f"  {kind} {count}" for kind, count in sorted(counts.items())]
     lines += [

@@ -124,9 +124,7 @@ def main() -> int:
     parser.add_argument("overrides", nargs="*", type=common.override)
     given = parser.parse_args()
     random.seed(given.seed)
-    music = ("data=corpus", "data.query=monteverdi")
-    if given.root:
-        music = ("data=midi", f"data.root={given.root}")
+    music = common.music(given.root)
     ends: collections.Counter[str] = collections.Counter()
     n_wrong = n_sent = n_begun = n_over = 0
     with tempfile.TemporaryDirectory() as place:
@@ -147,7 +145,7 @@ def main() -> int:
                 continue
             if sweep.was_over(kind):
                 n_over += 1
-                print(f"   {kind:21} {after:5.1f} s: all jobs were done, the interpreter was ending")
+                print(f"   {kind:21} {after:5.1f} s: not counted, all jobs were done")
                 continue
             n_sent += 1
             wrong = sweep.complaints(kind)

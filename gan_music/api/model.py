@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.config.invocation import user_path
 from gan_music.config.targets import trusting_code
-from gan_music.decoding.copy_filter import accepted, in_order
+from gan_music.decoding.copy_filter import in_order, without_copies
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.request import SampleRequest, ignore
 from gan_music.decoding.sample import in_bars
@@ -196,7 +196,7 @@ class Model:
             return chain.from_iterable(self.module.batches(request(n, n_notes, seed)))
 
         def sample(n_notes: int) -> Iterator[tuple[int, Piece]]:
-            return accepted(
+            return without_copies(
                 partial(draw, n_notes=n_notes),
                 self.module.copy_filter,
                 longest=longest,

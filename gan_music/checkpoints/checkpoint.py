@@ -18,7 +18,8 @@ from omegaconf import OmegaConf
 from gan_music import __version__
 from gan_music.checkpoints.archive import Archive
 from gan_music.checkpoints.migrations import MIGRATED, SCHEMA_VERSION, migrate
-from gan_music.checkpoints.safe_unpickler import Shape, opened, read_outline, read_tensors
+from gan_music.checkpoints.tensor_shapes import Shape
+from gan_music.checkpoints.torch_file import opened, read_outline, read_tensors
 from gan_music.config.schema import TrainConfig
 from gan_music.config.targets import UntrustedCodeError, check_targets
 from gan_music.config.validate import checked, is_plain

@@ -80,29 +80,6 @@ def without_copies(
     n_pieces: int,
     seed: int,
     n_before: int = 0,
-) -> tuple[list[Piece], int]:
-    """The pieces of :func:`accepted` in order, and the number of pieces that were rejected."""
-    n_drawn = 0
-
-    def counted(n: int, seed: int) -> Iterable[Piece]:
-        nonlocal n_drawn
-        n_drawn += n
-        return draw(n, seed)
-
-    found = accepted(
-        counted, copy_filter, longest=longest, n_pieces=n_pieces, seed=seed, n_before=n_before
-    )
-    return in_order(found), n_drawn - n_pieces
-
-
-def accepted(
-    draw: Draw,
-    copy_filter: CopyFilter | None,
-    *,
-    longest: int | None,
-    n_pieces: int,
-    seed: int,
-    n_before: int = 0,
 ) -> Iterator[tuple[int, Piece]]:
     """``n_pieces`` pieces that copy at most ``longest`` notes in a row, with their numbers from 0,
     as they are drawn.

@@ -23,6 +23,8 @@ from gan_music.music.piece import IntArray, Piece
 
 HEALTHY, NARROW, COLLAPSED, UNDEFINED = "healthy", "narrow", "collapsed", "undefined"
 
+VERDICTS = (HEALTHY, NARROW, COLLAPSED, UNDEFINED)
+
 NAN = float("nan")
 
 # Ratios to the reference's figure below which a set is narrow, and collapsed. Real music against

@@ -19,7 +19,7 @@ from gan_music.config.invocation import shown
 from gan_music.config.schema import SamplesConfig
 from gan_music.config.validate import flatten
 from gan_music.data.split import Split
-from gan_music.decoding.copy_filter import without_copies
+from gan_music.decoding.copy_filter import in_order, without_copies
 from gan_music.decoding.request import SampleRequest
 from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
@@ -100,16 +100,21 @@ def draw(
 ) -> tuple[list[Piece], int]:
     """The samples of a run, and how many others were rejected as copies of training pieces."""
 
+    n_drawn = 0
+
     def sample(n: int, seed: int) -> list[Piece]:
+        nonlocal n_drawn
+        n_drawn += n
         return model.sample(SampleRequest(n, samples.n_notes, seed, **request))
 
-    return without_copies(
+    found = without_copies(
         sample,
         model.copy_filter,
         longest=samples.max_copied_notes,
         n_pieces=samples.n_pieces,
         seed=seed,
     )
+    return in_order(found), n_drawn - samples.n_pieces
 
 
 def evaluation_settings(samples: SamplesConfig, seed: int) -> EvaluationSettings:

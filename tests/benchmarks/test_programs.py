@@ -19,8 +19,8 @@ CRITIC = ("model.rollout_batch=2", "model.d_hidden_size=8", "model.lookback_span
 RUNS = {
     "compare_readers": ("MIDI", r"16 files, grid of 24\n.*\n  [\d,]+ \(100\.0000%"),
     "crash_recovery": (
-        "--kills 1 --root MIDI",
-        r"kills: 1 \(1 .*different .* run: none\n(\w+: 1 kills \(\d [^\n]*: nothing lost\n){4}$",
+        "--kills 1 --of train extract --root MIDI",
+        r"kills: 1 \(1 .*different .* run: none\n(\w+: 1 kills \(\d [^\n]*: nothing lost\n)$",
     ),
     "fuzz_checkpoints": ("3", r"checkpoints, mutated: 3 in .*failures: 0"),
     "gan_step": (f"2 {' '.join(STEP)}", r"cpu, .*windows a second.*step / passes .*rollout / step"),

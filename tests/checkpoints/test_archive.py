@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan_music.checkpoints.safe_unpickler import opened, read_outline, read_shapes, read_tensors
+from gan_music.checkpoints.torch_file import opened, read_outline, read_shapes, read_tensors
 from gan_music.system.zip_sizes import ArchiveError
 
 

@@ -10,7 +10,7 @@ import torch
 from gan_music import __version__
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint, save_sampler
 from gan_music.checkpoints.migrations import SCHEMA_VERSION, migrate
-from gan_music.checkpoints.safe_unpickler import read_shapes
+from gan_music.checkpoints.torch_file import read_shapes
 from gan_music.config.renamed import RENAMED, RENAMED_MODELS, migrated
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import known_fields

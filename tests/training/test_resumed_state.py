@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
+from torch.optim.lr_scheduler import StepLR
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
+from gan_music.models.language_model import LanguageModel
 from gan_music.system.errors import UserError
 from gan_music.training.callbacks.last_checkpoint import AtomicCheckpointIO
 from gan_music.training.resumed_state import check_state
@@ -118,7 +120,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any]] = [
     ),
     ("callbacks (EarlyStopping.wait_count)", ("callbacks", STOPPING, "wait_count"), -1),
     ("callbacks", ("callbacks", STOPPING, "stopping_reason"), 99),
-    ("lr_schedulers", ("lr_schedulers",), [{"last_epoch": 1}]),
+    ("lr_schedulers (their number)", ("lr_schedulers",), [{"last_epoch": 1}]),
     ("optimizer_states (their number)", ("optimizer_states",), []),
     ("optimizer_states (0, state of parameter 0, exp_avg)", EXP_AVG, torch.zeros(1)),
     ("optimizer_states (0, state of parameter 0, exp_avg)", EXP_AVG, lambda x: x * float("nan")),
@@ -174,6 +176,34 @@ def test_what_a_run_writes_is_taken_and_left_as_it_is(
     check(fewer, tmp_path)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[index,union-attr]
+
+
+def test_the_schedulers_of_a_model_from_outside_are_resumed(
+    content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = LanguageModel.configure_optimizers
+
+    def with_scheduler(model: LanguageModel) -> tuple[list[Any], list[Any]]:
+        optimizer = made(model)
+        return [optimizer], [{"scheduler": StepLR(optimizer, 2), "interval": "step"}]
+
+    monkeypatch.setattr(LanguageModel, "configure_optimizers", with_scheduler)
+    state = {
+        "step_size": 2,
+        "gamma": 0.1,
+        "base_lrs": [1e-3] * 2,
+        "last_epoch": 7,
+        "_step_count": 8,
+    }
+    state |= {"_is_initial": False, "_get_lr_called_within_step": False, "_last_lr": [1e-6] * 2}
+    saved = put(content, ("lr_schedulers",), [state])
+    for group in saved["optimizer_states"][0]["param_groups"]:
+        group["initial_lr"] = 1e-3
+    check(saved, tmp_path)
+    with pytest.raises(UserError, match=r"its lr_schedulers \(0.last_epoch\) is not"):
+        check(put(saved, ("lr_schedulers", 0, "last_epoch"), -1), tmp_path)
+    with pytest.raises(UserError, match=r"its lr_schedulers \(their number\) is not"):
+        check(put(saved, ("lr_schedulers",), []), tmp_path)
 
 
 def test_the_content_that_was_checked_is_the_one_that_is_restored(

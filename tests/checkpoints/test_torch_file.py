@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from gan_music.checkpoints.checkpoint import load_checkpoint
-from gan_music.checkpoints.safe_unpickler import Shape, read_shapes
+from gan_music.checkpoints.tensor_shapes import Shape
+from gan_music.checkpoints.torch_file import read_shapes
 from gan_music.system.errors import UserError
 from gan_music.system.zip_sizes import ArchiveError
 from gan_music.training.factory import restore_model
