@@ -64,6 +64,15 @@ def _from_5(content: dict[str, Any]) -> dict[str, Any]:
     return content | changed
 
 
+def _from_6(content: dict[str, Any]) -> dict[str, Any]:
+    """Schema 7: note events have settings for tracks and ends, which were added."""
+    ours = content["gan_music"]
+    config = dict(ours["config"])
+    if config["representation"].get("name") == "note_events":
+        config["representation"] = {"n_tracks": 1, "ends": False} | config["representation"]
+    return content | {"gan_music": ours | {"config": config}}
+
+
 def _with_network(optimizer: dict[str, Any]) -> dict[str, Any]:
     if "param_groups" not in optimizer:  # of n-gram models, which have no optimizer
         return optimizer
@@ -105,6 +114,9 @@ def _with_lag_alignment(weights: dict[str, Any], model: dict[str, Any]) -> dict[
 
 
 # schema -> the function that makes content of the next one of it
-_STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {5: _from_5}
+_STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    5: _from_5,
+    6: _from_6,
+}
 MIGRATED = tuple(_STEPS)
 SCHEMA_VERSION = max(_STEPS) + 1

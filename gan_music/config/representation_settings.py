@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gan_music.config.fields import Entry, settings
+from typing import Annotated
+
+from gan_music.config.fields import Entry, between, settings
 
 
 @settings
@@ -16,7 +18,16 @@ class RepresentationConfig:
 class NoteEventsConfig(RepresentationConfig):
     """Categories; explained in ``conf/representation/note_events.yaml``."""
 
-    velocity: bool
+    velocity: bool | None
+    n_tracks: Annotated[int, between(1, 8)] | None
+    ends: bool
+
+
+@settings
+class VoicesConfig(RepresentationConfig):
+    """Chains of notes and rests; explained in ``conf/representation/voices.yaml``."""
+
+    max_voices: Annotated[int, between(1, 8)]
 
 
 @settings
@@ -35,6 +46,7 @@ class NoteQuadruplesConfig(RepresentationConfig):
 
 REPRESENTATIONS: dict[str, Entry] = {
     "note_events": Entry(NoteEventsConfig, "representations.note_events:NoteEvents"),
+    "voices": Entry(VoicesConfig, "representations.voices:Voices"),
     "note_triples": Entry(NoteTriplesConfig, "representations.note_triples:NoteTriples"),
     "note_quadruples": Entry(
         NoteQuadruplesConfig, "representations.note_quadruples:NoteQuadruples"

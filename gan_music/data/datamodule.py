@@ -17,7 +17,8 @@ from gan_music.data.batch import Batch
 from gan_music.data.cache import ENCODED, NoteCache, default_cache_dir
 from gan_music.data.datasets import MusicDataset
 from gan_music.data.extraction import Extraction, extract_root
-from gan_music.data.pack import n_drums, pitched, tempos
+from gan_music.data.pack import n_drums, names, pitched, take, tempos
+from gan_music.data.read_report import refusals
 from gan_music.data.samplers import DistributedBatchSampler, WindowSampler
 from gan_music.data.split import Split, split_pieces, subsample, work_of
 from gan_music.io.read import CustomReader
@@ -128,6 +129,7 @@ class MusicDataModule(LightningDataModule):
         )
         pieces = Split(pieces.train, *(subsample(p, self.max_held_out) for p in pieces[1:]))
         self.representation.fit(pieces.train)
+        pieces = Split(*(self._taken(part) for part in pieces))
         self.train_set = self._dataset(pieces.train, self.stride, self.time_scales)
         self.val_set = self._dataset(pieces.val, self.window, (1.0,))
         for split, dataset in (("train", self.train_set), ("val", self.val_set)):
@@ -143,6 +145,18 @@ class MusicDataModule(LightningDataModule):
             *map(len, pieces),
             self.train_set.describe(),
         )
+
+    def _taken(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        """The pieces that have a place in the representation; others are listed as refused."""
+        assert self.extraction is not None
+        if type(self.representation).refuses is Representation.refuses:
+            return pieces
+        why = [self.representation.refuses(p) for p in pieces]
+        refused = {n: w for n, w in zip(names(pieces), why, strict=True) if w is not None}
+        self.extraction.rejects.update(refused)
+        for reason, count, _ in refusals(refused)[:3]:
+            log.info("pieces left out: %d: %s", count, reason)
+        return take(pieces, [i for i, w in enumerate(why) if w is None])
 
     def train_dataloader(self) -> DataLoader[Batch]:
         sampler = WindowSampler(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.networks.event_generator import Decoder, EventGenerator
+from gan_music.networks.note_space import Starts
 
 
 class EventDecoding:
@@ -26,7 +27,7 @@ class EventDecoding:
         self,
         generator: EventGenerator,
         z: Tensor,
-        starts: tuple[Tensor, Tensor],
+        starts: Starts,
         *,
         temperature: float = 1.0,
     ) -> Decoder:
@@ -49,14 +50,13 @@ class EventDecoding:
         generator: EventGenerator,
         z: Tensor,
         gumbel: Tensor,
-        starts: tuple[Tensor, Tensor],
+        starts: Starts,
         *,
         temperature: float = 1.0,
     ) -> Tensor:
         """Sample whole sequences: ``z [B, Z]``, Gumbel noise ``[B, T, V]`` -> ids
-        ``[B, T, C + 2]``.
-
-        ``starts`` are the position in the bar where each begins and its meter, ``[B]`` each.
+        ``[B, T, C + 2]``, with padding after an end.
         """
         decoder = self.decoder(generator, z, starts, temperature=temperature)
-        return self.generate(generator, decoder, gumbel)
+        events = self.generate(generator, decoder, gumbel)
+        return generator.space.until_end(events)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.networks.event_generator import Decoder, EventGenerator
-from gan_music.networks.step_discriminator import StepDiscriminator
+from gan_music.networks.step_discriminator import StepDiscriminator, hold
 
 _CONTEXT = 192  # past events that the critic reads before the new ones
 _MAX_LOGIT = 6.0  # logits are clamped to this size
@@ -63,22 +63,27 @@ class ParticleFilter(NamedTuple):
             if forbidden is not None and events.shape[1] == n_observed:
                 gumbel[:, 0] += forbidden
             events = torch.cat([events, decoding.generate(generator, decoder, gumbel)], 1)
-            rows = self._resample(self._log_weights(events, decoder.z, gumbel.shape[1]), rng)
+            ended = decoder.space.ended(events)
+            rows = self._resample(self._log_weights(events, decoder.z, gumbel.shape[1], ended), rng)
             events = events[rows]
             decoder.reorder(rows)
             advance(gumbel.shape[0] // self.n_particles * gumbel.shape[1])
+            if decoder.space.has_end and bool((events[..., 1] == decoder.space.end).any(1).all()):
+                advance(gumbel.shape[0] // self.n_particles * (left - gumbel.shape[1]))
+                break
         first = torch.arange(0, len(events), self.n_particles, device=events.device)
         # a random particle, since resampled ones are sorted
         chosen = torch.randint(self.n_particles, (len(first),), generator=rng, device=events.device)
         return events[first + chosen, n_observed:]
 
-    def _log_weights(self, events: Tensor, z: Tensor, n_new: int) -> Tensor:
+    def _log_weights(self, events: Tensor, z: Tensor, n_new: int, ended: Tensor) -> Tensor:
         """The rise of the critic's logit over the last ``n_new`` events, ``[n K]``, which were
-        generated with the noise ``[n K, Z]``.
+        generated with the noise ``[n K, Z]``; those that follow an end (``ended [n K, T]``) do not
+        count.
         """
         events = events[:, -_CONTEXT - n_new :]
         scores = self.critic(events, self.critic.features(events, z))
-        scores = scores.clamp(-_MAX_LOGIT, _MAX_LOGIT)
+        scores = hold(scores, ~ended[:, -_CONTEXT - n_new :]).clamp(-_MAX_LOGIT, _MAX_LOGIT)
         before = (
             scores[:, -1 - n_new] if scores.shape[1] > n_new else torch.zeros_like(scores[:, 0])
         )

@@ -71,8 +71,9 @@ def batches(
         n = n_particles * min(at_once, request.n_pieces - first)
         if primer is None:
             z = generator.prior(n, rng=rng)
-            starts = draw_starts(representation, n, request.meter, rng)
-            observed = starts[0].new_zeros(n, 0, generator.space.n_categories + 2)
+            position, meter = draw_starts(representation, n, request.meter, rng)
+            starts = generator.space.beginning(position, meter)
+            observed = position.new_zeros(n, 0, generator.space.n_categories + 2)
         else:
             observed = primer.expand(n, -1, -1)
             z = generator.prior(n, rng=rng, like=observed)
@@ -121,12 +122,18 @@ def _generate(
     to the first event's scores.
     """
     blocks = []
+    ended = torch.zeros(n, dtype=torch.bool, device=forbidden.device)
     for start in range(0, request.length, _BLOCK):
         gumbel = generator.gumbel(n, min(_BLOCK, request.length - start), rng)
         if start == 0:
             gumbel[:, 0] += forbidden
         blocks.append(decoding.generate(generator, decoder, gumbel))
         request.advance(n * blocks[-1].shape[1])
+        if generator.space.has_end:
+            ended = ended | (blocks[-1][..., 1] == generator.space.end).any(1)
+            if ended.all():
+                request.advance(n * (request.length - start - blocks[-1].shape[1]))
+                break
     return torch.cat(blocks, 1)
 
 

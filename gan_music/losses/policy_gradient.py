@@ -22,9 +22,11 @@ def advantages(scores: Tensor, *, discount: float, limit: float) -> Tensor:
     return (returns - returns.mean(0)).clamp(-limit, limit)
 
 
-def policy_gradient(log_likelihoods: Tensor, advantages: Tensor) -> Tensor:
-    """Mean of -advantage * log-likelihood over sampled events, ``[B, T]`` each -> a scalar.
+def policy_gradient(log_likelihoods: Tensor, advantages: Tensor, present: Tensor) -> Tensor:
+    """Mean of -advantage * log-likelihood over the sampled events that are present, ``[B, T]`` each
+    -> a scalar.
 
     Its gradient estimates that of the expected advantage, negated.
     """
-    return -(advantages.detach() * log_likelihoods).mean()
+    products = advantages.detach() * log_likelihoods
+    return -(products * present).sum() / present.sum()

@@ -29,6 +29,9 @@ def note_space(representation: NoteEvents) -> NoteSpace:
     """The categories of a representation, as networks take them."""
     return NoteSpace(
         representation.sizes,
+        names=representation.names,
+        n_pitches=representation.n_pitches,
+        derived=representation.derived,
         offset_bins=representation.offset_bins.tolist(),
         duration_bins=representation.duration_bins.tolist(),
         bars=representation.bars.tolist(),
@@ -58,6 +61,7 @@ def lstm_generator(settings: Any, space: NoteSpace, *, noise_size: int) -> LSTMG
 class EventModel(MusicModel):
     """A model that samples events with the EMA weights of its generator."""
 
+    reads: ClassVar[tuple[str, ...]] = ("note_events", "voices")
     sampled_from: ClassVar[tuple[str, ...]] = ("averaged.module.",)
 
     representation: NoteEvents

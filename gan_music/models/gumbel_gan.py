@@ -57,7 +57,8 @@ class GumbelGAN(EventModel, MusicGAN):
 
     def on_train_start(self) -> None:
         super().on_train_start()
-        self.discriminator.padded_in_training = self.has_padding
+        has_end = self.generator.space.has_end
+        self.discriminator.padded_in_training = self.has_padding or has_end
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         s = self.settings

@@ -94,12 +94,17 @@ class NGramModel(MusicModel):
         for first in range(0, request.n_pieces, _BATCH):
             n = min(_BATCH, request.n_pieces - first)
             if primer is None:
-                given, starts = None, draw_starts(self.representation, n, request.meter, rng)
+                given = None
+                position, meter = draw_starts(self.representation, n, request.meter, rng)
             else:
                 given = primer.repeat(n, 1, 1)
-                starts = given[:, -1, -2], given[:, -1, -1]
+                position, meter = given[:, -1, -2], given[:, -1, -1]
             events = self.chain.rollout(
-                starts, request.length, rng, temperature=request.temperature, primer=given
+                self.chain.space.beginning(position, meter),
+                request.length,
+                rng,
+                temperature=request.temperature,
+                primer=given,
             )
             ids += list(events.cpu().numpy())
         return [

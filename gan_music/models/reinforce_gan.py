@@ -17,7 +17,7 @@ from gan_music.models.base import MusicGAN
 from gan_music.models.language_model import LanguageModel
 from gan_music.models.replay import ReplayBuffer, ReplayItem
 from gan_music.networks.features.style_vector import STYLE_SIZE
-from gan_music.networks.step_discriminator import StepDiscriminator
+from gan_music.networks.step_discriminator import StepDiscriminator, hold
 from gan_music.optim.optimizers import adamw
 from gan_music.optim.schedules import warmup_cosine
 from gan_music.representations.note_events import NoteEvents
@@ -129,10 +129,10 @@ class ReinforceGAN(LanguageModel, MusicGAN):
         if self._latest is None or self.batches_since_warm_start % reuse == 0:
             generator.eval()
             z = generator.prior(n)
-            position, meter = generator.space.starts(real)
             rows = torch.randint(len(real), (n,), device=real.device)
+            starts = generator.space.starts(real).rows(rows)
             gumbel = generator.gumbel(n, real.shape[1])
-            events = self.decoding.rollout(generator, z, gumbel, (position[rows], meter[rows]))
+            events = self.decoding.rollout(generator, z, gumbel, starts)
             generator.train()
             self._latest = self.make_item(events, z)
             self.replay_fake.add(self._latest)
@@ -154,10 +154,13 @@ class ReinforceGAN(LanguageModel, MusicGAN):
                 real, fake = real.rows(slice(n)), fake.rows(slice(n))
             score_real = d(real.events, real.features)
             score_fake = d(fake.events, fake.features)
-            if self.has_padding:
-                present = self.generator.space.present(real.events)
-                score_real = score_real[present]
-                score_fake = score_fake[present] if self.adversarial_loss.pairs else score_fake
+            space = self.generator.space
+            if self.has_padding or space.has_end:
+                here = space.present(real.events)
+                there = space.present(fake.events)
+                if self.adversarial_loss.pairs:
+                    here = there = here & there
+                score_real, score_fake = score_real[here], score_fake[there]
             terms = self.discriminator_terms(
                 score_real,
                 score_fake,
@@ -189,22 +192,25 @@ class ReinforceGAN(LanguageModel, MusicGAN):
                 )
                 logits = generator.logits(fake.events, fake.z, dropout=False)
                 log_p = likelihood.log_likelihoods(logits, fake.events)
-                loss_g = policy_gradient.policy_gradient(log_p, advantages)
+                present = generator.space.present(fake.events)
+                loss_g = policy_gradient.policy_gradient(log_p, advantages, present)
                 terms["loss_g"] = s.adversarial_weight * loss_g
                 if s.entropy_weight > 0:
-                    terms["entropy"] = -s.entropy_weight * likelihood.entropy(logits)
-                self.log_train(loss_g=loss_g, advantage=advantages.std(), entropy=-log_p.mean())
+                    terms["entropy"] = -s.entropy_weight * likelihood.entropy(logits, present)
+                surprise = -log_p.sum() / present.sum()  # log_p is 0 for padding
+                self.log_train(loss_g=loss_g, advantage=advantages.std(), entropy=surprise)
             self.backward_loss(opt_g, **terms)
             opt_g.step()
         self.averaged.update_parameters(generator)
 
     @torch.no_grad()
     def _critic_logits(self, fake: ReplayItem) -> Tensor:
-        """The critic's logits ``[N, T]``, without dropout."""
+        """The critic's logits ``[N, T]``, without dropout; after an end, that of the end."""
         self.discriminator.eval()
         logits = self.discriminator(fake.events, fake.features)
         self.discriminator.train()
-        return logits
+        present = self.generator.space.present(fake.events)
+        return hold(logits, present)
 
     def _schedule(self, opt_g: LightningOptimizer, opt_d: LightningOptimizer) -> None:
         """The generator's learning rate: one warm-up and cosine decay over the warm start, to

@@ -100,6 +100,8 @@ class Piece:
     rounding : how far the reader moved the notes.
     track : int64 ``[N]``, the index of each note's track in ``tracks``.
     tracks : at least one.
+    ends : whether the piece ends after its last note; False for an excerpt, and for a sample that
+        was cut off.
     """
 
     onset: IntArray
@@ -113,6 +115,7 @@ class Piece:
     rounding: Rounding
     track: IntArray
     tracks: tuple[Track, ...]
+    ends: bool = True
 
     @classmethod
     def from_arrays(
@@ -129,6 +132,7 @@ class Piece:
         rounding: Rounding = EXACT,
         track: ArrayLike | None = None,
         tracks: Sequence[Track] = ONE_TRACK,
+        ends: bool = True,
     ) -> Piece:
         """A piece of notes in any order.
 
@@ -171,7 +175,7 @@ class Piece:
             onset, duration, pitch, velocity, track = (c[order] for c in columns)
         return cls(
             *(onset, duration, pitch, velocity, grid, meters),
-            *(float(tempo), name, Rounding(*rounding), track, tuple(tracks)),
+            *(float(tempo), name, Rounding(*rounding), track, tuple(tracks), ends),
         )
 
     def __len__(self) -> int:
@@ -256,16 +260,18 @@ class Piece:
         steps = math.ceil(seconds * self.tempo / 60 * self.grid)
         left = steps - (self.onset - self.onset[:1].sum())
         first = self.cut(0, int((left > 0).sum()))
-        return replace(first, duration=np.minimum(first.duration, left[: len(first)]))
+        duration = np.minimum(first.duration, left[: len(first)])
+        return replace(first, duration=duration, ends=first.ends and _same(duration, first))
 
     def until(self, step: int) -> Piece:
         """The notes with onsets before a step; durations end there at the latest."""
         piece = self.cut(0, int(np.searchsorted(self.onset, step)))
-        return replace(piece, duration=np.minimum(piece.duration, step - piece.onset))
+        duration = np.minimum(piece.duration, step - piece.onset)
+        return replace(piece, duration=duration, ends=piece.ends and _same(duration, piece))
 
     def cut(self, start: int, stop: int) -> Piece:
         """The notes with indices ``start`` to ``stop`` (exclusive); onsets stay."""
-        return self.take(slice(start, stop))
+        return replace(self.take(slice(start, stop)), ends=self.ends and stop >= len(self))
 
     def take(self, chosen: slice | IntArray) -> Piece:
         """The notes with these indices, ascending; onsets stay."""
@@ -277,6 +283,10 @@ class Piece:
             velocity=self.velocity[chosen],
             track=self.track[chosen],
         )
+
+
+def _same(duration: IntArray, piece: Piece) -> bool:
+    return np.array_equal(duration, piece.duration)
 
 
 def _is_sorted(*keys: IntArray) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_music.networks.features.style_vector import POSTERIOR_NOISE, STYLE_SIZE, StylePrior
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 
 
 class Decoder(ABC):
@@ -86,15 +86,14 @@ class EventGenerator(nn.Module, ABC):
     def decoder(
         self,
         z: Tensor,
-        starts: tuple[Tensor, Tensor],
+        starts: Starts,
         *,
         temperature: float = 1.0,
         bf16: bool = False,
     ) -> Decoder:
-        """A decoder of ``B`` empty sequences.
+        """A decoder of ``B`` empty sequences that begin at ``starts``.
 
-        ``starts`` are the position in the bar where each sequence begins and its meter, ``[B]``
-        each. ``bf16`` multiplies matrices in bfloat16 on a CPU.
+        ``bf16`` multiplies matrices in bfloat16 on a CPU.
         """
 
     def prior(

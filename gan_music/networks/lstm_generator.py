@@ -18,7 +18,7 @@ from gan_music.networks.layers.chained_heads import ChainedHeads, HeadDecoder
 from gan_music.networks.layers.dropout import SequenceDropout
 from gan_music.networks.layers.past_attention import AttentionCache, PastAttention
 from gan_music.networks.lstm_decoder import LSTMCell, LSTMDecoder, full_precision
-from gan_music.networks.note_space import BarEmbedding, NoteSpace
+from gan_music.networks.note_space import BarEmbedding, NoteSpace, Starts
 
 State = tuple[Tensor, Tensor]
 
@@ -111,7 +111,7 @@ class LSTMGenerator(EventGenerator):
     def decoder(
         self,
         z: Tensor,
-        starts: tuple[Tensor, Tensor],
+        starts: Starts,
         *,
         temperature: float = 1.0,
         bf16: bool = False,
@@ -197,11 +197,9 @@ class LSTMGenerator(EventGenerator):
         )[0]
 
 
-def _step_state(
-    feature_set: FeatureSet, starts: tuple[Tensor, Tensor], pitch_prior: Tensor | None
-) -> StepState:
+def _step_state(feature_set: FeatureSet, starts: Starts, pitch_prior: Tensor | None) -> StepState:
     """The features of a decoder, by its device."""
-    if starts[0].device.type != "cpu" or not feature_set.n_inputs:
+    if starts.meter.device.type != "cpu" or not feature_set.n_inputs:
         return TensorState(feature_set, starts, pitch_prior)
     # imported here, since Numba takes a second
     from gan_music.networks.features.numba_state import NumbaState

@@ -34,6 +34,12 @@ class CriticFeatures(NamedTuple):
     style_vector: Tensor
 
 
+def hold(scores: Tensor, present: Tensor) -> Tensor:
+    """Scores ``[B, T]``, with the last one of an event that is present after it."""
+    last = (present.sum(1, keepdim=True) - 1).clamp_min(0)
+    return scores.where(present, scores.gather(1, last))
+
+
 class StepDiscriminator(nn.Module):
     """Events ``[B, T, C + 2]`` -> a logit of each event and all before it, ``[B, T]``; above 0 is
     "real".
@@ -94,7 +100,7 @@ class StepDiscriminator(nn.Module):
         pitch = events[..., _PITCH, None].clamp_min(0)
         earlier = found.history.pitches[..., : self.n_intervals]
         return CriticFeatures(
-            intervals(pitch, earlier, self.space.sizes[_PITCH]),
+            intervals(pitch, earlier, self.space.n_pitches),
             found.describe(events),
             z[:, : self.style_size],
         )

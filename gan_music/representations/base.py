@@ -64,6 +64,16 @@ class Representation(ABC):
     def fit(self, pieces: Sequence[Piece]) -> None:  # noqa: B027  # most estimate nothing
         """Estimate the statistics of the training pieces that the representation needs."""
 
+    def resolved(self, state: dict[str, Any]) -> Representation:
+        """This representation, not fitted yet, with what its settings leave to the music as in a
+        :meth:`state`.
+        """
+        return self
+
+    def refuses(self, piece: Piece) -> str | None:
+        """Why a piece has no place in the representation, once it is fitted; None if it has."""
+        return None
+
     @abstractmethod
     def encode(self, piece: Piece) -> NDArray[Any]:
         """A piece as the networks read it, ``[N, ...]``."""

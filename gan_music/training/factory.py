@@ -195,7 +195,9 @@ def pretrained_model(
             raise ValueError("it has no generator of events")
         # a trial, before any data are read
         with torch.random.fork_rng(devices=[]):
-            trial = build_model(settings, build_representation(representation, grid))
+            built = build_representation(representation, grid)
+            state = pretrained.representation.state()
+            trial = build_model(settings, built.resolved(state))
         assert isinstance(trial, EventModel)
         trial.init_from(pretrained)
     except ValueError as error:

@@ -97,6 +97,7 @@ def _check_settings(checkpoint: Checkpoint, config: TrainConfig) -> None:
     if label(config.representation) not in REPRESENTATIONS:
         return  # which may depend on the data
     new = build_representation(config.representation, config.data.grid)
+    new = new.resolved(checkpoint.representation)
     table = new.table()
     if {key: checkpoint.representation.get(key) for key in table} != table:
         raise WrongError("representation")

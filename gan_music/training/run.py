@@ -136,6 +136,8 @@ def _train(config: TrainConfig, folder: Path) -> float:
     seed_everything(seed, verbose=False)
     settings = dataclasses.asdict(config)
     data = build_data(config.data, config.representation, seed=seed, readers=config.readers)
+    if pretrained is not None:
+        data.representation = data.representation.resolved(pretrained.representation.state())
     pieces = _read(data, settings, folder)
     filters_copies = samples.max_copied_notes is not None
     model = build_model(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_music.networks.baselines.backoff import NEVER, Backoff, Query
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 
 Columns = dict[str, Tensor]
 
@@ -24,10 +24,11 @@ def _levels(*names: str) -> tuple[Level, ...]:
     return tuple(Level(tuple(n.removeprefix("~ ").split()), n.startswith("~ ")) for n in names)
 
 
-# Of each category, in the order of the chain; contexts may hold the categories before it.
+# Of each category; contexts may hold the categories before it in the chain. Where events have a
+# track, the contexts of pitch and duration have it too.
 # A number says how many events ago; ~ counts pitches from the last one.
-_LEVELS = (
-    _levels(
+_LEVELS = {
+    "offset": _levels(
         "",
         "beat",
         "beat offset1",
@@ -36,7 +37,7 @@ _LEVELS = (
         "beat offset1 duration1 offset2 duration2",
         "beat offset1 duration1 offset2 duration2 interval1",
     ),
-    _levels(
+    "pitch": _levels(
         "",
         # intervals in the context of the register, which keeps them on the keyboard
         "~ chord register1",
@@ -44,7 +45,7 @@ _LEVELS = (
         "pitch1 pitch2 chord chord1",
         "pitch1 pitch2 offset offset1",
     ),
-    _levels(
+    "duration": _levels(
         "",
         "offset",
         "duration1 offset",
@@ -53,8 +54,11 @@ _LEVELS = (
         "duration1 duration2 offset offset1 beat_now",
         "duration1 duration2 offset offset1 pitch pitch1",
     ),
-    _levels("", "velocity1", "velocity1 offset", "velocity1 velocity2 offset"),
-)
+    "velocity": _levels("", "velocity1", "velocity1 offset", "velocity1 velocity2 offset"),
+    "track": _levels(
+        "", "track1 offset", "track1 track2 offset", "track1 track2 pitch1 offset offset1"
+    ),
+}
 
 
 class NGramCounts(nn.Module):
@@ -72,17 +76,24 @@ class NGramCounts(nn.Module):
     def __init__(self, space: NoteSpace) -> None:
         super().__init__()
         self.space = space
-        names = ("offset", "pitch", "duration", "velocity")[: space.n_categories]
+        self.names = names = space.names
         self.sizes = dict(zip(names, space.sizes, strict=True))
         self.sizes |= {f"{n}{ago}": self.sizes[n] + 1 for n in names for ago in (1, 2)}
         n_pitches = self.sizes["pitch"]
         self.sizes |= {"beat": space.grid, "beat_now": space.grid, "chord": 2, "chord1": 2}
         self.sizes |= {"interval1": 2 * n_pitches, "register1": n_pitches // 6 + 1}
-        self.names = names
         self.backoffs = nn.ModuleList(
-            Backoff(size, [2 * size if level.relative else size for level in levels])
-            for size, levels in zip(space.sizes, _LEVELS, strict=False)
+            Backoff(size, [2 * size if level.relative else size for level in self._levels(name)])
+            for size, name in zip(space.sizes, names, strict=True)
         )
+
+    def _levels(self, name: str) -> list[Level]:
+        """The back-off levels of a category."""
+        of_track = "track" in self.names and name in ("pitch", "duration")
+        return [
+            Level((*level.names, "track"), level.relative) if of_track and level.names else level
+            for level in _LEVELS[name]
+        ]
 
     @property
     def by_category(self) -> list[Backoff]:
@@ -113,7 +124,7 @@ class NGramCounts(nn.Module):
     @torch.no_grad()
     def rollout(
         self,
-        starts: tuple[Tensor, Tensor],
+        starts: Starts,
         n_events: int,
         rng: torch.Generator,
         *,
@@ -122,11 +133,10 @@ class NGramCounts(nn.Module):
     ) -> Tensor:
         """Sample events one by one: ids ``[B, n_events, C + 2]``.
 
-        ``starts`` are the position in the bar where each sequence begins and its meter, ``[B]``
-        each. Probabilities are raised to 1 / temperature. With a ``primer``, ids ``[B, T, C + 2]``,
+        Probabilities are raised to 1 / temperature. With a ``primer``, ids ``[B, T, C + 2]``,
         sequences continue it with a new onset.
         """
-        position, meter = starts
+        position, meter, _ = starts
         nothing = position.new_tensor(self.space.sizes).expand(len(position), -1)
         last = before = nothing
         if primer is not None:
@@ -135,7 +145,8 @@ class NGramCounts(nn.Module):
         events: list[Tensor] = []
         for _ in range(n_events):
             columns = self._history(last, before, position)
-            for i, (name, backoff) in enumerate(zip(self.names, self.by_category, strict=True)):
+            for i in self.space.order:
+                name, backoff = self.names[i], self.by_category[i]
                 p = backoff.probabilities(self._contexts(i, columns))
                 if name == "offset" and primer is not None and not events:
                     p[:, 0] = 0  # the primer's last chord is complete
@@ -155,7 +166,7 @@ class NGramCounts(nn.Module):
         """
         space, n = self.space, self.space.n_categories
         present = space.present(events)
-        start, _ = space.starts(events)
+        start = space.starts(events).position
         known = events.clamp_min(0)
         nothing = events.new_tensor(space.sizes).expand(len(events), 2, n)
         padded = torch.cat([nothing, known[..., :n]], 1)
@@ -189,7 +200,7 @@ class NGramCounts(nn.Module):
     def _contexts(self, category: int, columns: Columns) -> list[Query]:
         n_pitches = self.sizes["pitch"]
         queries = []
-        for level in _LEVELS[category]:
+        for level in self._levels(self.names[category]):
             context = torch.zeros_like(columns["pitch1"])
             for name in level.names:
                 context = context * self.sizes[name] + columns[name]

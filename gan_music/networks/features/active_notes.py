@@ -21,7 +21,7 @@ from gan_music.networks.features.base import (
     weighted,
 )
 from gan_music.networks.features.history import TIME_CONSTANTS, History
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 
 N_TIME_SCORES = 3  # scores of each choice of an offset or a duration
 MAX_INTERVAL = 12  # semitones up to which signed intervals are told apart; wider ones by class
@@ -52,10 +52,12 @@ class RecentNotes(NamedTuple):
         """After an event, ids ``[..., C]``."""
         steps = space.offset_bins[event[..., _OFFSET]][..., None]
         length = space.duration_bins[event[..., _DURATION]][..., None]
+        pitch = space.sounding(event[..., _PITCH, None])
+        is_note = pitch < space.n_pitches
         return RecentNotes(
-            torch.cat([self.pitch[..., 1:], event[..., _PITCH, None]], -1),
-            torch.cat([self.begins[..., 1:] - steps, torch.zeros_like(steps)], -1),
-            torch.cat([self.ends[..., 1:] - steps, length], -1),
+            torch.cat([self.pitch[..., 1:], pitch], -1),
+            torch.cat([self.begins[..., 1:] - steps, torch.where(is_note, 0, _LONG_AGO)], -1),
+            torch.cat([self.ends[..., 1:] - steps, length.where(is_note, _LONG_AGO)], -1),
         )
 
     def shifted(self, steps: Tensor) -> RecentNotes:
@@ -66,7 +68,7 @@ class RecentNotes(NamedTuple):
 
 def initial_notes(space: NoteSpace, like: Tensor, *, span: int) -> RecentNotes:
     """Before the first event of as many sequences as ``like [B]`` has."""
-    pitch = like.new_full((*like.shape, span), space.sizes[_PITCH])
+    pitch = like.new_full((*like.shape, span), space.n_pitches)
     long_ago = torch.full_like(pitch, _LONG_AGO)
     return RecentNotes(pitch, long_ago, long_ago)
 
@@ -82,8 +84,11 @@ def recent_notes(space: NoteSpace, known: Tensor, *, span: int) -> RecentNotes:
         return F.pad(x, (span, 0), value=none).unfold(1, span, 1)
 
     now = F.pad(begins, (1, 0))[..., None]
+    pitch = space.sounding(known[..., _PITCH])
+    is_note = pitch < space.n_pitches
+    begins, ends = begins.where(is_note, _LONG_AGO), ends.where(is_note, _LONG_AGO)
     return RecentNotes(
-        last(known[..., _PITCH], space.sizes[_PITCH]),
+        last(pitch, space.n_pitches),
         (last(begins, _LONG_AGO) - now).clamp_min(_LONG_AGO),
         (last(ends, _LONG_AGO) - now).clamp_min(_LONG_AGO),
     )
@@ -108,8 +113,8 @@ class ActiveNotes(Feature):
         known = inputs.clamp_min(0)[:, :-1]
         return ActiveNotesValues(self.space, recent_notes(self.space, known, span=self.span))
 
-    def state(self, history: History) -> ActiveNotesValues:
-        notes = initial_notes(self.space, history.meter, span=self.span)
+    def state(self, starts: Starts) -> ActiveNotesValues:
+        notes = initial_notes(self.space, starts.meter, span=self.span)
         return ActiveNotesValues(self.space, notes)
 
 
@@ -130,7 +135,9 @@ class ActiveNotesValues(FeatureSequence, FeatureState):
             return logits + weighted(weights, offset_scores(self.space, self.notes))
         notes = self._at_onset(history)
         if category == _PITCH:
-            return logits + harmony_scores(self._harmony(notes, history), weights)
+            return self.space.add_to_pitches(
+                logits, harmony_scores(self._harmony(notes, history), weights)
+            )
         return logits + weighted(weights, duration_scores(self.space, notes))
 
     def describe(self, events: Tensor, history: History) -> Tensor:
@@ -140,7 +147,9 @@ class ActiveNotesValues(FeatureSequence, FeatureState):
             duration_scores(self.space, notes),
         )
         parts = [
-            relative_harmony(self._harmony(notes, history), ids[..., _PITCH]),
+            relative_harmony(
+                self._harmony(notes, history), ids[..., _PITCH].clamp_max(self._n_pitches - 1)
+            ),
             select(offsets, ids[..., _OFFSET]),
             select(durations, ids[..., _DURATION]),
         ]
@@ -154,7 +163,7 @@ class ActiveNotesValues(FeatureSequence, FeatureState):
 
     @property
     def _n_pitches(self) -> int:
-        return self.space.sizes[_PITCH]
+        return self.space.n_pitches
 
     def _at_onset(self, history: History) -> RecentNotes:
         """The notes, counted from the onset of the event whose offset is chosen."""
@@ -216,7 +225,7 @@ def harmony(
     """At step 0 of ``notes``, a position ``[...]`` in the bar, after pitches whose decayed counts
     are ``[..., M, P]``.
     """
-    n_pitches = space.sizes[_PITCH]
+    n_pitches = space.n_pitches
     begins, beat = notes.begins, -(position % space.grid)[..., None]
     sets = [
         begins == 0,

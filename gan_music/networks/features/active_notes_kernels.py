@@ -22,9 +22,10 @@ def inputs(table: Table, events: Events, first: int, out: Floats) -> None:
     for b in range(len(out)):
         at = first
         now = events.onset[b, n - 1] if n else 0
-        pitch = events.input_ids[b, _PITCH] if n else events.counts.shape[2] - 1
+        pitch = min(events.input_ids[b, _PITCH], events.counts.shape[2] - 1)
         found = np.zeros((_N_CLASS_SETS, _N_CLASSES), np.float32)
-        near = out[b, at + _N_CLASS_SETS * _N_CLASSES :].reshape(2, _N_INTERVALS)
+        of_interval = at + _N_CLASS_SETS * _N_CLASSES
+        near = out[b, of_interval : of_interval + 2 * _N_INTERVALS].reshape(2, _N_INTERVALS)
         near[:] = 0
         _count_classes(table, events, b, now, events.position[b], found)
         for kind in range(_N_CLASS_SETS):
@@ -45,7 +46,7 @@ def add_pitch_scores(
     """``ActiveNotesValues.add_scores`` of pitches; its weights begin in column ``first`` of a
     head's outputs ``[B, W]``.
     """
-    n, n_pitches = events.n[0], logits.shape[1]
+    n, n_pitches = events.n[0], events.counts.shape[2]
     classes = np.zeros((_N_CLASS_SETS, _N_CLASSES), np.float32)
     of_class = np.zeros(_N_CLASSES, np.float32)
     for b in range(len(logits)):
@@ -91,7 +92,7 @@ def add_time_scores(
         n_held = 0
         for p in range(max(0, n - table.active_notes_span), n):
             left = events.end[b, p] - now
-            if left > 0:
+            if left > 0 and events.ids[b, _PITCH, p] < events.counts.shape[2]:
                 n_held += 1
                 place = np.searchsorted(bins, left)
                 counts[0, place] += 1
@@ -110,6 +111,8 @@ def add_time_scores(
 @compiled
 def _note_set(events: Events, b: int, p: int, now: int) -> int:
     """0 if a note begins now, 1 if it is held, -1 if neither."""
+    if events.ids[b, _PITCH, p] >= events.counts.shape[2]:
+        return -1
     if events.onset[b, p] == now:
         return 0
     return 1 if events.end[b, p] > now else -1
@@ -122,6 +125,8 @@ def _count_classes(
     """``Harmony.classes``, into zeros ``[X, 12]``."""
     n, beat = events.n[0], now - position % table.grid
     for p in range(max(0, n - table.active_notes_span), n):
+        if events.ids[b, _PITCH, p] >= events.counts.shape[2]:
+            continue
         c = events.ids[b, _PITCH, p] % _N_CLASSES
         kind = _note_set(events, b, p, now)
         if kind >= 0:

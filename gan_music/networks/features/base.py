@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gan_music.networks.features.history import History
+from gan_music.networks.note_space import Starts
 
 
 class FeatureValues(ABC):
@@ -80,8 +81,8 @@ class Feature(nn.Module, ABC):
         """
 
     @abstractmethod
-    def state(self, history: History) -> FeatureState:
-        """Its values before the first event of ``B`` sequences."""
+    def state(self, starts: Starts) -> FeatureState:
+        """Its values before the first event of ``B`` sequences that begin there."""
 
 
 class StepState(Incremental, ABC):
@@ -113,6 +114,10 @@ class StepState(Incremental, ABC):
     @abstractmethod
     def inputs(self) -> Tensor | None:
         """Numbers beside the network's input, float ``[B, n_inputs]``, or None."""
+
+    @abstractmethod
+    def derived(self, category: int) -> Tensor:
+        """The next event's category, ids ``[B]``, where it follows from the events before."""
 
     @abstractmethod
     def logits(self, category: int, outputs: Tensor) -> Tensor:

@@ -13,11 +13,13 @@ from gan_music.networks.features.base import Feature, FeatureSequence, FeatureVa
 from gan_music.networks.features.history import History, history_sequence
 from gan_music.networks.features.lookback import Lookback
 from gan_music.networks.features.relations import Relations
+from gan_music.networks.features.tracks import Tracks
 from gan_music.networks.note_space import NoteSpace
 
 
 class FeatureSet(nn.Module):
-    """Relations, and lookback and active notes where their spans are above 0.
+    """Relations; lookback and active notes where their spans are above 0; tracks where events have
+    one.
 
     Parameters
     ----------
@@ -52,11 +54,13 @@ class FeatureSet(nn.Module):
             features.append(Lookback(space, span=lookback_span))
         if active_notes_span:
             features.append(ActiveNotes(space, span=active_notes_span))
+        if space.track_column is not None:
+            features.append(Tracks(space))
         # inputs and descriptors stand in this order
         self.features = nn.ModuleList(features)
         self.n_inputs = sum(f.n_inputs for f in features)
         self.n_descriptors = sum(f.n_descriptors for f in features)
-        # a head's weights stand in another: relations, active notes, lookback
+        # a head's weights stand in another: relations, tracks, active notes, lookback
         self._head_order = [0, *reversed(range(1, len(features)))]
         self.head_sizes = [
             [n, *(features[k].n_weights[i] for k in self._head_order)]

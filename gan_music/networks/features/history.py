@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 
 # events in which a pitch count decays to 1 / e: one or two bars, and a section
 TIME_CONSTANTS = (16.0, 128.0)
@@ -29,6 +29,7 @@ class History(NamedTuple):
     pitch_prior : scores of each pitch for a whole sequence, float ``[B, E, P]``; ``E`` may be 0.
     offset, onset : id of the next event's offset, and its position in the bar, int64 ``[...]``;
         None until the offset is chosen.
+    track : id of the next event's track, int64 ``[...]``; None until it is chosen.
     """
 
     position: Tensor
@@ -38,17 +39,20 @@ class History(NamedTuple):
     pitch_prior: Tensor
     offset: Tensor | None = None
     onset: Tensor | None = None
+    track: Tensor | None = None
 
     def choose(self, space: NoteSpace, category: int, ids: Tensor) -> History:
         """With the next event's category, ``[...]``."""
+        if category == space.track_column:
+            return self._replace(track=ids)
         if category != _OFFSET:
             return self
         return self._replace(offset=ids, onset=space.advance(self.position, ids, self.meter))
 
     def observe(self, space: NoteSpace, event: Tensor) -> History:
         """After an event, ids ``[..., C]``."""
-        pitch = event[..., _PITCH]
-        count = F.one_hot(pitch, self.pitch_history.shape[-1])[..., None, :]
+        pitch = space.sounding(event[..., _PITCH])
+        count = F.one_hot(pitch, space.n_pitches + 1)[..., None, :-1]
         return History(
             space.advance(self.position, event[..., _OFFSET], self.meter),
             self.meter,
@@ -70,14 +74,13 @@ class History(NamedTuple):
 
 def initial_history(
     space: NoteSpace,
-    position: Tensor,
-    meter: Tensor,
+    starts: Starts,
     *,
     n_intervals: int,
     pitch_prior: Tensor | None = None,
 ) -> History:
-    """Before the first event of sequences that begin at these positions in the bar, ``[B]``."""
-    n_pitches = space.sizes[_PITCH]
+    """Before the first event of sequences that begin there."""
+    position, meter, n_pitches = starts.position, starts.meter, space.n_pitches
     return History(
         position,
         meter,
@@ -98,10 +101,10 @@ def history_sequence(
     """Before each of known events, ids ``[B, T, C + 2]`` -> fields ``[B, T, ...]``; ``inputs`` are
     the same events as the network reads them. Undefined for padding.
     """
-    start, meter = space.starts(inputs)
+    start, meter, _ = space.starts(inputs)
     known = inputs.clamp_min(0)[:, :-1]
-    n_pitches, length = space.sizes[_PITCH], inputs.shape[1]
-    before = F.pad(known[..., _PITCH], (1, 0), value=n_pitches)  # [B, T]
+    n_pitches, length = space.n_pitches, inputs.shape[1]
+    before = F.pad(space.sounding(known[..., _PITCH]), (1, 0), value=n_pitches)  # [B, T]
     pitches = [F.pad(before, (k, 0), value=n_pitches)[:, :length] for k in range(1 + n_intervals)]
     steps = torch.arange(length, device=inputs.device)
     distance = steps[:, None] - steps
@@ -117,14 +120,15 @@ def history_sequence(
         _or_empty(space, start, pitch_prior),
         events[..., _OFFSET].clamp_min(0),
         events[..., -2].clamp_min(0),
+        None if space.track_column is None else events[..., space.track_column].clamp_min(0),
     )
 
 
 def intervals(pitch: Tensor, earlier: Tensor, n_pitches: int) -> Tensor:
-    """From earlier pitches ``[..., I]`` to a pitch ``[..., 1]``, plus ``P``; 0 where the earlier
-    one is ``P``, which stands for none.
+    """From earlier pitches ``[..., I]`` to a pitch ``[..., 1]``, plus ``P``; 0 where one of them is
+    ``P`` or above, which stands for none.
     """
-    return (pitch - earlier + n_pitches).where(earlier < n_pitches, 0)
+    return (pitch - earlier + n_pitches).where((earlier < n_pitches) & (pitch < n_pitches), 0)
 
 
 def add_input_noise(space: NoteSpace, events: Tensor, rate: float) -> Tensor:
@@ -136,8 +140,9 @@ def add_input_noise(space: NoteSpace, events: Tensor, rate: float) -> Tensor:
     pitch = events[..., _PITCH]
     shift = torch.randint(1, 7, pitch.shape, device=pitch.device)
     moved = pitch + shift - torch.where(shift > 3, 7, 0)  # 1, 2, 3, -3, -2, -1
-    moved = moved.clamp(0, space.sizes[_PITCH] - 1)
+    moved = moved.clamp(0, space.n_pitches - 1)
     is_noisy = (torch.rand(pitch.shape, device=pitch.device) < rate) & space.present(events)
+    is_noisy = is_noisy & (pitch < space.n_pitches)
     inputs = events.clone()
     inputs[..., _PITCH] = moved.where(is_noisy, pitch)
     return inputs
@@ -149,7 +154,7 @@ class IntervalEmbedding(nn.Module):
     def __init__(self, space: NoteSpace, embedding_size: int, *, n_intervals: int) -> None:
         super().__init__()
         self.tables = nn.ModuleList(
-            nn.Embedding(2 * space.sizes[_PITCH], embedding_size) for _ in range(n_intervals)
+            nn.Embedding(2 * space.n_pitches, embedding_size) for _ in range(n_intervals)
         )
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -168,4 +173,4 @@ def _or_empty(space: NoteSpace, sequences: Tensor, pitch_prior: Tensor | None) -
     """``[B, 0, P]`` where ``B`` sequences have no prior."""
     if pitch_prior is not None:
         return pitch_prior
-    return torch.zeros(len(sequences), 0, space.sizes[_PITCH], device=sequences.device)
+    return torch.zeros(len(sequences), 0, space.n_pitches, device=sequences.device)

@@ -126,7 +126,8 @@ class LagAlignmentState:
 
     def scores(self, category: int, size: int) -> Tensor:
         """Of the next event's choices, ``[B, S, size]``."""
-        return alignment_scores(self.consistent, self.accuracy, category, size)
+        n_notes = self.space.n_pitches
+        return alignment_scores(self.consistent, self.accuracy, category, size, n_notes)
 
     def choose(self, category: int, ids: Tensor) -> None:
         """The next event's category is ``ids [B]``."""
@@ -176,9 +177,12 @@ class LagAlignmentState:
         vars(self).update({k: x[rows] for k, x in vars(self).items() if k not in shared})
 
 
-def alignment_scores(predicted: Tensor, accuracy: Tensor, category: int, size: int) -> Tensor:
+def alignment_scores(
+    predicted: Tensor, accuracy: Tensor, category: int, size: int, n_notes: int
+) -> Tensor:
     """Predictions ``[..., S, C]`` and accuracies as in :class:`LagAlignment` -> scores of the
     choices of a category, ``[..., S, size]``: log accuracies, those of onsets for an offset.
+    ``n_notes`` pitches are notes.
     """
     predicted = predicted[..., category]
     accuracy = accuracy[..., 0, 0 if category == _OFFSET else 1, :]
@@ -188,8 +192,8 @@ def alignment_scores(predicted: Tensor, accuracy: Tensor, category: int, size: i
     exact = scores[..., :n_exact, :]
     exact.scatter_(-1, predicted[..., :n_exact, None].clamp_min(0), height[..., :n_exact, None])
     if n_exact < N_ALIGNMENTS:
-        apart = torch.arange(size, device=predicted.device) - predicted[..., n_exact:, None]
-        scores[..., n_exact:, :] = pitch_kernel(apart) * height[..., n_exact:, None]
+        apart = torch.arange(n_notes, device=predicted.device) - predicted[..., n_exact:, None]
+        scores[..., n_exact:, :n_notes] = pitch_kernel(apart) * height[..., n_exact:, None]
     return scores
 
 
@@ -218,7 +222,7 @@ def _with_transposed(space: NoteSpace, predicted: Tensor, pitch: Tensor) -> Tens
     pitch = pitch[..., len(MIN_DISTANCES) :, None]
     moved = predicted[..., len(MIN_DISTANCES) :, :]
     moved = torch.cat([moved[..., :_PITCH], pitch, moved[..., _PITCH + 1 :]], -1)
-    is_valid = (moved[..., :1] >= 0) & (pitch >= 0) & (pitch < space.sizes[_PITCH])
+    is_valid = (moved[..., :1] >= 0) & (pitch >= 0) & (pitch < space.n_pitches)
     return torch.cat([predicted, moved.where(is_valid, -1)], -2)
 
 

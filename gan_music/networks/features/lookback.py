@@ -27,7 +27,7 @@ from gan_music.networks.features.base import (
     weighted,
 )
 from gan_music.networks.features.history import History
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 
 # kinds of match: the last so many pitches are the same; the last so many intervals
 PITCH_MATCHES = (2, 4, 8)
@@ -73,27 +73,32 @@ class Lookback(Feature):
         weights = torch.stack([m[row, event, place] for m in matches], 1)  # [M, K]
         weights = weights * torch.exp((place - event) / DECAY)[:, None]
         line = row * length + event
-        scores = []
-        for i, size in enumerate(self.space.sizes):
+        scores: dict[int, Tensor] = {}
+        for i in self.space.order:
+            size = self.space.sizes[i]
             choice = inputs[row, place, i]
             is_same = choice == events[row, event, i]
             if i == _PITCH:
                 # the same interval from here; where the pitches match, the same pitch
-                choice = choice + before[row, event] - before[row, place]
+                moved = choice + before[row, event] - before[row, place]
+                choice = self.space.moved(choice, moved)
             is_valid = (choice >= 0) & (choice < size)
             cell = line * size + choice.clamp(0, size - 1)
             sums = _sum_rows(weights * is_valid[:, None], cell, n * length * size)
             total = _sum_rows(weights, line, n * length)
             by_match = _log_shares(sums.view(n, length, size, -1).mT, total.view(n, length, -1))
-            by_alignment = lag_alignment.alignment_scores(predicted, aligned.accuracy, i, size)
-            scores.append(torch.cat([by_match, by_alignment], 2))
+            by_alignment = lag_alignment.alignment_scores(
+                predicted, aligned.accuracy, i, size, self.space.n_pitches
+            )
+            scores[i] = torch.cat([by_match, by_alignment], 2)
             weights = weights * is_same[:, None]
             predicted = lag_alignment.keep_consistent(predicted, i, events[..., i])
         rates = _repetition_rates(torch.stack([m.any(-1) for m in matches], -1).float())
-        return LookbackSequence(scores, torch.cat([rates, aligned.accuracy.flatten(2)], -1))
+        in_columns = [scores[i] for i in range(self.space.n_categories)]
+        return LookbackSequence(in_columns, torch.cat([rates, aligned.accuracy.flatten(2)], -1))
 
-    def state(self, history: History) -> LookbackState:
-        return LookbackState(self.space, history.meter, span=self.span)
+    def state(self, starts: Starts) -> LookbackState:
+        return LookbackState(self.space, starts.meter, span=self.span)
 
 
 class LookbackSequence(FeatureSequence):
@@ -143,7 +148,7 @@ class LookbackState(FeatureState):
         """Of the next event's choices, ``[B, K, n]``."""
         size, choice = self.space.sizes[category], self.events[:, category]
         if category == _PITCH:
-            choice = self.intervals + self.last_pitch[:, None]
+            choice = self.space.moved(choice, self.intervals + self.last_pitch[:, None])
         weights = self.weights * ((choice >= 0) & (choice < size))[:, None]
         where = choice.clamp(0, size - 1)[:, None].expand_as(weights)
         sums = weights.new_zeros(*weights.shape[:2], size).scatter_add_(-1, where, weights)

@@ -107,8 +107,10 @@ def add_scores(
 @compiled
 def _choice(events: Events, b: int, category: int, p: int) -> int:
     """What was chosen at a place; of a pitch, the same interval from the last one."""
-    if category == _PITCH:
-        return events.interval[b, p] + events.input_ids[b, _PITCH]
+    n_pitches = events.counts.shape[2]
+    if category == _PITCH and events.ids[b, category, p] < n_pitches:
+        moved = events.interval[b, p] + events.input_ids[b, _PITCH]
+        return moved if 0 <= moved < n_pitches else -1
     return events.ids[b, category, p]
 
 
@@ -123,7 +125,7 @@ def _add_alignment_scores(
         accuracy = alignments.accuracy[b, 0, 0 if category == _OFFSET else 1, s]
         height = weights[s] * np.log1p(accuracy / _ACCURACY_EPSILON)
         if category == _PITCH and s >= _N_EXACT:
-            for pitch in range(len(logits)):
+            for pitch in range(len(alignments.pitch_kernel)):
                 logits[pitch] += height * alignments.pitch_kernel[abs(pitch - predicted)]
         else:
             logits[predicted] += height

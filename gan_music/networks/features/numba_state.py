@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from gan_music.networks.features import (
+    active_notes,
     active_notes_kernels,
     lag_alignment,
     lookback,
     lookback_kernels,
     relations_kernels,
+    tracks_kernels,
 )
 from gan_music.networks.features.base import StepState
 from gan_music.networks.features.feature_set import FeatureSet
@@ -28,25 +30,27 @@ from gan_music.networks.features.kernel_arrays import Events, Floats, Ints, Tabl
 from gan_music.networks.features.lookback_kernels import Alignments, Matches
 from gan_music.networks.features.relations import pitch_kernels
 from gan_music.networks.features.relations_kernels import Pitches
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.features.tracks_kernels import TrackArrays
+from gan_music.networks.note_space import NoteSpace, Starts
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
 _SLACK = 256  # events for which there is room before the last ones are moved to the front
 # arrays that all sequences share
-_SHARED = ("n", "decay", "kernel", "n_observed", "rate_spans", "accuracy_spans", "pitch_kernel")
+_SHARED = (
+    *("n", "decay", "kernel", "n_observed", "rate_spans", "accuracy_spans", "pitch_kernel"),
+    *("column", "tie", "is_derived"),
+)
 
-Arrays = TypeVar("Arrays", Events, Pitches, Matches, Alignments)
+Arrays = TypeVar("Arrays", Events, Pitches, Matches, Alignments, TrackArrays)
 
 
 class NumbaState(StepState):
     """:class:`~gan_music.networks.features.tensor_state.TensorState` in float32 on a CPU."""
 
-    def __init__(
-        self, feature_set: FeatureSet, starts: tuple[Tensor, Tensor], pitch_prior: Tensor | None
-    ) -> None:
+    def __init__(self, feature_set: FeatureSet, starts: Starts, pitch_prior: Tensor | None) -> None:
         space = feature_set.space
-        position, self._meter = (x.clone() for x in starts)
-        self.feature_set, self.n_pitches = feature_set, space.sizes[_PITCH]
+        position, self._meter, free = (x.clone() for x in starts)
+        self.feature_set, self.n_pitches = feature_set, space.n_pitches
         self.table = table = Table(
             offset_bins=space.offset_bins.numpy(),
             duration_bins=space.duration_bins.numpy(),
@@ -71,6 +75,7 @@ class NumbaState(StepState):
         capacity = capacity if table.lookback_span else 0
         self.matches = _no_matches(len(position), table.lookback_span, capacity)
         self.alignments = _no_alignments(space, self._meter, capacity)
+        self.tracks = None if space.track_column is None else _no_tracks(space, free.numpy())
 
     @property
     def meter(self) -> Tensor:
@@ -95,7 +100,16 @@ class NumbaState(StepState):
             first = lookback.N_RATES
         if self.table.active_notes_span:
             active_notes_kernels.inputs(self.table, self.events, first, out.numpy())
+            first += active_notes.N_HARMONY
+        if self.tracks is not None:
+            tracks_kernels.inputs(self.table, self.events, self.tracks, first, out.numpy())
         return out
+
+    def derived(self, category: int) -> Tensor:
+        assert self.tracks is not None
+        out = _ints(len(self._meter))
+        tracks_kernels.derive(self.table, self.events, self.tracks, category, out)
+        return torch.from_numpy(out)
 
     def logits(self, category: int, outputs: Tensor) -> Tensor:
         n, *n_weights = self.feature_set.head_sizes[category]
@@ -107,6 +121,10 @@ class NumbaState(StepState):
         elif table.n_intervals and category == _PITCH:
             relations_kernels.add_pitch_scores(table, events, self.pitches, columns, first, logits)
         first += n_weights[0]
+        if self.tracks is not None:
+            if category == _PITCH:
+                tracks_kernels.add_pitch_scores(table, events, self.tracks, columns, first, logits)
+            first, n_weights = first + n_weights[1], n_weights[1:]
         if table.active_notes_span:
             if is_time:
                 active_notes_kernels.add_time_scores(
@@ -133,6 +151,8 @@ class NumbaState(StepState):
                 x[..., : self.n_kept] = x[..., -self.n_kept :]
             e.n[0] = self.n_kept
         relations_kernels.observe(self.table, e, self.pitches, event.numpy())
+        if self.tracks is not None:
+            tracks_kernels.observe(self.table, e, self.tracks, event.numpy())
         if self.table.lookback_span:
             lookback_kernels.observe(self.table, e, self.matches, self.alignments, self.n_pitches)
         e.n[0] += 1
@@ -144,6 +164,7 @@ class NumbaState(StepState):
         self.table = self.table._replace(bar=self.table.bar[index])
         self.events, self.pitches = _rows(self.events, index), _rows(self.pitches, index)
         self.matches, self.alignments = _rows(self.matches, index), _rows(self.alignments, index)
+        self.tracks = None if self.tracks is None else _rows(self.tracks, index)
 
 
 def _zeros(*shape: int) -> Floats:
@@ -165,7 +186,7 @@ def _empty_events(space: NoteSpace, table: Table, position: Ints, capacity: int)
         position=position,
         chosen=_ints(n, n_categories),
         input_ids=_ints(n, n_categories + table.n_intervals + 1),
-        counts=_zeros(n, len(TIME_CONSTANTS), space.sizes[_PITCH]),
+        counts=_zeros(n, len(TIME_CONSTANTS), space.n_pitches),
     )
     events.input_ids[:, :n_categories], events.input_ids[:, -1] = space.sizes, position
     return events
@@ -195,7 +216,21 @@ def _no_alignments(space: NoteSpace, meter: Tensor, capacity: int) -> Alignments
         consistent=_ints(n, n_alignments, space.n_categories, fill=-1),
         accuracy=_zeros(n, len(lag_alignment.ACCURACY_SPANS), 2, n_alignments),
         accuracy_spans=np.array(lag_alignment.ACCURACY_SPANS, np.float32),
-        pitch_kernel=lag_alignment.pitch_kernel(torch.arange(space.sizes[_PITCH])).numpy(),
+        pitch_kernel=lag_alignment.pitch_kernel(torch.arange(space.n_pitches)).numpy(),
+    )
+
+
+def _no_tracks(space: NoteSpace, free: Ints) -> TrackArrays:
+    column = space.track_column
+    assert column is not None
+    return TrackArrays(
+        pitch=_ints(*free.shape, fill=space.n_pitches),
+        before=_ints(*free.shape, fill=space.n_pitches),
+        begins=_ints(*free.shape, fill=-(1 << 20)),
+        ends=free,
+        column=_ints(1, fill=column),
+        tie=_ints(1, fill=space.tie),
+        is_derived=_ints(1, fill=space.is_derived(column)),
     )
 
 

@@ -18,7 +18,7 @@ from gan_music.networks.features.base import (
     weighted,
 )
 from gan_music.networks.features.history import TIME_CONSTANTS, History
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 
 # log frequencies of the pitch, of its class and of its register, by time constant
 N_FREQUENCIES = 3 * len(TIME_CONSTANTS)
@@ -48,18 +48,18 @@ class Relations(Feature, FeatureSequence, FeatureState):
         self.n_inputs, self.n_descriptors = 0, N_FREQUENCIES
         self.n_pitch_weights = N_FREQUENCIES + n_pitch_priors
         n_positions = space.grid + space.n_beats
-        n_intervals_weights = n_intervals * (2 * space.sizes[_PITCH] - 1)
+        n_intervals_weights = n_intervals * (2 * space.n_pitches - 1)
         by_category = (n_positions, n_intervals_weights + self.n_pitch_weights, n_positions)
         self.n_weights = [
             by_category[i] if n_intervals and i < len(by_category) else 0
             for i in range(space.n_categories)
         ]
-        self.register_buffer("kernels", pitch_kernels(space.sizes[_PITCH]), persistent=False)
+        self.register_buffer("kernels", pitch_kernels(space.n_pitches), persistent=False)
 
     def sequence(self, events: Tensor, inputs: Tensor, history: History) -> Relations:
         return self
 
-    def state(self, history: History) -> Relations:
+    def state(self, starts: Starts) -> Relations:
         return self
 
     def add_scores(
@@ -68,19 +68,21 @@ class Relations(Feature, FeatureSequence, FeatureState):
         if category == _OFFSET:
             return logits + self._positions(weights, history.position, history.meter, category)
         if category == _PITCH:
-            n = logits.shape[-1]
+            n = self.space.n_pitches
             *of_intervals, of_pitch = weights.split(
                 [*[2 * n - 1] * self.n_intervals, self.n_pitch_weights], -1
             )
             for k, of_interval in enumerate(of_intervals):
-                logits = logits + self._intervals(of_interval, history.pitches[..., k])
-            return logits + self._pitches(of_pitch, history)
+                scores = self._intervals(of_interval, history.pitches[..., k])
+                logits = self.space.add_to_pitches(logits, scores)
+            return self.space.add_to_pitches(logits, self._pitches(of_pitch, history))
         assert history.onset is not None
         return logits + self._positions(weights, history.onset, history.meter, category)
 
     def describe(self, events: Tensor, history: History) -> Tensor:
         found = log_frequencies(history.pitch_history, self.kernels)
-        return select(found, events[..., _PITCH].clamp_min(0)) / 3  # scaled to about 1
+        pitch = events[..., _PITCH].clamp(0, self.space.n_pitches - 1)
+        return select(found, pitch) / 3  # scaled to about 1
 
     def _positions(self, weights: Tensor, start: Tensor, meter: Tensor, category: int) -> Tensor:
         """Scores of positions in the beat and of beats -> of each choice, by where it ends."""
@@ -92,7 +94,7 @@ class Relations(Feature, FeatureSequence, FeatureState):
 
     def _intervals(self, weights: Tensor, pitch: Tensor) -> Tensor:
         """Scores of intervals ``[..., 2 P - 1]`` from a pitch -> of each pitch, ``[..., P]``."""
-        n = self.space.sizes[_PITCH]
+        n = self.space.n_pitches
         start = pitch.where(pitch < n, n // 2)  # before the first: from the middle
         steps = torch.arange(n, device=weights.device) + n - 1
         return weights.gather(-1, steps - start[..., None])

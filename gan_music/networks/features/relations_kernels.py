@@ -44,13 +44,17 @@ def observe(table: Table, events: Events, pitches: Pitches, event: Ints) -> None
         events.position[b] = (events.position[b] + step) % table.bar[b]
         for m in range(_N_CONSTANTS):
             _decay(events.counts[b, m], pitches.decay[m])
-            events.counts[b, m, pitch] += 1
             if table.n_intervals:
                 _decay(pitches.register[b, m], pitches.decay[m])
-                pitches.register[b, m] += pitches.kernel[pitch]
+            if pitch < n_pitches:
+                events.counts[b, m, pitch] += 1
+                if table.n_intervals:
+                    pitches.register[b, m] += pitches.kernel[pitch]
         events.input_ids[b, :n_categories] = event[b]
         for k in range(1, table.n_intervals + 1):
-            interval = pitch - events.ids[b, _PITCH, n - k] + n_pitches if k <= n else 0
+            earlier = events.ids[b, _PITCH, n - k] if k <= n else n_pitches
+            are_notes = pitch < n_pitches and earlier < n_pitches
+            interval = pitch - earlier + n_pitches if are_notes else 0
             events.input_ids[b, n_categories + k - 1] = interval
         events.input_ids[b, n_categories + table.n_intervals] = events.position[b]
 
@@ -86,11 +90,13 @@ def add_pitch_scores(
     table: Table, events: Events, pitches: Pitches, outputs: Floats, first: int, logits: Floats
 ) -> None:
     """``Relations.add_scores`` of pitches."""
-    n, n_pitches = events.n[0], logits.shape[1]
+    n, n_pitches = events.n[0], events.counts.shape[2]
     for b in range(len(logits)):
-        row, at = logits[b], first
+        row, at = logits[b, :n_pitches], first
         for k in range(table.n_intervals):
-            start = events.ids[b, _PITCH, n - 1 - k] if k < n else n_pitches // 2
+            start = events.ids[b, _PITCH, n - 1 - k] if k < n else n_pitches
+            if start >= n_pitches:
+                start = n_pitches // 2
             column = at + n_pitches - 1 - start
             row += outputs[b, column : column + n_pitches]
             at += 2 * n_pitches - 1

@@ -68,10 +68,10 @@ def style_vector(space: NoteSpace, events: Tensor) -> Tensor:
     shares of the notes (of the possible n-grams). Padding does not count, nor does the first
     offset, which belongs to an earlier note. Entries are 0 where the passage is too short.
     """
-    here = space.present(events)
-    pairs = here[:, 1:]  # a note and the one before it
     ids = events.clamp_min(0)
-    pitch, position = ids[..., _PITCH], ids[..., -2]
+    here = space.present(events) & (ids[..., _PITCH] < space.n_pitches)
+    pairs = here[:, 1:] & here[:, :-1]  # a note and the one before it
+    pitch, position = ids[..., _PITCH].clamp_max(space.n_pitches - 1), ids[..., -2]
     classes = F.one_hot(pitch % N_CLASSES, N_CLASSES).float()
     shares = (classes * here[..., None]).sum(1) / here.sum(1, keepdim=True).clamp_min(1)
     height = pitch.float()
@@ -85,7 +85,7 @@ def style_vector(space: NoteSpace, events: Tensor) -> Tensor:
         return _mean(place % max(1, space.grid // part) == 0, here)
 
     # one id for two neighbours, and for two such pairs
-    n = 2 * space.sizes[_PITCH]
+    n = 2 * space.n_pitches
     pitch_pairs = pitch[:, 1:] * n + pitch[:, :-1]
     fours = pitch_pairs[:, 2:] * n**2 + pitch_pairs[:, :-2]
     turns = (interval[:, 1:] + n) * 2 * n + interval[:, :-1] + n
@@ -214,7 +214,7 @@ class StylePrior(nn.Module):
         found = z * self.scale + self.location
         shares = found[:, :N_CLASSES].clamp_min(0)
         shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-3)
-        pitch = torch.arange(self.space.sizes[_PITCH], device=z.device)
+        pitch = torch.arange(self.space.n_pitches, device=z.device)
         mean, deviation, low, high = found[:, N_CLASSES : N_CLASSES + 4, None].unbind(1)
         standardised = (pitch - mean) / deviation.clamp_min(_MIN_DEVIATION)
         return torch.stack(

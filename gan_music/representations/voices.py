@@ -1,0 +1,344 @@
+"""Voices as chains of notes and rests; the next event is that of the voice that is free first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
+
+from gan_music.music.piece import DEFAULT_TEMPO, KEYBOARD, IntArray, Piece, Track
+from gan_music.representations.base import PADDING, Decoded, DeviceTable
+from gan_music.representations.note_events import NoteEvents, fold, nearest
+from gan_music.representations.tracks import MAX_TRACKS, tracks_from
+
+_PITCH, _DURATION, _TRACK = 1, 2, 3  # columns of an event
+_ENOUGH = 0.95  # of the training pieces, for which voices are provided
+
+Event = tuple[int, int, int, int]  # onset, voice, pitch, duration
+
+
+class Voices(NoteEvents):
+    """An event of a voice as ids: two categories that a model draws, and four that follow.
+
+    =========  =============================================================  ====================
+    category   meaning                                                        ids
+    =========  =============================================================  ====================
+    offset     steps since the previous event's onset                         steps
+    pitch      a note, as in note events; the end; a rest; a tie              88 ids; 88; 89; 90
+    duration   steps                                                          ``duration_bins[id]``
+    track      the voice, from the highest                                    ``id``
+    position   as in note events                                              ``id``
+    meter      as in note events                                              ``METERS[id]``
+    =========  =============================================================  ====================
+
+    Each voice is a chain of notes and rests without gaps, whose next event begins when the last one
+    ends. So the next event of all voices is that of the voice that is free first (of several, the
+    highest): its voice and its onset need not be drawn. All voices end together, with one event
+    whose pitch is the end. A duration without an id is that of a note and of ties, or of rests.
+
+    A track in which notes overlap takes as many voices as notes sound at once; which track has how
+    many is taken from the training pieces. A piece that needs others is refused.
+
+    Parameters
+    ----------
+    grid : steps a quarter note, at least 1.
+    max_voices : 1 to 8; a piece that needs more is refused.
+    """
+
+    name = "voices"
+    unit = "events"
+    derived = ("offset", "track")
+
+    def __init__(self, grid: int = 24, *, max_voices: int = MAX_TRACKS) -> None:
+        if not 1 <= max_voices <= MAX_TRACKS:
+            raise ValueError(f"max_voices {max_voices}, but it must be 1 to {MAX_TRACKS}")
+        super().__init__(grid, ends=True)
+        self.max_voices = max_voices
+        self.layout = (1,) * max_voices  # voices of each track
+        self._has_layout = False  # which data do not change
+        self.offset_bins = np.arange(int(self.duration_bins[-1]) + 1)
+        self.tracks = tuple(Track() for _ in self.layout)
+        # lowest and highest pitch of each voice in the training pieces
+        self.ranges = np.array([(0, self.n_pitches - 1)] * self.n_voices)
+
+    @property
+    def n_voices(self) -> int:
+        return sum(self.layout)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("offset", "pitch", "duration", "track")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        n_ids = self.n_pitches + self.n_specials
+        return (len(self.offset_bins), n_ids, len(self.duration_bins), self.n_voices)
+
+    @property
+    def n_specials(self) -> int:
+        return 3
+
+    @property
+    def rest(self) -> int:
+        return self.n_pitches + 1
+
+    @property
+    def tie(self) -> int:
+        return self.n_pitches + 2
+
+    def table(self) -> dict[str, Any]:
+        return {
+            "grid": self.grid,
+            "layout": list(self.layout),
+            "duration_bins": self.duration_bins.tolist(),
+        }
+
+    def state(self) -> dict[str, Any]:
+        return self.table() | {
+            "starts": self.starts.tolist(),
+            "tracks": [[t.name, t.program] for t in self.tracks],
+            "ranges": self.ranges.tolist(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        layout = tuple(state["layout"])
+        if not all(type(n) is int and n >= 1 for n in layout) or sum(layout) > MAX_TRACKS:
+            raise ValueError(f"a layout of {layout}")
+        voices = cls(int(state["grid"]), max_voices=sum(layout))
+        voices.layout = layout
+        duration = np.asarray(state["duration_bins"], dtype=np.int64)
+        if duration.ndim != 1 or not len(duration) or duration[0] != 1:
+            raise ValueError("duration_bins do not begin with 1")
+        offset = np.arange(int(duration[-1]) + 1)
+        voices._load(state | {"offset_bins": offset, "tracks": None})
+        voices.tracks = tracks_from(state.get("tracks"), len(layout))
+        voices.ranges = np.asarray(state["ranges"], dtype=np.int64).reshape(-1, 2)
+        if len(voices.ranges) != voices.n_voices:
+            raise ValueError(f"ranges of {len(voices.ranges)} voices")
+        return voices
+
+    def resolved(self, state: dict[str, Any]) -> Voices:
+        found = type(self).from_state(state)
+        found._has_layout = True
+        return found if found.n_voices <= self.max_voices else self
+
+    def fit(self, pieces: Sequence[Piece]) -> None:
+        """Find the voices of each track, their ranges, and where the training pieces begin."""
+        needs = [_needed(p) for p in pieces]
+        if not self._has_layout:
+            self.layout = _layout(Counter(needs), self.max_voices)
+        own = [p for p, n in zip(pieces, needs, strict=True) if _fits(n, self.layout)]
+        names = [Counter[Track]() for _ in self.layout]
+        low = np.full(self.n_voices, self.n_pitches - 1)
+        high = np.zeros(self.n_voices, np.int64)
+        starts: Counter[tuple[int, int]] = Counter()
+        for piece in own:
+            x = self.encode(piece)
+            for k in range(self.n_voices):
+                pitch = x[(x[:, _TRACK] == k) & (x[:, _PITCH] < self.n_pitches), _PITCH]
+                if len(pitch):
+                    low[k], high[k] = min(low[k], pitch.min()), max(high[k], pitch.max())
+            starts[int(x[0, -1]), int(x[0, -2]) // self.grid * self.grid] += 1
+            for counter, number in zip(names, _used(piece), strict=False):
+                track = piece.tracks[number]
+                counter[Track(track.name[:100], track.program)] += 1
+        self.tracks = tuple(c.most_common(1)[0][0] if c else Track() for c in names)
+        self.ranges = np.stack([np.minimum(low, high), np.maximum(low, high)], 1)
+        if starts:
+            self.starts = np.array([(*start, n) for start, n in sorted(starts.items())])
+
+    def refuses(self, piece: Piece) -> str | None:
+        if _fits(need := _needed(piece), self.layout):
+            return None
+        voices = ", ".join(map(str, need))
+        return (
+            f"its tracks need {voices} voices, but the training pieces, within "
+            f"representation.max_voices={self.max_voices}, need {', '.join(map(str, self.layout))}"
+        )
+
+    def encode(self, piece: Piece) -> IntArray:
+        """Ids of a piece's events, int64 ``[N, 6]``.
+
+        Raises
+        ------
+        ValueError
+            If the piece is on another grid, or needs other voices.
+        """
+        if piece.grid != self.grid:
+            raise ValueError(
+                f"{piece.name!r} has a grid of {piece.grid}, the representation one of {self.grid}"
+            )
+        if why := self.refuses(piece):
+            raise ValueError(f"{piece.name!r}: {why}")
+        if not len(piece):
+            return np.empty((0, 6), np.int64)
+        first, end = int(piece.onset[0]), int((piece.onset + piece.duration).max())
+        pitch = fold(piece.pitch) - KEYBOARD[0]
+        voice = self._voice_of_notes(piece)
+        events: list[Event] = []
+        free = []
+        for k in range(self.n_voices):
+            own = np.flatnonzero(voice == k)
+            now = first
+            for onset, duration, note in zip(
+                piece.onset[own].tolist(),
+                piece.duration[own].tolist(),
+                pitch[own].tolist(),
+                strict=True,
+            ):
+                events += self._chain(now, onset - now, k, self.rest)
+                events += self._chain(onset, duration, k, note)
+                now = onset + duration
+            if piece.ends:
+                events += self._chain(now, end - now, k, self.rest)
+            free.append((now, k))
+        if piece.ends:
+            events.append((end, 0, self.n_pitches, int(self.duration_bins[0])))
+        else:  # what comes after the first voice is free belongs to the next events
+            events = [e for e in events if e[:2] < min(free)]
+        events.sort()
+        onset, track, ids, duration = np.array(events).T
+        columns = [
+            np.diff(onset, prepend=onset[0]),
+            ids,
+            nearest(self.duration_bins, duration, by_ratio=True),
+            track,
+        ]
+        return np.concatenate([np.stack(columns, 1), self._place(piece, onset)], 1)
+
+    def decode(self, x: IntArray, *, tempo: float = DEFAULT_TEMPO, name: str = "") -> Decoded:
+        """The notes of ids ``[N, 6]`` up to an end, from the beginning of the first event's bar."""
+        ends = np.flatnonzero(x[:, _PITCH] == self.n_pitches)
+        x = x[: ends[0]] if len(ends) else x
+        onset, meters = self._times(x)
+        durations = self.duration_bins[x[:, _DURATION]]
+        notes: list[list[int]] = []  # onset, duration, pitch, voice
+        last: dict[int, list[int] | None] = {}
+        for start, duration, pitch, voice in zip(
+            onset.tolist(),
+            durations.tolist(),
+            x[:, _PITCH].tolist(),
+            x[:, _TRACK].tolist(),
+            strict=True,
+        ):
+            if pitch < self.n_pitches:
+                last[voice] = [start, duration, pitch + KEYBOARD[0], voice]
+                notes.append(last[voice])  # type: ignore[arg-type]
+            elif pitch == self.tie and (note := last.get(voice)) is not None:
+                note[1] += duration
+            else:
+                last[voice] = None
+        columns = np.array(notes, dtype=np.int64).reshape(-1, 4).T
+        piece = Piece.from_arrays(
+            *columns[:3],
+            grid=self.grid,
+            meters=meters,
+            tempo=tempo,
+            name=name,
+            track=np.repeat(np.arange(len(self.layout)), self.layout)[columns[3]],
+            tracks=self.tracks,
+            ends=len(ends) > 0,
+        )
+        return Decoded(piece, 0)
+
+    def n_rows(self, pieces: Sequence[Piece]) -> IntArray:
+        return np.array([len(self.encode(p)) for p in pieces], dtype=np.int64)
+
+    def augment(self, rows: Tensor, mask: Tensor, transposition: Tensor) -> Tensor:
+        """See the base class; a transposition is limited to what keeps each voice in its range."""
+        x = rows.long()
+        x[:, 0, 0] = 0
+        pitch, track = x[..., _PITCH], x[..., _TRACK]
+        is_note = mask & (pitch < self.n_pitches)
+        ranges = self._ranges.on(x.device)[track]
+        low = (ranges[..., 0] - pitch).masked_fill(~is_note, -self.n_pitches).amax(1).clamp_max(0)
+        high = (ranges[..., 1] - pitch).masked_fill(~is_note, self.n_pitches).amin(1).clamp_min(0)
+        moved = pitch + transposition.clamp(low, high)[:, None]
+        x[..., _PITCH] = moved.where(is_note, pitch)
+        return x.masked_fill_(~mask[..., None], PADDING)
+
+    @cached_property
+    def _ranges(self) -> DeviceTable:
+        return DeviceTable(self.ranges)
+
+    def _chain(self, onset: int, steps: int, voice: int, pitch: int) -> list[Event]:
+        """The events of a note or a rest of so many steps."""
+        events: list[Event] = []
+        while steps > 0:
+            length = int(
+                self.duration_bins[np.searchsorted(self.duration_bins, steps, "right") - 1]
+            )
+            events.append((onset, voice, pitch, length))
+            onset, steps = onset + length, steps - length
+            pitch = self.rest if pitch == self.rest else self.tie
+        return events
+
+    def _voice_of_notes(self, piece: Piece) -> IntArray:
+        """The voice of each note, ``[N]``."""
+        voice = np.zeros(len(piece), np.int64)
+        first = 0
+        for number, n in zip(_used(piece), self.layout, strict=True):
+            own = np.flatnonzero(piece.track == number)
+            voice[own] = first + _chains(piece, own)
+            first += n
+        return voice
+
+
+def _used(piece: Piece) -> list[int]:
+    """The tracks of a piece that have notes."""
+    return [int(k) for k in np.unique(piece.track)]
+
+
+def _needed(piece: Piece) -> tuple[int, ...]:
+    """How many notes sound at once in each track that has notes."""
+    return tuple(
+        int(_chains(piece, np.flatnonzero(piece.track == k)).max()) + 1 for k in _used(piece)
+    )
+
+
+def _chains(piece: Piece, notes: IntArray) -> IntArray:
+    """The number of the first chain in which each of these notes overlaps no other, ``[n]``; of a
+    chord, the highest note is the first.
+    """
+    found = np.zeros(len(notes), np.int64)
+    order = np.lexsort((-piece.pitch[notes], piece.onset[notes]))
+    ends: list[int] = []
+    for i in order.tolist():
+        note = notes[i]
+        onset, end = int(piece.onset[note]), int(piece.onset[note] + piece.duration[note])
+        k = next((k for k, free in enumerate(ends) if free <= onset), len(ends))
+        ends[k : k + 1] = [end]
+        found[i] = k
+    return found
+
+
+def _fits(need: tuple[int, ...], layout: tuple[int, ...]) -> bool:
+    return len(need) == len(layout) and all(n <= m for n, m in zip(need, layout, strict=True))
+
+
+def _layout(needs: Counter[tuple[int, ...]], most: int) -> tuple[int, ...]:
+    """The voices of each track that nearly all pieces of the most frequent number of tracks fit."""
+    fitting = {n: c for n, c in needs.items() if 1 <= sum(n) <= most}
+    if not fitting:
+        return (1,) * most
+    sizes = Counter[int]()
+    for need, count in fitting.items():
+        sizes[len(need)] += count
+    size = sizes.most_common(1)[0][0]
+    same = {n: c for n, c in fitting.items() if len(n) == size}
+
+    def share(layout: tuple[int, ...]) -> float:
+        """Of the pieces that fit."""
+        return sum(c for n, c in same.items() if _fits(n, layout)) / sum(same.values())
+
+    # few at most: 8 voices in up to 8 tracks
+    layouts = [x for x in product(range(1, most + 1), repeat=size) if sum(x) <= most]
+    best = max(map(share, layouts))
+    enough = [x for x in layouts if share(x) >= min(best, _ENOUGH)]
+    return min(enough, key=lambda x: (sum(x), -share(x)))
