@@ -176,6 +176,8 @@ class Model:
                     "meter, so leave meter out."
                 )
             piece = _primer(continue_from, self.module.representation.grid, custom_readers or {})
+            if why := self.module.representation.refuses(piece):
+                raise UserError(f"continue_from={continue_from} has no place in this model: {why}.")
             primer = Primer(piece, n_context=primer_notes, included=include_primer)
             n_before = len(piece) if include_primer else 0
         request = partial(
@@ -273,4 +275,4 @@ def _primer(
             f"continue_from={given} holds {len(piece)} notes with a pitch, and a primer needs at "
             f"least {_MIN_PRIMER_NOTES}."
         )
-    return piece.merged()
+    return piece

@@ -39,24 +39,32 @@ class Primer:
         start, numerator, denominator = self._meters()[-1].tolist()
         bar = Fraction(4 * piece.grid * numerator, denominator)
         start -= max(0, math.ceil(math.ceil(start / bar) * bar))
-        whole = replace(piece, meters=np.array([(start, numerator, denominator)]))
+        whole = replace(piece, meters=np.array([(start, numerator, denominator)]), ends=False)
+        return representation.encode(self._context(whole))
+
+    def _context(self, piece: Piece) -> Piece:
         first = 0 if self.n_context is None else max(0, len(piece) - self.n_context)
-        return representation.encode(whole.cut(first, len(piece)))
+        return piece.cut(first, len(piece))
 
     def continued_by(
         self, representation: NoteEvents, ids: IntArray, *, tempo: float, name: str
     ) -> Piece:
         """The piece and the notes of ids ``[T, C + 2]`` after it, in the piece's last meter.
 
-        Events without velocity get the median velocity of the piece.
+        Events without velocity get the median velocity of the piece. The tracks are those of the
+        piece if it has as many as the representation, or else those of the representation.
         """
         piece, sampled = self.piece, representation.decode(ids).piece
-        first = int(piece.onset[-1]) + int(representation.offset_bins[ids[0, 0]])
+        last = representation.last_onset(self.encode(representation), self._context(piece))
+        first = last + int(representation.offset_bins[ids[0, 0]]) - int(ids[0, -2])
+        tracks = sampled.tracks
+        if len(piece.tracks) == len(tracks):
+            tracks = piece.tracks
         velocity = sampled.velocity
         if not representation.velocity:
             velocity = np.full(len(sampled), int(np.median(piece.velocity)))
         whole = Piece.from_arrays(
-            np.concatenate([piece.onset, sampled.onset - sampled.onset[0] + first]),
+            np.concatenate([piece.onset, sampled.onset + first]),
             np.concatenate([piece.duration, sampled.duration]),
             np.concatenate([piece.pitch, sampled.pitch]),
             velocity=np.concatenate([piece.velocity, velocity]),
@@ -64,6 +72,9 @@ class Primer:
             meters=self._meters(),
             tempo=tempo,
             name=name,
+            track=np.concatenate([representation.note_tracks(piece), sampled.track]),
+            tracks=tracks,
+            ends=sampled.ends,
         )
         return whole if self.included else _from_its_bar(whole.cut(len(piece), len(whole)))
 

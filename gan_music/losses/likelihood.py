@@ -33,12 +33,12 @@ def log_likelihoods(logits: Sequence[Tensor], events: Tensor) -> Tensor:
     ).sum(0)
 
 
-def entropy(logits: Sequence[Tensor], present: Tensor) -> Tensor:
+def entropy(logits: Sequence[Tensor], present: Tensor | None = None) -> Tensor:
     """Entropy in nats of each category given the events before and the categories chosen already,
-    summed over categories, mean over the events that are present, ``[B, T]``: a scalar.
+    summed over categories, mean over the events that are present, ``[B, T]``; None: all. A scalar.
 
     An entropy bonus keeps a policy from becoming deterministic (Williams & Peng 1991).
     """
     log_p = [x.float().log_softmax(-1) for x in logits]
     total = -torch.stack([(x.exp() * x).sum(-1) for x in log_p]).sum(0)
-    return (total * present).sum() / present.sum()
+    return total.mean() if present is None else (total * present).sum() / present.sum()

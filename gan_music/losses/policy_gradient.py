@@ -22,11 +22,13 @@ def advantages(scores: Tensor, *, discount: float, limit: float) -> Tensor:
     return (returns - returns.mean(0)).clamp(-limit, limit)
 
 
-def policy_gradient(log_likelihoods: Tensor, advantages: Tensor, present: Tensor) -> Tensor:
-    """Mean of -advantage * log-likelihood over the sampled events that are present, ``[B, T]`` each
-    -> a scalar.
+def policy_gradient(
+    log_likelihoods: Tensor, advantages: Tensor, present: Tensor | None = None
+) -> Tensor:
+    """Mean of -advantage * log-likelihood over the sampled events that are present, ``[B, T]``
+    each; None: all. A scalar.
 
     Its gradient estimates that of the expected advantage, negated.
     """
     products = advantages.detach() * log_likelihoods
-    return -(products * present).sum() / present.sum()
+    return -(products.mean() if present is None else (products * present).sum() / present.sum())

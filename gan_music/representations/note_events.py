@@ -90,6 +90,7 @@ class NoteEvents(Representation):
     # the largest id is a position: 8 quarter notes of at most 960 steps
     row_dtype: ClassVar[np.dtype[Any]] = np.dtype("<i2")
     n_pitches = len(KEYBOARD)
+    shortest: ClassVar[int] = 1  # duration, in steps
     derived: ClassVar[tuple[str, ...]] = ()  # categories that follow from the events before
 
     def __init__(
@@ -181,7 +182,7 @@ class NoteEvents(Representation):
         events.starts = np.asarray(state["starts"], dtype=np.int64).reshape(-1, 3)
         for name, bins, least in (
             ("offset_bins", events.offset_bins, 0),
-            ("duration_bins", events.duration_bins, 1),
+            ("duration_bins", events.duration_bins, self.shortest),
         ):
             ascending = bins.ndim == 1 and len(bins) > 0 and (np.diff(bins) > 0).all()
             if not ascending or bins[0] < least or bins[-1] > _LONGEST_BIN * events.grid:
@@ -237,7 +238,7 @@ class NoteEvents(Representation):
         if self.velocity:
             columns.append(piece.velocity // _VELOCITY_STEP)
         if self.n_tracks > 1:
-            columns.append(track_ids(piece, self.n_tracks))
+            columns.append(self.note_tracks(piece))
         columns += [position % self.n_positions, meter_ids(piece)]
         ids = np.stack(columns, 1)
         return self._with_end(piece, ids) if self.ends and piece.ends and len(piece) else ids
@@ -256,6 +257,14 @@ class NoteEvents(Representation):
         step = piece.onset[-1:] + self.offset_bins[row[0, :1]]
         row[:, -2:] = self._place(piece, step)
         return np.concatenate([ids, row])
+
+    def note_tracks(self, piece: Piece) -> IntArray:
+        """The track of each note among :attr:`tracks`, ``[N]``."""
+        return track_ids(piece, self.n_tracks)
+
+    def last_onset(self, ids: IntArray, piece: Piece) -> int:
+        """The onset of the last of the ids of a piece, in its steps."""
+        return int(piece.onset[-1])
 
     def n_rows(self, pieces: Sequence[Piece]) -> IntArray:
         return lengths(pieces) + self.ends

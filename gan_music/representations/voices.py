@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import product
+from itertools import product, zip_longest
 from typing import Any, Self
 
 import numpy as np
@@ -13,13 +13,14 @@ from torch import Tensor
 
 from gan_music.music.piece import DEFAULT_TEMPO, KEYBOARD, IntArray, Piece, Track
 from gan_music.representations.base import PADDING, Decoded, DeviceTable
-from gan_music.representations.note_events import NoteEvents, fold, nearest
+from gan_music.representations.note_events import NoteEvents, fold
 from gan_music.representations.tracks import MAX_TRACKS, tracks_from
 
 _PITCH, _DURATION, _TRACK = 1, 2, 3  # columns of an event
 _ENOUGH = 0.95  # of the training pieces, for which voices are provided
 
-Event = tuple[int, int, int, int]  # onset, voice, pitch, duration
+Event = tuple[int, int, int, int, int]  # onset, voice, place in a chord, pitch, duration
+_LAST = 1 << 30  # place
 
 
 class Voices(NoteEvents):
@@ -30,7 +31,7 @@ class Voices(NoteEvents):
     =========  =============================================================  ====================
     offset     steps since the previous event's onset                         steps
     pitch      a note, as in note events; the end; a rest; a tie              88 ids; 88; 89; 90
-    duration   steps                                                          ``duration_bins[id]``
+    duration   0 of all notes of a chord but the last; steps                  ``duration_bins[id]``
     track      the voice, from the highest                                    ``id``
     position   as in note events                                              ``id``
     meter      as in note events                                              ``METERS[id]``
@@ -41,8 +42,9 @@ class Voices(NoteEvents):
     highest): its voice and its onset need not be drawn. All voices end together, with one event
     whose pitch is the end. A duration without an id is that of a note and of ties, or of rests.
 
-    A track in which notes overlap takes as many voices as notes sound at once; which track has how
-    many is taken from the training pieces. A piece that needs others is refused.
+    The notes of a chord share the duration of the last one. A track takes as many voices as there
+    are notes or chords that overlap; which track has how many is taken from the training pieces. A
+    piece that needs others is refused.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class Voices(NoteEvents):
     name = "voices"
     unit = "events"
     derived = ("offset", "track")
+    shortest = 0
 
     def __init__(self, grid: int = 24, *, max_voices: int = MAX_TRACKS) -> None:
         if not 1 <= max_voices <= MAX_TRACKS:
@@ -62,6 +65,7 @@ class Voices(NoteEvents):
         self.layout = (1,) * max_voices  # voices of each track
         self._has_layout = False  # which data do not change
         self.offset_bins = np.arange(int(self.duration_bins[-1]) + 1)
+        self.duration_bins = np.concatenate([[0], self.duration_bins])
         self.tracks = tuple(Track() for _ in self.layout)
         # lowest and highest pitch of each voice in the training pieces
         self.ranges = np.array([(0, self.n_pitches - 1)] * self.n_voices)
@@ -113,8 +117,8 @@ class Voices(NoteEvents):
         voices = cls(int(state["grid"]), max_voices=sum(layout))
         voices.layout = layout
         duration = np.asarray(state["duration_bins"], dtype=np.int64)
-        if duration.ndim != 1 or not len(duration) or duration[0] != 1:
-            raise ValueError("duration_bins do not begin with 1")
+        if duration.ndim != 1 or duration[:2].tolist() != [0, 1]:
+            raise ValueError("duration_bins do not begin with 0 and 1")
         offset = np.arange(int(duration[-1]) + 1)
         voices._load(state | {"offset_bins": offset, "tracks": None})
         voices.tracks = tracks_from(state.get("tracks"), len(layout))
@@ -133,7 +137,7 @@ class Voices(NoteEvents):
         needs = [_needed(p) for p in pieces]
         if not self._has_layout:
             self.layout = _layout(Counter(needs), self.max_voices)
-        own = [p for p, n in zip(pieces, needs, strict=True) if _fits(n, self.layout)]
+        own = [p for p in pieces if self.refuses(p) is None]
         names = [Counter[Track]() for _ in self.layout]
         low = np.full(self.n_voices, self.n_pitches - 1)
         high = np.zeros(self.n_voices, np.int64)
@@ -145,7 +149,7 @@ class Voices(NoteEvents):
                 if len(pitch):
                     low[k], high[k] = min(low[k], pitch.min()), max(high[k], pitch.max())
             starts[int(x[0, -1]), int(x[0, -2]) // self.grid * self.grid] += 1
-            for counter, number in zip(names, _used(piece), strict=False):
+            for counter, number in zip(names, _used(piece, len(self.layout)), strict=True):
                 track = piece.tracks[number]
                 counter[Track(track.name[:100], track.program)] += 1
         self.tracks = tuple(c.most_common(1)[0][0] if c else Track() for c in names)
@@ -154,7 +158,7 @@ class Voices(NoteEvents):
             self.starts = np.array([(*start, n) for start, n in sorted(starts.items())])
 
     def refuses(self, piece: Piece) -> str | None:
-        if _fits(need := _needed(piece), self.layout):
+        if _fits(need := _needed(piece, len(self.layout)), self.layout):
             return None
         voices = ", ".join(map(str, need))
         return (
@@ -185,29 +189,30 @@ class Voices(NoteEvents):
         free = []
         for k in range(self.n_voices):
             own = np.flatnonzero(voice == k)
+            own = own[np.lexsort((-pitch[own], piece.onset[own]))]
             now = first
-            for onset, duration, note in zip(
-                piece.onset[own].tolist(),
-                piece.duration[own].tolist(),
-                pitch[own].tolist(),
-                strict=True,
-            ):
+            columns = (piece.onset[own], piece.duration[own], pitch[own])
+            notes = list(zip(*(c.tolist() for c in columns), strict=True))
+            for (onset, duration, note), after in zip_longest(notes, notes[1:]):
                 events += self._chain(now, onset - now, k, self.rest)
-                events += self._chain(onset, duration, k, note)
-                now = onset + duration
-            if piece.ends:
-                events += self._chain(now, end - now, k, self.rest)
-            free.append((now, k))
+                if after is not None and after[0] == onset:
+                    events.append((onset, k, len(events), note, 0))
+                else:
+                    events += self._chain(onset, duration, k, note)
+                    now = onset + duration
+            free.append(now)
+        # an excerpt does not tell what follows the last note of a voice
+        stop = end if piece.ends else max(onset for onset, *_ in events)
+        for k, now in enumerate(free):
+            events += self._chain(now, stop - now, k, self.rest)
         if piece.ends:
-            events.append((end, 0, self.n_pitches, int(self.duration_bins[0])))
-        else:  # what comes after the first voice is free belongs to the next events
-            events = [e for e in events if e[:2] < min(free)]
+            events.append((end, 0, 0, self.n_pitches, 1))
         events.sort()
-        onset, track, ids, duration = np.array(events).T
+        onset, track, _, ids, duration = np.array(events).T
         columns = [
             np.diff(onset, prepend=onset[0]),
             ids,
-            nearest(self.duration_bins, duration, by_ratio=True),
+            np.searchsorted(self.duration_bins, duration),
             track,
         ]
         return np.concatenate([np.stack(columns, 1), self._place(piece, onset)], 1)
@@ -217,23 +222,21 @@ class Voices(NoteEvents):
         ends = np.flatnonzero(x[:, _PITCH] == self.n_pitches)
         x = x[: ends[0]] if len(ends) else x
         onset, meters = self._times(x)
-        durations = self.duration_bins[x[:, _DURATION]]
         notes: list[list[int]] = []  # onset, duration, pitch, voice
-        last: dict[int, list[int] | None] = {}
-        for start, duration, pitch, voice in zip(
-            onset.tolist(),
-            durations.tolist(),
-            x[:, _PITCH].tolist(),
-            x[:, _TRACK].tolist(),
-            strict=True,
-        ):
+        chords: dict[int, list[list[int]]] = {}  # the last of each voice; its duration may be 0 yet
+        events = (onset, self.duration_bins[x[:, _DURATION]], x[:, _PITCH], x[:, _TRACK])
+        for start, duration, pitch, voice in zip(*(c.tolist() for c in events), strict=True):
+            chord = chords.setdefault(voice, [])
+            is_open = bool(chord) and chord[-1][1] == 0
             if pitch < self.n_pitches:
-                last[voice] = [start, duration, pitch + KEYBOARD[0], voice]
-                notes.append(last[voice])  # type: ignore[arg-type]
-            elif pitch == self.tie and (note := last.get(voice)) is not None:
+                chord = chords[voice] = chord if is_open else []
+                chord.append([start, 0, pitch + KEYBOARD[0], voice])
+                notes.append(chord[-1])
+            elif pitch != self.tie and not is_open:
+                chord = chords[voice] = []
+            for note in chord:
                 note[1] += duration
-            else:
-                last[voice] = None
+        notes = [note for note in notes if note[1]]
         columns = np.array(notes, dtype=np.int64).reshape(-1, 4).T
         piece = Piece.from_arrays(
             *columns[:3],
@@ -246,6 +249,12 @@ class Voices(NoteEvents):
             ends=len(ends) > 0,
         )
         return Decoded(piece, 0)
+
+    def note_tracks(self, piece: Piece) -> IntArray:
+        return np.searchsorted(_used(piece, len(self.layout)), piece.track)
+
+    def last_onset(self, ids: IntArray, piece: Piece) -> int:
+        return int(piece.onset[0] + self.offset_bins[ids[:, 0]].sum())
 
     def n_rows(self, pieces: Sequence[Piece]) -> IntArray:
         return np.array([len(self.encode(p)) for p in pieces], dtype=np.int64)
@@ -274,7 +283,7 @@ class Voices(NoteEvents):
             length = int(
                 self.duration_bins[np.searchsorted(self.duration_bins, steps, "right") - 1]
             )
-            events.append((onset, voice, pitch, length))
+            events.append((onset, voice, _LAST, pitch, length))
             onset, steps = onset + length, steps - length
             pitch = self.rest if pitch == self.rest else self.tie
         return events
@@ -283,37 +292,41 @@ class Voices(NoteEvents):
         """The voice of each note, ``[N]``."""
         voice = np.zeros(len(piece), np.int64)
         first = 0
-        for number, n in zip(_used(piece), self.layout, strict=True):
+        for number, n in zip(_used(piece, len(self.layout)), self.layout, strict=True):
             own = np.flatnonzero(piece.track == number)
             voice[own] = first + _chains(piece, own)
             first += n
         return voice
 
 
-def _used(piece: Piece) -> list[int]:
-    """The tracks of a piece that have notes."""
+def _used(piece: Piece, n_tracks: int) -> list[int]:
+    """The tracks of a piece: all if there are so many, or else those that have notes."""
+    if len(piece.tracks) == n_tracks:
+        return list(range(n_tracks))
     return [int(k) for k in np.unique(piece.track)]
 
 
-def _needed(piece: Piece) -> tuple[int, ...]:
-    """How many notes sound at once in each track that has notes."""
+def _needed(piece: Piece, n_tracks: int = 0) -> tuple[int, ...]:
+    """How many notes or chords overlap in each track."""
     return tuple(
-        int(_chains(piece, np.flatnonzero(piece.track == k)).max()) + 1 for k in _used(piece)
+        int(_chains(piece, np.flatnonzero(piece.track == k)).max(initial=0)) + 1
+        for k in _used(piece, n_tracks)
     )
 
 
 def _chains(piece: Piece, notes: IntArray) -> IntArray:
-    """The number of the first chain in which each of these notes overlaps no other, ``[n]``; of a
-    chord, the highest note is the first.
+    """The number of the first chain that has room for each of these notes, ``[n]``, from the
+    highest of an onset on: notes of one onset and duration are a chord.
     """
     found = np.zeros(len(notes), np.int64)
     order = np.lexsort((-piece.pitch[notes], piece.onset[notes]))
-    ends: list[int] = []
+    spans: list[tuple[int, int]] = []
     for i in order.tolist():
         note = notes[i]
         onset, end = int(piece.onset[note]), int(piece.onset[note] + piece.duration[note])
-        k = next((k for k, free in enumerate(ends) if free <= onset), len(ends))
-        ends[k : k + 1] = [end]
+        fits = (k for k, last in enumerate(spans) if last[1] <= onset or last == (onset, end))
+        k = next(fits, len(spans))
+        spans[k : k + 1] = [(onset, end)]
         found[i] = k
     return found
 

@@ -15,6 +15,7 @@ from gan_music.decoding.cuda_graph import CUDAGraphDecoder
 from gan_music.networks import lstm_generator
 from gan_music.networks.features.tensor_state import TensorState
 from gan_music.networks.lstm_generator import LSTMGenerator
+from gan_music.networks.note_space import Starts
 from tests.networks.test_lstm_generator import make_generator, starts
 
 KINDS: list[dict[str, Any]] = [
@@ -50,7 +51,7 @@ def compare(generator: LSTMGenerator, device: str) -> CUDAGraphDecoder:
     """
     generator = with_attention_weights(generator).to(device)
     graph = CUDAGraphDecoder(generator)
-    begin = tuple(x.to(device) for x in starts(4))
+    begin = Starts(*(x.to(device) for x in starts(4)))
     for _ in range(3):
         z, gumbel = generator.prior(4), generator.gumbel(4, 30)
         plain, other = (generator.decoder(z, begin, temperature=0.8) for _ in range(2))

@@ -10,6 +10,7 @@ from gan_music.decoding.event_decoding import EventDecoding
 from gan_music.decoding.particle_filter import ParticleFilter
 from gan_music.models.event_model import note_space
 from gan_music.networks.lstm_generator import LSTMGenerator
+from gan_music.networks.note_space import Starts
 from gan_music.networks.step_discriminator import StepDiscriminator
 from gan_music.representations.note_events import NoteEvents, meter_id
 
@@ -48,8 +49,8 @@ def make_generator(**changes: Any) -> LSTMGenerator:
     return LSTMGenerator(space, **settings).eval()
 
 
-def starts(n: int) -> tuple[Tensor, Tensor]:
-    return torch.zeros(n, dtype=torch.int64), torch.full((n,), meter_id(4, 4))
+def starts(n: int) -> Starts:
+    return space.beginning(torch.zeros(n, dtype=torch.int64), torch.full((n,), meter_id(4, 4)))
 
 
 def chosen(generator: LSTMGenerator, critic: PitchCritic, *, n: int, k: int, length: int) -> Tensor:

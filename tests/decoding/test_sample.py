@@ -13,7 +13,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.decoding.sample import sample
 from gan_music.models.event_model import note_space
 from gan_music.networks.event_generator import Decoder, EventGenerator
-from gan_music.networks.note_space import NoteSpace
+from gan_music.networks.note_space import NoteSpace, Starts
 from gan_music.representations.note_events import NoteEvents
 from tests.conftest import make_piece
 
@@ -34,14 +34,14 @@ class RowGenerator(EventGenerator):
         rows = [nn.functional.one_hot(torch.tensor(i), n) for i, n in pairs]
         return tuple(self.weight * 1e3 * row.expand(shape) for row in rows)
 
-    def decoder(self, z: Tensor, starts: tuple[Tensor, Tensor], **_: Any) -> Decoder:
+    def decoder(self, z: Tensor, starts: Starts, **_: Any) -> Decoder:
         return RowDecoder(self, z, starts)
 
 
 class RowDecoder(Decoder):
-    def __init__(self, generator: RowGenerator, z: Tensor, starts: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, generator: RowGenerator, z: Tensor, starts: Starts) -> None:
         self.generator, self.space, self.z, self.temperature = generator, generator.space, z, 1.0
-        self.position, self.meter = starts
+        self.position, self.meter, _ = starts
 
     def observe(self, events: Tensor) -> None:
         if events.shape[1]:

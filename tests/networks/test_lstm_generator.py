@@ -11,7 +11,7 @@ from gan_music.losses import adversarial, likelihood
 from gan_music.models.event_model import note_space
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.networks.lstm_generator import LSTMGenerator
-from gan_music.networks.note_space import PADDING, NoteSpace
+from gan_music.networks.note_space import PADDING, NoteSpace, Starts
 from gan_music.representations.note_events import NoteEvents, meter_id
 
 codec = NoteEvents(24)
@@ -29,9 +29,10 @@ def any_events(*shape: int) -> Tensor:
     )
 
 
-def starts(n: int) -> tuple[Tensor, Tensor]:
+def starts(n: int) -> Starts:
     """Beats of 3/4 bars."""
-    return torch.randint(0, 3, (n,)) * 24, torch.full((n,), meter_id(3, 4))
+    position = torch.randint(0, 3, (n,)) * 24
+    return make_space().beginning(position, torch.full((n,), meter_id(3, 4)))
 
 
 def make_generator(**changes: float) -> LSTMGenerator:
@@ -71,7 +72,7 @@ def test_positions_follow_the_offsets_round_the_bar() -> None:
 def test_where_a_window_begins() -> None:
     # an eighth note into the third beat of 3/4, and on the first of 4/4
     events = torch.tensor([[[12, 0, 0, 60, meter_id(3, 4)]], [[0, 0, 0, 0, meter_id(4, 4)]]])
-    position, meter = make_space().starts(events)
+    position, meter, _ = make_space().starts(events)
     assert position.tolist() == [48, 0]
     assert meter.tolist() == [meter_id(3, 4), meter_id(4, 4)]
 

@@ -77,7 +77,7 @@ def style_vector(space: NoteSpace, events: Tensor) -> Tensor:
     height = pitch.float()
     offset = space.offset_bins[ids[..., _OFFSET]][:, 1:]
     duration = space.duration_bins[ids[..., _DURATION]]
-    log_offset, log_duration = torch.log1p(offset.float()), torch.log(duration.float())
+    log_offset, log_duration = torch.log1p(offset.float()), torch.log(duration.clamp_min(1).float())
     interval = pitch.diff(dim=1)
     place = position % space.grid
 

@@ -54,7 +54,7 @@ def test_the_likelihood_of_a_sample_is_that_of_its_draws(
         return chosen
 
     monkeypatch.setattr(torch, "multinomial", watched)
-    starts = (torch.tensor([0, 24, 48]), torch.tensor([3, 3, 3]))
+    starts = model.space.beginning(torch.tensor([0, 24, 48]), torch.tensor([3, 3, 3]))
     drawn_events = model.rollout(starts, 20, torch.Generator().manual_seed(0))
     n = len(codec.sizes)
     expected = -torch.stack(drawn).view(20, n, 3).sum(1).mean()
@@ -90,7 +90,7 @@ def test_a_tune_that_its_last_two_notes_determine_is_reproduced() -> None:
     tune = Piece.from_arrays(range(0, 24 * 240, 24), [24] * 240, pitches, grid=24)
     model = NGramCounts(note_space(codec))
     model.count(windows(tune, length=240))
-    starts = (torch.tensor([0]), torch.tensor([3]))
+    starts = model.space.beginning(torch.tensor([0]), torch.tensor([3]))
     # at a low temperature only the likeliest event is sampled
     events = model.rollout(starts, 60, torch.Generator().manual_seed(1), temperature=0.05)
     piece = codec.decode(events[0].numpy()).piece
@@ -111,9 +111,11 @@ def test_intervals_are_counted_across_keys() -> None:
 
 
 def test_positions_follow_from_the_offsets(model: NGramCounts) -> None:
-    starts = (torch.tensor([0, 12]), torch.tensor([2, 3]))  # bars of three and four quarter notes
+    starts = model.space.beginning(
+        torch.tensor([0, 12]), torch.tensor([2, 3])
+    )  # bars of three and four quarter notes
     events = model.rollout(starts, 30, torch.Generator().manual_seed(0))
-    bars = torch.from_numpy(codec.bars)[starts[1]]
-    onset = torch.from_numpy(codec.offset_bins)[events[..., 0]].cumsum(1) + starts[0][:, None]
+    bars = torch.from_numpy(codec.bars)[starts.meter]
+    onset = torch.from_numpy(codec.offset_bins)[events[..., 0]].cumsum(1) + starts.position[:, None]
     assert torch.equal(events[..., 3], onset % bars[:, None])
-    assert torch.equal(events[..., 4], starts[1][:, None].expand(2, 30))
+    assert torch.equal(events[..., 4], starts.meter[:, None].expand(2, 30))

@@ -33,7 +33,7 @@ CERTAIN = math.log1p(1 / 0.01)
 
 
 def history_of(events: Tensor) -> History:
-    return initial_history(space, *space.starts(events), n_intervals=0)
+    return initial_history(space, space.starts(events), n_intervals=0)
 
 
 def lookback(events: Tensor, inputs: Tensor | None = None, *, span: int) -> LookbackSequence:

@@ -17,10 +17,11 @@ from gan_music.networks.features.numba_state import NumbaState
 from gan_music.networks.features.tensor_state import TensorState
 from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.voices import Voices
 from tests.networks.test_lstm_generator import make_generator, starts
 
 
-def any_generator(*, velocity: bool = False, **changes: int) -> LSTMGenerator:
+def any_generator(*, representation: NoteEvents | None = None, **changes: int) -> LSTMGenerator:
     torch.manual_seed(0)
     spans = {
         "n_intervals": 3,
@@ -29,7 +30,7 @@ def any_generator(*, velocity: bool = False, **changes: int) -> LSTMGenerator:
         "active_notes_span": 12,
     } | changes
     return LSTMGenerator(
-        note_space(NoteEvents(24, velocity=velocity)),
+        note_space(representation or NoteEvents(24)),
         noise_size=5,
         hidden_size=8,
         n_layers=1,
@@ -46,13 +47,17 @@ def both(generator: LSTMGenerator, n: int) -> tuple[TensorState, NumbaState]:
     ]
     position = torch.randint(0, 1000, (n,)) % generator.space.bars[meter]
     prior = generator._pitch_prior(generator.prior(n))
-    arguments = generator.feature_set, (position, meter), prior
+    arguments = generator.feature_set, generator.space.beginning(position, meter), prior
     return TensorState(*arguments), NumbaState(*arguments)
 
 
 def music(generator: LSTMGenerator, n: int, length: int, period: int) -> Tensor:
-    """Ids ``[n, length, C]`` of chords and runs that come back, with some notes changed."""
-    tops = torch.tensor([8, 40, 10, *[3] * 9][: generator.space.n_categories])
+    """Ids ``[n, length, C]`` of chords and runs that come back, with some notes changed; and with
+    ends, rests and ties where there are any.
+    """
+    space = generator.space
+    tops = torch.tensor([8, 40, 10, *space.sizes[3:]]).clamp_max(torch.tensor(10))
+    tops[1] = 40
     ids = (torch.rand(n, length, len(tops)) * tops).long()
     ids[..., 0] *= torch.rand(n, length) < 0.6  # chords
     ids[..., 1] += 30
@@ -62,18 +67,28 @@ def music(generator: LSTMGenerator, n: int, length: int, period: int) -> Tensor:
         # a semitone off, now and then, or far away
         ids[:, t, 1] += (torch.rand(n) < 0.1).long()
         ids[:, t, 1] = ids[:, t, 1].where(torch.rand(n) < 0.97, 87)
-    return ids.clamp_max(87)
+    ids = ids.clamp_max(87)
+    if n_specials := space.sizes[1] - space.n_pitches:
+        special = 88 + torch.randint(0, n_specials, ids.shape[:2])
+        ids[..., 1] = ids[..., 1].where(torch.rand(n, length) < 0.85, special)
+    return ids
 
 
 def compare(tensor: TensorState, numba: NumbaState, event: Tensor) -> None:
-    """Before an event, ids ``[B, C]``, and for its choices; then append it."""
+    """Before an event, ids ``[B, C]``, and for its choices; then append it. Categories that follow
+    from others are replaced.
+    """
+    space, event = tensor.space, event.clone()
     assert torch.equal(tensor.input_ids(), numba.input_ids())
     assert torch.equal(tensor.position, numba.position)
     wanted, found = tensor.inputs(), numba.inputs()
     assert (wanted is None) == (found is None)
     if wanted is not None and found is not None:
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
-    for i in range(event.shape[1]):
+    for i in space.order:
+        if space.is_derived(i):
+            event[:, i] = tensor.derived(i)
+            assert torch.equal(numba.derived(i), event[:, i])
         outputs = torch.randn(len(event), sum(tensor.feature_set.head_sizes[i]))
         torch.testing.assert_close(
             numba.logits(i, outputs), tensor.logits(i, outputs), atol=2e-3, rtol=1e-4
@@ -88,7 +103,12 @@ def compare(tensor: TensorState, numba: NumbaState, event: Tensor) -> None:
     "changes",
     [
         {},
-        {"velocity": True},
+        {"representation": NoteEvents(24, velocity=True)},
+        {"representation": NoteEvents(24, ends=True)},
+        {"representation": NoteEvents(24, n_tracks=3, ends=True), "n_style_components": 0},
+        {"representation": NoteEvents(24, n_tracks=2, velocity=True), "lookback_span": 0},
+        {"representation": Voices(24, max_voices=4)},
+        {"representation": Voices(24, max_voices=1), "active_notes_span": 0, "n_intervals": 0},
         {"n_intervals": 0},
         {"n_style_components": 0},
         {"lookback_span": 0},

@@ -20,9 +20,8 @@ features = FeatureSet(space, n_intervals=N_INTERVALS, lookback_span=0, active_no
 
 def at(position: int, meter: tuple[int, int], pitches: tuple[int, ...] = ()) -> History:
     """Before an event at a position in a bar, after these pitches."""
-    history = initial_history(
-        space, torch.tensor([position]), torch.tensor([meter_id(*meter)]), n_intervals=N_INTERVALS
-    )
+    starts = space.beginning(torch.tensor([position]), torch.tensor([meter_id(*meter)]))
+    history = initial_history(space, starts, n_intervals=N_INTERVALS)
     for pitch in pitches:
         history = history.observe(space, torch.tensor([[0, pitch, 0]]))
     return history
@@ -33,7 +32,9 @@ def logits(category: int, history: History, outputs: dict[int, float]) -> Tensor
     row = torch.zeros(1, sum(features.head_sizes[category]))
     for column, value in outputs.items():
         row[0, column] = value
-    values = [feature.state(history) for feature in features]
+    values = [
+        feature.state(space.beginning(history.position, history.meter)) for feature in features
+    ]
     return features.logits(category, row, history, values)[0]
 
 
@@ -101,6 +102,8 @@ def test_a_pitch_is_scored_by_a_prior() -> None:
     history = at(0, (4, 4))._replace(pitch_prior=prior)
     row = torch.zeros(1, sum(with_prior.head_sizes[1]))
     row[0, -2:] = torch.tensor([3.0, 0.5])
-    values = [feature.state(history) for feature in with_prior]
+    values = [
+        feature.state(space.beginning(history.position, history.meter)) for feature in with_prior
+    ]
     found = with_prior.logits(1, row, history, values)[0]
     assert {i: x for i, x in enumerate(found.tolist()) if x} == {40: 3.0, 41: 5.0}
