@@ -20,8 +20,7 @@ class Primer:
     ----------
     piece : with at least one note.
     n_context : last notes that the model reads; None: all.
-    included : whether samples begin with the piece, note for note; otherwise they begin with the
-        bar of their first sampled note.
+    included : whether samples begin with the piece, note for note.
     """
 
     piece: Piece
@@ -64,17 +63,11 @@ class Primer:
             meters=self._meters(),
             tempo=tempo,
             name=name,
+            tracks=piece.tracks[:1],
         )
-        return whole if self.included else _from_its_bar(whole.cut(len(piece), len(whole)))
+        return whole if self.included else whole.cut(len(piece), len(whole))
 
     def _meters(self) -> IntArray:
         """The piece's meters up to its last note, int64 ``[M, 3]``."""
         meters = self.piece.meters
         return meters[: max(1, int((meters[:, 0] <= self.piece.onset[-1]).sum()))]
-
-
-def _from_its_bar(piece: Piece) -> Piece:
-    """The same notes, counted from the bar of the first, in their one meter."""
-    bar = piece.onset[0] - piece.bars()[1][0]
-    meters = [(0, *piece.meters[-1, 1:])]
-    return replace(piece, onset=piece.onset - bar, meters=np.array(meters))

@@ -18,6 +18,7 @@ from gan_music.system.atomic_files import atomic_write
 
 _TICKS_PER_STEP = 20  # 24 steps per quarter note give the usual 480 ticks
 _LONGEST_TEMPO = 2**24 - 1  # microseconds a quarter note
+_SHORTEST_UNIT = 64  # of meters
 _DRUMS = 9  # the channel of drums, counted from 0
 _CHANNELS = [c for c in range(16) if c != _DRUMS]
 _FLATS, _SHARPS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F"), ("G", "D", "A", "E", "B", "F#", "C#")
@@ -123,20 +124,29 @@ def _channels(piece: Piece) -> list[int]:
 def _meters_in_file(piece: Piece) -> list[tuple[int, int, int]]:
     """The meters that MIDI can hold, with starts in steps.
 
-    No bar can begin before the file does, so a pickup becomes a short bar with its own meter.
+    No bar can begin before the file does, so a pickup becomes a short bar with its own meter: that
+    of the piece if possible, else one that the next cuts short.
     """
-    meters: list[tuple[int, int, int]] = []
-    for start, numerator, denominator in piece.meters.tolist():
-        if start < 0:
-            bar = Fraction(4 * piece.grid * numerator, denominator)
-            first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
-            if first > 0:
-                pickup = first / piece.grid / 4
-                meters.append((0, pickup.numerator, pickup.denominator))
-            start = math.floor(first)
-        meters.append((start, numerator, denominator))
+    (start, numerator, denominator), *meters = piece.meters.tolist()
+    bar = Fraction(4 * piece.grid * numerator, denominator)
+    first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
+    pickup = min(first, meters[0][0]) if meters else first
+    if not meters or first < meters[0][0]:
+        meters.insert(0, (math.floor(first), numerator, denominator))
+    if pickup > 0:
+        meters.insert(0, (0, *_shortest_meter(pickup / (4 * piece.grid), denominator)))
     # The numerator is one byte, the denominator a power of two.
-    return [m for m in meters if m[1] < 256 and m[2] <= 64 and m[2] & (m[2] - 1) == 0]
+    return [m for m in meters if m[1] < 256 and m[2] <= _SHORTEST_UNIT and m[2] & (m[2] - 1) == 0]
+
+
+def _shortest_meter(length: Fraction, denominator: int) -> tuple[int, int]:
+    """The shortest meter with a bar of at least ``length`` whole notes; with this denominator if
+    its bar is of that length.
+    """
+    unit = denominator if (length * denominator).denominator == 1 else length.denominator
+    if unit > _SHORTEST_UNIT or unit & (unit - 1):
+        unit = _SHORTEST_UNIT
+    return math.ceil(length * unit), unit
 
 
 def overlap_levels(piece: Piece) -> IntArray:

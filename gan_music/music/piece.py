@@ -242,15 +242,6 @@ class Piece:
             meters.append((math.floor(start * factor + 0.5), int(bar * over), int(over)))
         return replace(self, onset=onset, duration=np.maximum(1, duration), meters=np.array(meters))
 
-    def from_its_beat(self) -> Piece:
-        """A copy that starts with the beat of its first note; bars are moved too."""
-        if not len(self):
-            return self
-        start = int(self.onset[0]) // self.grid * self.grid
-        first = max(0, int(np.searchsorted(self.meters[:, 0], start, side="right")) - 1)
-        meters = self.meters[first:] - np.array([start, 0, 0])
-        return replace(self, onset=self.onset - start, meters=meters)
-
     def first_seconds(self, seconds: float) -> Piece:
         """The first seconds from the first onset on, at the piece's tempo."""
         steps = math.ceil(seconds * self.tempo / 60 * self.grid)

@@ -14,6 +14,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.io.engraving.musicxml import write_musicxml
 from gan_music.io.instruments import played_by
 from gan_music.io.read import read
+from gan_music.music.bars import from_its_opening
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import METERS
 from gan_music.training.factory import restore_model
@@ -109,6 +110,31 @@ def test_a_pickup_is_a_short_bar_number_0(tmp_path: Path) -> None:
     assert [(b.get("number"), b.get("implicit")) for b in bars] == [("0", "yes"), ("1", "no")]
     assert again.notes() == notes_from_zero(piece)
     assert again.meters.tolist() == [[-72, 4, 4]]
+
+
+@pytest.mark.parametrize(
+    ("onset", "meter", "length"),
+    [(48, (3, 4), 1), (84, (4, 4), 0.5), (90, (4, 4), 0.25), (36, (6, 8), 1.5), (88, (4, 4), 1)],
+)
+def test_a_pickup_keeps_its_place_in_the_bar(
+    onset: int, meter: tuple[int, int], length: float, tmp_path: Path
+) -> None:
+    bar = 96 * meter[0] // meter[1]
+    notes = [onset, *range(bar, 4 * bar, 12)]
+    whole = Piece.from_arrays(
+        notes, np.diff([*notes, 4 * bar]), 60 + np.arange(len(notes)) % 12, grid=24,
+        meters=[(0, *meter)],
+    )  # fmt: skip
+    piece = from_its_opening(whole)
+    again, score = written(piece, tmp_path)
+    first = next(score.iter("measure"))
+    assert (first.get("number"), first.get("implicit")) == ("0", "yes")
+    divisions = int(score.findtext(".//divisions") or 0)
+    durations = [int(n.findtext("duration") or 0) for n in first.iter("note")]
+    assert sum(durations) == length * divisions
+    assert again.notes() == piece.notes()
+    assert again.meters.tolist() == piece.meters.tolist() == [[length * 24 - bar, *meter]]
+    assert again.bars()[1].tolist() == whole.bars()[1].tolist()
 
 
 def test_a_change_of_meter_within_a_bar(tmp_path: Path) -> None:

@@ -38,10 +38,12 @@ def test_duration_peak_and_order() -> None:
         assert peak_hertz(part, rate) == pytest.approx(hertz, rel=0.005)
 
 
-def test_it_begins_with_the_first_note() -> None:
-    late, _ = synthesize(quarter_notes(69, first=2400))
-    early, _ = synthesize(quarter_notes(69))
+@pytest.mark.parametrize("first", [2400, 2472, 84])  # with the bar, or upbeats
+def test_it_begins_where_the_music_does(first: int) -> None:
+    late, _ = synthesize(quarter_notes(69, first=first))
+    early, rate = synthesize(quarter_notes(69))
     assert np.array_equal(late, early)
+    assert len(early) / rate == pytest.approx(0.5 + 1.5, abs=0.05)
 
 
 def test_instruments_differ_and_a_unison_is_two_notes() -> None:
