@@ -25,17 +25,21 @@ _FLATS, _SHARPS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F"), ("G", "D", "A", "E"
 _KEYS = dict(enumerate((*_FLATS, "C", *_SHARPS), -7))  # by the number of sharps
 
 
-def write_midi(piece: Piece, path: Path) -> None:
+def write_midi(piece: Piece, path: Path, *, composer: str | None = None) -> None:
     """Write a piece as a MIDI file of format 1, atomically. It reads back as the same notes in the
     same tracks.
     """
-    data = midi_bytes(piece)
+    data = midi_bytes(piece, composer=composer)
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
 def midi_bytes(
-    piece: Piece, *, controls: Mapping[int, int] | None = None, end: int | None = None
+    piece: Piece,
+    *,
+    composer: str | None = None,
+    controls: Mapping[int, int] | None = None,
+    end: int | None = None,
 ) -> bytes:
     """The content of a MIDI file: a MIDI track with title, tempo, meters and key, then one for each
     track of the piece.
@@ -45,11 +49,12 @@ def midi_bytes(
 
     Parameters
     ----------
+    composer : for a text event, since MIDI has none for a composer.
     controls : values of MIDI controllers, by their numbers, for all channels.
     end : where the file ends, in steps, if later than the last note.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=piece.grid * _TICKS_PER_STEP, charset="utf-8")
-    file.tracks.append(_timed(_head(piece, end)))
+    file.tracks.append(_timed(_head(piece, composer, end)))
     channels = _channels(piece)
     for number, track in enumerate(piece.tracks):
         chosen = np.flatnonzero(piece.track == number)
@@ -82,9 +87,11 @@ def midi_bytes(
     return buffer.getvalue()
 
 
-def _head(piece: Piece, end: int | None) -> Iterator[tuple[int, int, Any]]:
+def _head(piece: Piece, composer: str | None, end: int | None) -> Iterator[tuple[int, int, Any]]:
     if piece.name:
         yield 0, 0, mido.MetaMessage("track_name", name=piece.name)
+    if composer:
+        yield 0, 0, mido.MetaMessage("text", text=f"Composer: {composer}")
     tempo = min(_LONGEST_TEMPO, max(1, round(60e6 / piece.tempo)))
     yield 0, 0, mido.MetaMessage("set_tempo", tempo=tempo)
     yield 0, 0, mido.MetaMessage("key_signature", key=_KEYS[key_signature(piece.pitched())])

@@ -194,10 +194,13 @@ class Piece:
         return replace(kept, track=number[kept.track], tracks=tracks)
 
     def merged(self) -> Piece:
-        """The notes of all tracks as one track, that of the first."""
+        """The notes of all tracks as one, that of the first; unnamed if names differ."""
         if len(self.tracks) == 1:
             return self
-        return replace(self, track=np.zeros_like(self.track), tracks=self.tracks[:1])
+        track = self.tracks[0]
+        if len({t.name for t in self.tracks}) > 1:
+            track = track._replace(name="")
+        return replace(self, track=np.zeros_like(self.track), tracks=(track,))
 
     def same_notes(self, other: Piece) -> bool:
         """Whether both have the same grid and the same (onset, duration, pitch)."""

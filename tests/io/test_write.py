@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from music21 import converter
 
+from gan_music.io.instruments import played_by
 from gan_music.io.midi_writer import overlap_levels
 from gan_music.io.read import read
-from gan_music.io.write import write_midi
+from gan_music.io.write import COMPOSER, write_midi, write_piece
 from gan_music.music.bars import from_its_opening
 from gan_music.music.piece import Piece, Track
 from tests.conftest import make_piece
@@ -88,10 +89,11 @@ def test_a_written_file_has_a_title_a_key_and_one_track_for_an_instrument(tmp_pa
         name="sample 1",
         tracks=[Track("Piano")],
     )
-    write_midi(piece, tmp_path / "a.mid")
+    write_midi(piece, tmp_path / "a.mid", composer="gan_music")
     head, notes = mido.MidiFile(tmp_path / "a.mid").tracks
     assert (head.name, notes.name) == ("sample 1", "Piano")
     assert [m.key for m in head if m.type == "key_signature"] == ["D"]
+    assert [m.text for m in head if m.type == "text"] == ["Composer: gan_music"]
     on = [m for m in notes if m.type == "note_on"]
     assert len({m.channel for m in on}) == 2  # F sharp and A are held over
 
@@ -165,6 +167,30 @@ def test_a_pickup_has_no_rests_before_it(
     measures = converter.parse(tmp_path / "a.mid").parts[0].getElementsByClass("Measure")
     ends = [round(m.offset * 480) for m in measures]
     assert ends[1] == (written[1][0] if len(written) > 1 else 1920)
+
+
+@pytest.mark.parametrize("suffix", ["mid", "musicxml"])
+def test_music_that_is_not_sampled_has_no_composer(suffix: str, tmp_path: Path) -> None:
+    write_piece(make_piece(0, 8), tmp_path / f"a.{suffix}")
+    assert b"gan_music" not in (tmp_path / f"a.{suffix}").read_bytes()
+    write_piece(make_piece(0, 8), tmp_path / f"a.{suffix}", composer=COMPOSER)
+    assert b"gan_music" in (tmp_path / f"a.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["mid", "musicxml"])
+def test_a_quartet_of_which_two_play_the_same_instrument(suffix: str, tmp_path: Path) -> None:
+    piece = Piece.from_arrays(
+        np.repeat([72, 96, 120], 4), [24] * 12, [72, 67, 64, 48] * 3, grid=24,
+        track=[0, 1, 2, 3] * 3, tracks=[Track()] * 4,
+    )  # fmt: skip
+    piece = played_by(from_its_opening(piece), [40, 40, 41, 42])
+    write_piece(piece, tmp_path / f"a.{suffix}")
+    (again,) = read(tmp_path / f"a.{suffix}")
+    found = [(t.name, t.program) for t in again.tracks]
+    assert found == [("Violin", 40), ("Violin", 40), ("Viola", 41), ("Cello", 42)]
+    assert again.notes() == piece.notes()
+    assert again.track.tolist() == piece.track.tolist()
+    assert again.meters.tolist() == [[-72, 4, 4]]
 
 
 def test_muspy_reads_the_same_notes(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.io import scores
 def written(piece: Piece, folder: Path) -> tuple[Piece, ElementTree.Element]:
     """The score of a piece, as read back and as XML."""
     path = folder / "a.musicxml"
-    write_musicxml(piece, path)
+    write_musicxml(piece, path, composer="gan_music")
     assert [p.name for p in folder.iterdir() if p.suffix != ".xml"] == ["a.musicxml"]
     (again,) = read(path)
     return again, ElementTree.parse(path).getroot()
@@ -86,8 +86,9 @@ def test_staves_clefs_key_and_pitches(tmp_path: Path) -> None:
     piece = Piece.from_arrays(
         np.repeat(24 * np.arange(4), 4), [24] * 16, np.ravel(chords), grid=24, name="a & b"
     )
-    _, score = written(played_by(piece, ["church organ"]), tmp_path)
+    _, score = written(played_by(piece, 19), tmp_path)
     assert score.findtext("work/work-title") == "a & b"
+    assert score.findtext("identification/creator[@type='composer']") == "gan_music"
     assert score.findtext(".//part-name") == "Church Organ"
     assert score.findtext(".//staves") == "2"
     assert score.findtext(".//key/fifths") == "2"
