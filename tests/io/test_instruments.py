@@ -51,8 +51,6 @@ def test_tracks_keep_their_names_and_drums_stay_drums() -> None:
     assert played_by(piece, 73).tracks == (Track("Soprano", 73), drums, Track("Flute", 73))
     assert played_by(piece, [40, 0]).tracks == (Track("Soprano", 40), drums, Track("Piano", 0))
     assert played_by(piece, None).tracks == (Track("Soprano", 52), drums, Track("Piano", 0))
-    with pytest.raises(
-        UserError,
-        match=r"^instruments=\[Violin, Viola, Cello\] has 3, but sample 1 has 2 tracks with pitches",
-    ):
+    words = r"^instruments=\[Violin, Viola, Cello\] has 3, but sample 1 has 2 tracks with pitches"
+    with pytest.raises(UserError, match=words):
         played_by(piece, [40, 41, 42])
