@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gan_music.config.schema import GenerateConfig
     from gan_music.music.piece import Piece
 
+_LIST = re.compile(r"^(format|instruments)=([\w ]+(?:,[\w ]+)+)$")
 _N_NOTES = 512  # of a piece, where neither notes nor bars are given
 _MAX_LISTED = 40  # files on the screen
 _N_LARGE = 50_000  # notes, from which on the expected size is printed first
@@ -29,7 +30,7 @@ def main() -> None:
     """The command."""
     # format=mid,png means both formats; Hydra would make two jobs of it
     if not {"-m", "--multirun"} & set(sys.argv):
-        sys.argv[1:] = [re.sub(r"^format=(\w+(?:,\w+)+)$", r"format=[\1]", a) for a in sys.argv[1:]]
+        sys.argv[1:] = [_LIST.sub(r"\1=[\2]", a) for a in sys.argv[1:]]
     # late: from here on signals are handled
     from gan_music.cli import command
     from gan_music.config.schema import GenerateConfig
@@ -51,10 +52,10 @@ def _generate(config: GenerateConfig) -> None:
     from gan_music.api.model import load
     from gan_music.config.invocation import output_folder, shown, user_path
     from gan_music.io.custom_readers import build_readers
-    from gan_music.io.instruments import program
+    from gan_music.io.instruments import chosen_programs
     from gan_music.io.write import SOUNDS
 
-    program(config.instrument)  # before there is music to write
+    chosen_programs(config.instrument, config.instruments)  # before there is music to write
     soundfont = user_path(config.soundfont)
     if set(formats) & set(SOUNDS):
         from gan_music.io.rendering.sound import check_soundfont
@@ -80,6 +81,8 @@ def _generate(config: GenerateConfig) -> None:
             primer_notes=config.primer_notes,
             include_primer=config.include_primer,
             custom_readers=readers,
+            instrument=config.instrument,
+            instruments=config.instruments,
             progress=bar,
         )
         lines = _write(config, pieces, out, bar, formats=formats, font=soundfont)
@@ -99,8 +102,7 @@ def _write(
 ) -> dict[int, str]:
     """Write pieces as they come; returns a line for each of the first ones, by their numbers."""
     from gan_music.config.invocation import shown
-    from gan_music.io.instruments import played_by
-    from gan_music.io.write import sample_name, write_sample
+    from gan_music.io.write import COMPOSER, sample_name, write_sample
     from gan_music.system import signals
 
     lines: dict[int, str] = {}
@@ -112,8 +114,9 @@ def _write(
     try:
         for number, piece in pieces:
             stem = out / sample_name(number + 1, config.n_pieces)
-            played = played_by(piece, [config.instrument])
-            first, *more = write_sample(played, stem, formats=formats, soundfont=font)
+            first, *more = write_sample(
+                piece, stem, formats=formats, soundfont=font, composer=COMPOSER
+            )
             n_written += 1
             if number < _MAX_LISTED:
                 name = shown(first)

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
 import pytest
 import soundfile
-import symusic
 from hydra import compose, initialize_config_dir
 from matplotlib.image import imread
 
@@ -22,7 +22,7 @@ from gan_music.io import write
 from gan_music.io.read import read
 from gan_music.io.rendering import sound
 from gan_music.io.write import write_midi
-from gan_music.music.piece import Piece
+from gan_music.music.piece import Piece, Track
 from gan_music.system.errors import UserError
 from tests.conftest import make_piece, run_command, succeed
 
@@ -62,11 +62,15 @@ def test_every_format_of_a_piece_that_goes_on_from_another(folder: Path) -> None
     (primer,) = read(folder / "waltz.mid")
     (piece,) = read(folder / "music" / "sample_01.mid")
     assert piece.notes()[: len(primer)] == primer.notes()
-    assert piece.meters.tolist() == primer.meters.tolist() == [[0, 1, 4], [24, 3, 4]]
+    assert piece.meters.tolist() == primer.meters.tolist() == [[-48, 3, 4]]
     assert piece.tempo == pytest.approx(80)
     last, end = int(primer.bars()[0][-1]), int((piece.onset + piece.duration).max())
     assert piece.bars(np.array([end - 1]))[0].tolist() == [last + 4]
-    assert symusic.Score(folder / "music" / "sample_01.mid").tracks[0].program == 73
+    assert piece.tracks == (Track("Flute", 73),)
+    head = mido.MidiFile(folder / "music" / "sample_01.mid").tracks[0]
+    assert head.name == "sample 1"
+    assert [m.text for m in head if m.type == "text"] == ["Composer: gan_music"]
+    assert [m.type for m in head].count("key_signature") == 1
     (score,) = read(folder / "music" / "sample_01.musicxml")
     assert len(score) == pytest.approx(len(piece), abs=0.1 * len(piece))
     assert imread(folder / "music" / "sample_01.png").ndim == 3
@@ -80,8 +84,9 @@ def test_every_format_of_a_piece_that_goes_on_from_another(folder: Path) -> None
 def test_bars_are_counted_and_end_with_a_barline() -> None:
     pieces = generated("n_bars=6", "meter=4/4", "tempo=66")
     for piece in pieces:
-        upbeat = int(piece.bars()[1][0] >= 24)
-        end = (6 + upbeat) * 96
+        assert piece.onset[0] < 24  # no silence but a rest on the first beat
+        upbeat = int(piece.meters[0, 0] < 0)
+        end = 96 * (6 + upbeat) + int(piece.meters[0, 0])
         assert piece.onset[-1] < end
         assert (piece.onset + piece.duration).max() <= end
         assert piece.bars()[0][-1] == 5 + upbeat
@@ -102,11 +107,29 @@ def test_only_what_is_new(folder: Path) -> None:
         assert b.pitch.tolist() == a.pitch[n:].tolist()
         assert (b.onset - b.onset[0]).tolist() == (a.onset[n:] - a.onset[n]).tolist()
         assert b.bars()[1].tolist() == a.bars()[1][n:].tolist()
-        assert b.meters.tolist() == [[0, 3, 4]]
+        assert [m[1:] for m in b.meters.tolist()] == [[3, 4]]
+        assert b.onset[0] < 24
     short = generated("continue_from=waltz.mid", "n_notes=20", "primer_notes=1", "out=short")
     assert short[0].notes() != whole[0].notes()
     (fast, _) = generated("continue_from=waltz.mid", "n_notes=20", "tempo=99")
     assert fast.tempo == pytest.approx(99)
+
+
+def test_samples_begin_with_their_music_and_a_continuation_keeps_the_instrument() -> None:
+    begins = []
+    for piece in generated("n_notes=16", "n_pieces=24", "meter=4/4"):
+        position = int(piece.bars()[1][0])
+        assert piece.onset[0] == (position if position < 24 else 0)
+        begins.append(position)
+        assert piece.tracks == (Track("Piano"),)
+    assert {0, 72} <= set(begins)  # with the bar, and with an upbeat
+    late = Piece.from_arrays([264, 288, 312, 336], [24] * 4, [67, 72, 71, 72], grid=24,
+                             tracks=[Track("", 73)])  # fmt: skip
+    write_midi(late, Path("late.mid"))
+    (piece, _) = generated("continue_from=late.mid", "n_notes=8", "out=more")
+    assert piece.notes()[:4] == [(0, 24, 67), (24, 24, 72), (48, 24, 71), (72, 24, 72)]
+    assert piece.meters.tolist() == [[-72, 4, 4]]
+    assert piece.tracks == (Track("Flute", 73),)
 
 
 def test_files_that_are_there_are_replaced_and_others_stay(folder: Path) -> None:
@@ -157,6 +180,13 @@ def test_a_large_order_says_its_size_first_and_ctrl_c_leaves_whole_pieces(
         (["instrument=vioiln"], r"instrument=vioiln is no .*: similar names are Violin \(40\)"),
         (["instrument=harp"], r"could be Harpsichord \(6\), Orchestral Harp \(46\)"),
         (["instrument=128"], "instrument=128 is no program"),
+        (["instruments=[flute,vioiln]"], r"instruments=vioiln is no .* are Violin \(40\)"),
+        (["instruments=[]"], r"instruments=\[\] names none"),
+        (["instrument=flute", "instruments=[oboe]"], r"=flute and instruments=\[oboe\] both name"),
+        (
+            ["instruments=[flute,oboe]", "n_notes=4"],
+            r"instruments=\[Flute, Oboe\] has 2, but sample 1 has 1 track with pitches: give one",
+        ),
         (["format=wav", "soundfont=waltz.mid"], "waltz.mid is no SoundFont"),
         (["continue_from=nowhere.mid"], "continue_from=nowhere.mid cannot be read"),
         (["continue_from=page.mid"], r"page.mid cannot be read \(no MIDI file"),
@@ -195,7 +225,19 @@ def test_without_the_extra_sound_is_refused_before_anything_is_written(
 def test_several_formats_need_no_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(cli, "command", lambda *arguments: seen.append(sys.argv[1:]))
-    for arguments in (["format=mid,png", "seed=1"], ["-m", "format=mid,png"], ["format=[mid,png]"]):
+    for arguments in (
+        ["format=mid,png", "seed=1"],
+        ["-m", "format=mid,png"],
+        ["format=[mid,png]"],
+        ["instruments=french horn,tuba"],
+        ["instrument=flute"],
+    ):
         monkeypatch.setattr(sys, "argv", ["generate", *arguments])
         generate.main()
-    assert seen == [["format=[mid,png]", "seed=1"], ["-m", "format=mid,png"], ["format=[mid,png]"]]
+    assert seen == [
+        ["format=[mid,png]", "seed=1"],
+        ["-m", "format=mid,png"],
+        ["format=[mid,png]"],
+        ["instruments=[french horn,tuba]"],
+        ["instrument=flute"],
+    ]

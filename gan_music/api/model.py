@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import chain
@@ -18,6 +18,7 @@ from gan_music.decoding.copy_filter import in_order, without_copies
 from gan_music.decoding.primer import Primer
 from gan_music.decoding.request import SampleRequest, ignore
 from gan_music.decoding.sample import in_bars
+from gan_music.io.instruments import chosen_programs, played_by
 from gan_music.io.limits import MAX_QUARTERS
 from gan_music.io.read import SUFFIXES, CustomReader, ReadError, read
 from gan_music.models.base import MusicModel
@@ -96,6 +97,8 @@ class Model:
         primer_notes: int | None = 512,
         include_primer: bool = True,
         custom_readers: Mapping[str, CustomReader] | None = None,
+        instrument: str | int | None = None,
+        instruments: Sequence[str | int] | None = None,
     ) -> list[Piece]:
         """Sample pieces; the same arguments give the same pieces on the same machine.
 
@@ -116,14 +119,18 @@ class Model:
         primer_notes : last notes of ``continue_from`` that the model reads; None: all.
         include_primer : whether the pieces begin with ``continue_from``.
         custom_readers : by suffix, of further formats that ``continue_from`` may have.
+        instrument : of all tracks, a name of General MIDI, a part of one, or 0 to 127. The default
+            is that of the piece: of ``continue_from``, else a piano.
+        instruments : the same for each track, instead of ``instrument``.
 
         Raises
         ------
         ValueError
             If a number is out of bounds.
         UserError
-            If ``continue_from`` cannot be read, if the model cannot do what is asked for, or if a
-            piece lasts over 100,000 quarter notes (some 16 hours).
+            If ``continue_from`` cannot be read, if the model cannot do what is asked for, if there
+            is no such instrument or another number of tracks, or if a piece lasts over 100,000
+            quarter notes (some 16 hours).
         """
         return in_order(
             self.each(
@@ -139,6 +146,8 @@ class Model:
                 primer_notes=primer_notes,
                 include_primer=include_primer,
                 custom_readers=custom_readers,
+                instrument=instrument,
+                instruments=instruments,
             )
         )
 
@@ -157,6 +166,8 @@ class Model:
         primer_notes: int | None,
         include_primer: bool,
         custom_readers: Mapping[str, CustomReader] | None,
+        instrument: str | int | None = None,
+        instruments: Sequence[str | int] | None = None,
         progress: Progress | None = None,
     ) -> Iterator[tuple[int, Piece]]:
         """The pieces of :meth:`generate`, with their numbers from 0, as soon as each is done.
@@ -168,6 +179,7 @@ class Model:
             raise ValueError(f"{n_pieces=}, {n_notes=}, {n_bars=}: each must be at least 1")
         if temperature <= 0 or (tempo is not None and tempo <= 0):
             raise ValueError(f"{temperature=}, {tempo=}: both must be positive")
+        programs = chosen_programs(instrument, instruments)
         primer, n_before = None, 0
         if continue_from is not None:
             if meter is not None:
@@ -208,21 +220,21 @@ class Model:
             )
 
         if n_bars is None:
-            return map(_of_music_length, sample(n_notes))
-        pieces = in_bars(lambda n: in_order(sample(n)), n_bars, n_before=n_before)
-        return map(_of_music_length, enumerate(pieces))
+            found = sample(n_notes)
+        else:
+            found = enumerate(in_bars(lambda n: in_order(sample(n)), n_bars, n_before=n_before))
+        return ((number, played_by(_of_music_length(p), programs)) for number, p in found)
 
 
-def _of_music_length(numbered: tuple[int, Piece]) -> tuple[int, Piece]:
+def _of_music_length(piece: Piece) -> Piece:
     """Refuse pieces of days, which weights or a table of times that are not music's would make."""
-    _, piece = numbered
     quarters = int((piece.onset + piece.duration).max(initial=0)) // piece.grid
     if quarters > MAX_QUARTERS:
         raise UserError(
             f"{piece.name} lasts {quarters:,} quarter notes, and a piece has at most "
             f"{MAX_QUARTERS:,}: sample fewer notes (n_notes), or name another checkpoint."
         )
-    return numbered
+    return piece
 
 
 def parse_meter(text: str | None) -> tuple[int, int] | None:

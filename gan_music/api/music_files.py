@@ -10,7 +10,7 @@ from pathlib import Path
 from gan_music.config.invocation import user_path
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract_root
-from gan_music.io.instruments import played_by
+from gan_music.io.instruments import chosen_programs, played_by
 from gan_music.io.read import SUFFIXES, CustomReader, ReadError
 from gan_music.io.read import read as read_file
 from gan_music.io.write import write_piece
@@ -70,7 +70,9 @@ def write(
     piece: Piece,
     path: str | os.PathLike[str],
     *,
-    instrument: str | int | Sequence[str | int] | None = None,
+    instrument: str | int | None = None,
+    instruments: Sequence[str | int] | None = None,
+    composer: str | None = None,
     soundfont: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write a piece in the format of the path's suffix: mid, musicxml, png, wav or flac.
@@ -82,8 +84,10 @@ def write(
 
     Parameters
     ----------
-    instrument : of General MIDI: a name, a part of one, or 0 to 127; for all tracks, or one for
-        each. None keeps those of the piece.
+    instrument : of all tracks, a name of General MIDI, a part of one, or 0 to 127. The default
+        keeps those of the piece.
+    instruments : the same for each track, instead of ``instrument``.
+    composer : named in MIDI and MusicXML, where the title is the piece's name.
     soundfont : an ``.sf2`` file for sound. The default is the one of the extra ``audio``.
 
     Raises
@@ -91,11 +95,11 @@ def write(
     ValueError
         If no writer has that suffix.
     UserError
-        If there is no such instrument, or sound cannot be made.
+        If there is no such instrument or another number of tracks, or sound cannot be made.
     """
     file = user_path(path)
     assert file is not None
-    if instrument is not None:
-        names = [instrument] if isinstance(instrument, str | int) else instrument
-        piece = played_by(piece, [str(name) for name in names])
-    write_piece(piece, file, soundfont=user_path(soundfont))
+    programs = chosen_programs(instrument, instruments)
+    if programs is not None:
+        piece = played_by(piece, programs)
+    write_piece(piece, file, soundfont=user_path(soundfont), composer=composer)

@@ -137,7 +137,8 @@ class GenerateConfig:
     checkpoint: PathText | None
     out: PathText
     meter: Text | None
-    instrument: Text
+    instrument: Text | None
+    instruments: list[Text] | None
     soundfont: PathText | None
     continue_from: PathText | None
     include_primer: bool

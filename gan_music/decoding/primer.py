@@ -20,8 +20,7 @@ class Primer:
     ----------
     piece : with at least one note.
     n_context : last notes that the model reads; None: all.
-    included : whether samples begin with the piece, note for note; otherwise they begin with the
-        bar of their first sampled note.
+    included : whether samples begin with the piece, note for note.
     """
 
     piece: Piece
@@ -58,34 +57,32 @@ class Primer:
         last = representation.last_onset(self.encode(representation), self._context(piece))
         first = last + int(representation.offset_bins[ids[0, 0]]) - int(ids[0, -2])
         tracks = sampled.tracks
-        if len(piece.tracks) == len(tracks):
+        if len(tracks) == 1:
+            tracks = piece.merged().tracks
+        elif len(tracks) == len(piece.tracks):
             tracks = piece.tracks
-        velocity = sampled.velocity
         if not representation.velocity:
             velocity = np.full(len(sampled), int(np.median(piece.velocity)))
-        whole = Piece.from_arrays(
-            np.concatenate([piece.onset, sampled.onset + first]),
-            np.concatenate([piece.duration, sampled.duration]),
-            np.concatenate([piece.pitch, sampled.pitch]),
-            velocity=np.concatenate([piece.velocity, velocity]),
+            sampled = replace(sampled, velocity=velocity)
+        parts = [replace(sampled, onset=sampled.onset + first)]
+        if self.included:
+            parts.insert(0, replace(piece, track=representation.note_tracks(piece)))
+        return Piece.from_arrays(
+            *(
+                np.concatenate([getattr(p, c) for p in parts])
+                for c in ("onset", "duration", "pitch")
+            ),
+            velocity=np.concatenate([p.velocity for p in parts]),
             grid=piece.grid,
             meters=self._meters(),
             tempo=tempo,
             name=name,
-            track=np.concatenate([representation.note_tracks(piece), sampled.track]),
+            track=np.concatenate([p.track for p in parts]),
             tracks=tracks,
             ends=sampled.ends,
         )
-        return whole if self.included else _from_its_bar(whole.cut(len(piece), len(whole)))
 
     def _meters(self) -> IntArray:
         """The piece's meters up to its last note, int64 ``[M, 3]``."""
         meters = self.piece.meters
         return meters[: max(1, int((meters[:, 0] <= self.piece.onset[-1]).sum()))]
-
-
-def _from_its_bar(piece: Piece) -> Piece:
-    """The same notes, counted from the bar of the first, in their one meter."""
-    bar = piece.onset[0] - piece.bars()[1][0]
-    meters = [(0, *piece.meters[-1, 1:])]
-    return replace(piece, onset=piece.onset - bar, meters=np.array(meters))

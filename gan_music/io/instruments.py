@@ -44,10 +44,11 @@ _LONGEST_NAME = 200  # characters
 _SHORT = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65}
 
 
-def program(instrument: str) -> int:
+def program(instrument: str, *, key: str = "instrument") -> int:
     """The program, 0 to 127, of an instrument's name or number.
 
     Case and punctuation are ignored. Part of a name is enough if only one instrument contains it.
+    ``key`` is the setting that errors name.
 
     Raises
     ------
@@ -59,8 +60,8 @@ def program(instrument: str) -> int:
         if number < len(GENERAL_MIDI):
             return number
         raise UserError(
-            f"instrument={instrument} is no program of General MIDI: give 0 (piano) to 127, or a "
-            "name such as instrument=harpsichord."
+            f"{key}={instrument} is no program of General MIDI: give 0 (piano) to 127, or a name "
+            "such as harpsichord."
         )
     wanted = _plain(instrument)
     names = [_plain(name) for name in GENERAL_MIDI]
@@ -79,40 +80,65 @@ def program(instrument: str) -> int:
         similar = [words[w] for w in difflib.get_close_matches(wanted, words, 4, 0.6)]
     listed = ", ".join(f"{GENERAL_MIDI[i]} ({i})" for i in similar[:8])
     if containing:
-        raise UserError(f"instrument={instrument} could be {listed}: choose one of them.")
-    hint = "give a name or a number, such as instrument=violin"
+        raise UserError(f"{key}={instrument} could be {listed}: choose one of them.")
+    hint = "give a name or a number, such as violin"
     if similar:
         hint = f"similar names are {listed}"
-    raise UserError(f"instrument={instrument} is no instrument of General MIDI: {hint}.")
+    raise UserError(f"{key}={instrument} is no instrument of General MIDI: {hint}.")
 
 
-def played_by(piece: Piece, instruments: Sequence[str]) -> Piece:
-    """The piece with other instruments (:func:`program`): one for all tracks, or one for each.
+def chosen_programs(
+    instrument: str | int | None, instruments: Sequence[str | int] | None
+) -> int | list[int] | None:
+    """The program for all tracks, those for each, or None for those of the piece.
+
+    Raises
+    ------
+    UserError
+        If both are given, or no instrument has such a name.
+    """
+    if instruments is None:
+        return None if instrument is None else program(str(instrument))
+    listed = ", ".join(map(str, instruments))
+    if instrument is not None:
+        raise UserError(
+            f"instrument={instrument} and instruments=[{listed}] both name instruments: give "
+            "instrument for all tracks, or instruments, one for each."
+        )
+    if not instruments:
+        raise UserError("instruments=[] names none: give one for each track, or leave it out.")
+    return [program(str(name), key="instruments") for name in instruments]
+
+
+def played_by(piece: Piece, programs: int | Sequence[int] | None) -> Piece:
+    """The piece with other instruments: one program for all tracks, or one for each.
 
     A track without a name gets the instrument's; drums stay drums.
 
     Raises
     ------
     UserError
-        If there are neither one nor as many as tracks, or one is unknown.
+        If there are not as many programs as tracks.
     """
-    pitched = [t for t in piece.tracks if not t.is_drum]
-    if len(instruments) not in (1, len(pitched)):
+    own = [t.program for t in piece.tracks if not t.is_drum]
+    if programs is None:
+        programs = own
+    elif isinstance(programs, int):
+        programs = [programs] * len(own)
+    elif len(programs) != len(own):
+        listed = ", ".join(GENERAL_MIDI[number] for number in programs)
+        counted = "1 track" if len(own) == 1 else f"{len(own)} tracks"
         raise UserError(
-            f"instruments has {len(instruments)} items, and the piece has {len(pitched)} tracks "
-            "with pitches: give one for each, or one for all."
+            f"instruments=[{listed}] has {len(programs)}, but {piece.name or 'the piece'} has "
+            f"{counted} with pitches: give one for each, or instrument=NAME for all."
         )
-    programs = [program(name) for name in instruments] * (
-        len(pitched) if len(instruments) == 1 else 1
-    )
     new = iter(programs)
-    tracks = []
-    for track in piece.tracks:
-        if not track.is_drum:
-            number = next(new)
-            track = Track(track.name or _written_name(number), number)
-        tracks.append(track)
+    tracks = (t if t.is_drum else _played(t, next(new)) for t in piece.tracks)
     return replace(piece, tracks=tuple(tracks))
+
+
+def _played(track: Track, number: int) -> Track:
+    return Track(track.name or _written_name(number), number)
 
 
 def _written_name(number: int) -> str:

@@ -18,23 +18,28 @@ from gan_music.system.atomic_files import atomic_write
 
 _TICKS_PER_STEP = 20  # 24 steps per quarter note give the usual 480 ticks
 _LONGEST_TEMPO = 2**24 - 1  # microseconds a quarter note
+_SHORTEST_UNIT = 64  # of meters
 _DRUMS = 9  # the channel of drums, counted from 0
 _CHANNELS = [c for c in range(16) if c != _DRUMS]
 _FLATS, _SHARPS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F"), ("G", "D", "A", "E", "B", "F#", "C#")
 _KEYS = dict(enumerate((*_FLATS, "C", *_SHARPS), -7))  # by the number of sharps
 
 
-def write_midi(piece: Piece, path: Path) -> None:
+def write_midi(piece: Piece, path: Path, *, composer: str | None = None) -> None:
     """Write a piece as a MIDI file of format 1, atomically. It reads back as the same notes in the
     same tracks.
     """
-    data = midi_bytes(piece)
+    data = midi_bytes(piece, composer=composer)
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
 def midi_bytes(
-    piece: Piece, *, controls: Mapping[int, int] | None = None, end: int | None = None
+    piece: Piece,
+    *,
+    composer: str | None = None,
+    controls: Mapping[int, int] | None = None,
+    end: int | None = None,
 ) -> bytes:
     """The content of a MIDI file: a MIDI track with title, tempo, meters and key, then one for each
     track of the piece.
@@ -44,11 +49,12 @@ def midi_bytes(
 
     Parameters
     ----------
+    composer : for a text event, since MIDI has none for a composer.
     controls : values of MIDI controllers, by their numbers, for all channels.
     end : where the file ends, in steps, if later than the last note.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=piece.grid * _TICKS_PER_STEP, charset="utf-8")
-    file.tracks.append(_timed(_head(piece, end)))
+    file.tracks.append(_timed(_head(piece, composer, end)))
     channels = _channels(piece)
     for number, track in enumerate(piece.tracks):
         chosen = np.flatnonzero(piece.track == number)
@@ -81,9 +87,11 @@ def midi_bytes(
     return buffer.getvalue()
 
 
-def _head(piece: Piece, end: int | None) -> Iterator[tuple[int, int, Any]]:
+def _head(piece: Piece, composer: str | None, end: int | None) -> Iterator[tuple[int, int, Any]]:
     if piece.name:
         yield 0, 0, mido.MetaMessage("track_name", name=piece.name)
+    if composer:
+        yield 0, 0, mido.MetaMessage("text", text=f"Composer: {composer}")
     tempo = min(_LONGEST_TEMPO, max(1, round(60e6 / piece.tempo)))
     yield 0, 0, mido.MetaMessage("set_tempo", tempo=tempo)
     yield 0, 0, mido.MetaMessage("key_signature", key=_KEYS[key_signature(piece.pitched())])
@@ -123,20 +131,29 @@ def _channels(piece: Piece) -> list[int]:
 def _meters_in_file(piece: Piece) -> list[tuple[int, int, int]]:
     """The meters that MIDI can hold, with starts in steps.
 
-    No bar can begin before the file does, so a pickup becomes a short bar with its own meter.
+    No bar can begin before the file does, so a pickup becomes a short bar with its own meter: that
+    of the piece if possible, else one that the next cuts short.
     """
-    meters: list[tuple[int, int, int]] = []
-    for start, numerator, denominator in piece.meters.tolist():
-        if start < 0:
-            bar = Fraction(4 * piece.grid * numerator, denominator)
-            first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
-            if first > 0:
-                pickup = first / piece.grid / 4
-                meters.append((0, pickup.numerator, pickup.denominator))
-            start = math.floor(first)
-        meters.append((start, numerator, denominator))
+    (start, numerator, denominator), *meters = piece.meters.tolist()
+    bar = Fraction(4 * piece.grid * numerator, denominator)
+    first = start + math.ceil(-start / bar) * bar  # the first bar that begins in the file
+    pickup = min(first, meters[0][0]) if meters else first
+    if not meters or first < meters[0][0]:
+        meters.insert(0, (math.floor(first), numerator, denominator))
+    if pickup > 0:
+        meters.insert(0, (0, *_shortest_meter(pickup / (4 * piece.grid), denominator)))
     # The numerator is one byte, the denominator a power of two.
-    return [m for m in meters if m[1] < 256 and m[2] <= 64 and m[2] & (m[2] - 1) == 0]
+    return [m for m in meters if m[1] < 256 and m[2] <= _SHORTEST_UNIT and m[2] & (m[2] - 1) == 0]
+
+
+def _shortest_meter(length: Fraction, denominator: int) -> tuple[int, int]:
+    """The shortest meter with a bar of at least ``length`` whole notes; with this denominator if
+    its bar is of that length.
+    """
+    unit = denominator if (length * denominator).denominator == 1 else length.denominator
+    if unit > _SHORTEST_UNIT or unit & (unit - 1):
+        unit = _SHORTEST_UNIT
+    return math.ceil(length * unit), unit
 
 
 def overlap_levels(piece: Piece) -> IntArray:

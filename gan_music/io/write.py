@@ -11,6 +11,7 @@ from gan_music.system.atomic_files import remove_temporaries
 
 __all__ = [
     "BYTES_A_NOTE",
+    "COMPOSER",
     "SOUNDS",
     "sample_name",
     "write_midi",
@@ -19,6 +20,7 @@ __all__ = [
     "write_sample",
 ]
 
+COMPOSER = "gan_music"  # of samples
 SOUNDS = ("wav", "flac")
 # of 2,048 notes of the packaged generator, about
 BYTES_A_NOTE = {"mid": 7, "png": 120, "wav": 11_000, "flac": 3_800, "musicxml": 330}
@@ -30,6 +32,7 @@ def write_pieces(
     *,
     formats: Sequence[str] = ("mid",),
     soundfont: Path | None = None,
+    composer: str | None = None,
 ) -> list[list[Path]]:
     """Write pieces as ``folder/sample_01.mid`` and so on. Returns the paths of each piece.
 
@@ -39,6 +42,7 @@ def write_pieces(
     ----------
     formats : items of :data:`gan_music.config.schema.Format`.
     soundfont : SoundFont for sound. The default is the one of the extra ``audio``.
+    composer : named in MIDI and MusicXML.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_temporaries(folder, "sample_*", below=False)
@@ -48,6 +52,7 @@ def write_pieces(
             folder / sample_name(number, len(pieces)),
             formats=formats,
             soundfont=soundfont,
+            composer=composer,
         )
         for number, piece in enumerate(pieces, 1)
     ]
@@ -59,6 +64,7 @@ def write_sample(
     *,
     formats: Sequence[str] = ("mid",),
     soundfont: Path | None = None,
+    composer: str | None = None,
 ) -> list[Path]:
     """Write a piece as ``<stem>.mid`` and so on: all of its files, or none; returns their paths.
 
@@ -69,7 +75,7 @@ def write_sample(
     try:
         for suffix in formats:
             path = stem.with_name(f"{stem.name}.{suffix}")
-            write_piece(piece, path, soundfont=soundfont)
+            write_piece(piece, path, soundfont=soundfont, composer=composer)
             paths.append(path)
     except BaseException:  # Ctrl-C, too
         for path in paths:
@@ -84,7 +90,9 @@ def sample_name(number: int, n_pieces: int) -> str:
     return f"sample_{number:0{digits}d}"
 
 
-def write_piece(piece: Piece, path: Path, *, soundfont: Path | None = None) -> None:
+def write_piece(
+    piece: Piece, path: Path, *, soundfont: Path | None = None, composer: str | None = None
+) -> None:
     """Write a piece in the format of the path's suffix.
 
     Raises
@@ -97,7 +105,7 @@ def write_piece(piece: Piece, path: Path, *, soundfont: Path | None = None) -> N
     # Imported on demand, because music21 and matplotlib take seconds to import.
     suffix = path.suffix[1:].lower()
     if suffix in ("mid", "midi"):
-        write_midi(piece, path)
+        write_midi(piece, path, composer=composer)
     elif suffix == "png":
         from gan_music.io.rendering.piano_roll import draw_piece
 
@@ -109,6 +117,6 @@ def write_piece(piece: Piece, path: Path, *, soundfont: Path | None = None) -> N
     elif suffix == "musicxml":
         from gan_music.io.engraving.musicxml import write_musicxml
 
-        write_musicxml(piece, path)
+        write_musicxml(piece, path, composer=composer)
     else:
         raise ValueError(f"{path} does not end in .mid, .musicxml, .png, .wav or .flac")

@@ -21,6 +21,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.losses.adversarial import BCE, AdversarialLoss, Critic
 from gan_music.models.nan_guard import NaNGuard, NonFiniteError, describe, not_finite
 from gan_music.models.random_state import random_state, restore_random_state
+from gan_music.music.bars import from_its_opening
 from gan_music.music.piece import Piece
 from gan_music.optim.optimizers import OptimizerBuilder
 from gan_music.optim.schedules import Schedule
@@ -99,6 +100,8 @@ class MusicModel(LightningModule):
     def batches(self, request: SampleRequest) -> Iterator[list[Piece]]:
         """Sample pieces, as they are done; the global random state is left as it was.
 
+        They start where their music begins (:func:`gan_music.music.bars.opening`).
+
         Raises
         ------
         UserError
@@ -113,7 +116,7 @@ class MusicModel(LightningModule):
                     f"model={self.label} does not take {key}: leave {key} out, or "
                     "name a checkpoint of another model."
                 )
-        return self._batches(request)
+        return ([from_its_opening(p) for p in batch] for batch in self._batches(request))
 
     @abstractmethod
     def _sample(self, request: SampleRequest) -> list[Piece]:

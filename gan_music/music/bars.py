@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
+import numpy as np
+
 from gan_music.music.piece import Piece
+
+SHORTEST_UPBEAT = 32  # the part of a whole note that all upbeats are multiples of
 
 
 class Bar(NamedTuple):
@@ -63,3 +68,36 @@ def bars_until(piece: Piece, stop: int) -> list[Bar]:
             )
             number, at = number + 1, end
     return bars
+
+
+def opening(piece: Piece) -> int:
+    """The step at which the music begins: nothing before it is written, drawn or heard.
+
+    - It begins with the bar of its first note if that lies within the first beat.
+    - Otherwise the bar is an upbeat, and begins with the first note; with the beat of that note if
+      the upbeat would be no multiple of a 32nd note, as it is between the notes of a triplet.
+    - It never begins before the piece does, at step 0.
+    """
+    if not len(piece):
+        return 0
+    first = int(piece.onset[0])
+    bar = [b for b in bars_until(piece, first + 1) if b.start <= first][-1]
+    beat = bar.beat(piece.grid)
+    late = (first - bar.start) // beat * beat
+    upbeat = (bar.stop - first) / (4 * piece.grid)
+    if late and SHORTEST_UPBEAT % upbeat.denominator == 0:
+        return first
+    return max(0, math.floor(bar.start + late))
+
+
+def from_its_opening(piece: Piece) -> Piece:
+    """A copy that starts where its music begins; each note stays where it is in its bar."""
+    start = opening(piece)
+    if not start:
+        return piece
+    first = max(0, int(np.searchsorted(piece.meters[:, 0], start, side="right")) - 1)
+    meters = piece.meters[first:] - np.array([start, 0, 0])
+    begin, numerator, denominator = meters[0].tolist()
+    whole_bars = Fraction(4 * piece.grid * numerator, denominator).numerator  # in whole steps
+    meters[0, 0] = -(-begin % whole_bars)
+    return replace(piece, onset=piece.onset - start, meters=meters)

@@ -198,10 +198,13 @@ class Piece:
         return replace(kept, track=number[kept.track], tracks=tracks)
 
     def merged(self) -> Piece:
-        """The notes of all tracks as one track, that of the first."""
+        """The notes of all tracks as one, that of the first; unnamed if names differ."""
         if len(self.tracks) == 1:
             return self
-        return replace(self, track=np.zeros_like(self.track), tracks=self.tracks[:1])
+        track = self.tracks[0]
+        if len({t.name for t in self.tracks}) > 1:
+            track = track._replace(name="")
+        return replace(self, track=np.zeros_like(self.track), tracks=(track,))
 
     def same_notes(self, other: Piece) -> bool:
         """Whether both have the same grid and the same (onset, duration, pitch)."""
@@ -245,15 +248,6 @@ class Piece:
                 over = Fraction(bar.denominator)
             meters.append((math.floor(start * factor + 0.5), int(bar * over), int(over)))
         return replace(self, onset=onset, duration=np.maximum(1, duration), meters=np.array(meters))
-
-    def from_its_beat(self) -> Piece:
-        """A copy that starts with the beat of its first note; bars are moved too."""
-        if not len(self):
-            return self
-        start = int(self.onset[0]) // self.grid * self.grid
-        first = max(0, int(np.searchsorted(self.meters[:, 0], start, side="right")) - 1)
-        meters = self.meters[first:] - np.array([start, 0, 0])
-        return replace(self, onset=self.onset - start, meters=meters)
 
     def first_seconds(self, seconds: float) -> Piece:
         """The first seconds from the first onset on, at the piece's tempo."""

@@ -23,7 +23,7 @@ from gan_music.decoding.copy_filter import in_order, without_copies
 from gan_music.decoding.request import SampleRequest
 from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.rendering.sound import check_soundfont, write_sound
-from gan_music.io.write import sample_name, write_pieces
+from gan_music.io.write import COMPOSER, sample_name, write_pieces
 from gan_music.metrics.custom import PieceMetric
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.metrics.table import HEADLINE, summary, table
@@ -70,7 +70,7 @@ def evaluate_run(
     evaluation = evaluate(
         generated, pieces.test, pieces.train, evaluation_settings(samples, seed), metrics
     )
-    write_pieces(generated, folder / "samples")
+    write_pieces(generated, folder / "samples", composer=COMPOSER)
     _write_sounds(generated, samples.n_sounds, folder / "samples")
     _write_picture(generated, pieces.test, samples.n_notes, folder / "samples.png")
     with atomic_write(folder / "quality.txt") as temporary:

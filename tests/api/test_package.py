@@ -72,7 +72,15 @@ def test_files_of_each_format(tmp_path: Path) -> None:
     for suffix in ("mid", "MIDI", "musicxml", "png", "wav", "flac"):
         gan_music.write(piece, tmp_path / f"a.{suffix}", instrument="violin")
         assert (tmp_path / f"a.{suffix}").stat().st_size > 100
-    assert gan_music.read(str(tmp_path / "a.mid"))[0].same_notes(piece)
+    (again,) = gan_music.read(str(tmp_path / "a.mid"))
+    assert again.same_notes(piece)
+    assert again.tracks[0].program == 40
+    gan_music.write(piece, tmp_path / "b.mid", instruments=["cello"], composer="Anna")
+    assert b"Composer: Anna" in (tmp_path / "b.mid").read_bytes()
+    assert gan_music.read(tmp_path / "b.mid")[0].tracks[0].program == 42
+    with pytest.raises(gan_music.UserError, match="has 2, but walk 0 has 1 track"):
+        gan_music.write(piece, tmp_path / "c.mid", instruments=["cello", 40])
+    assert not (tmp_path / "c.mid").exists()
     with pytest.raises(ValueError, match=r"a\.ogg does not end in \.mid, \.musicxml"):
         gan_music.write(piece, tmp_path / "a.ogg")
     (tmp_path / "bad.mid").write_text("<html>")
@@ -84,6 +92,8 @@ def test_a_model_continues_a_piece_and_refuses_what_it_cannot_do() -> None:
     model, piece = gan_music.load(), make_piece(1)
     (longer,) = model.generate(n_pieces=1, n_notes=8, continue_from=piece)
     assert longer.notes()[: len(piece)] == piece.notes()
+    (other,) = model.generate(n_pieces=1, n_notes=8, instruments=["oboe"])
+    assert other.tracks[0][:2] == ("Oboe", 68)
     assert len(longer) == len(piece) + 8
     with pytest.raises(ValueError, match="n_pieces=0, n_notes=256, n_bars=None: each must be"):
         model.generate(n_pieces=0)

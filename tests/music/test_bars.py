@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gan_music.music.bars import bars_until, begins_with_upbeat
+from gan_music.music.bars import bars_until, begins_with_upbeat, from_its_opening, opening
 from gan_music.music.piece import Piece
 
 
@@ -47,3 +47,47 @@ def test_upbeats(onset: int, meter: tuple[int, int, int], expected: bool) -> Non
     piece = Piece.from_arrays([onset], [12], [60], grid=24, meters=[meter])
     assert begins_with_upbeat(piece) == expected
     assert bars_until(piece, 200)[0].number == 1 - expected
+
+
+@pytest.mark.parametrize(
+    ("onset", "meter", "expected"),
+    [
+        (0, (0, 4, 4), 0),
+        (23, (0, 4, 4), 0),  # within the first beat: a rest
+        (24, (0, 4, 4), 24),
+        (84, (0, 4, 4), 84),  # an eighth note
+        (60, (0, 4, 4), 60),  # three of them
+        (93, (0, 4, 4), 93),  # a 32nd note
+        (88, (0, 4, 4), 72),  # of a triplet, which begins with a rest
+        (24, (0, 6, 8), 0),  # its beat is dotted
+        (60, (0, 6, 8), 60),
+        (192, (0, 4, 4), 192),  # after two bars of rest
+        (276, (0, 4, 4), 276),
+        (0, (-24, 3, 4), 0),
+        (0, (-40, 3, 4), 0),  # not before the piece
+        (8, (-40, 3, 4), 8),
+        (15, (-40, 3, 4), 8),
+    ],
+)
+def test_where_music_begins(onset: int, meter: tuple[int, int, int], expected: int) -> None:
+    piece = Piece.from_arrays([onset], [12], [60], grid=24, meters=[meter])
+    assert opening(piece) == expected
+    assert opening(from_its_opening(piece)) == 0
+
+
+def test_a_piece_from_its_opening_keeps_its_bars() -> None:
+    piece = Piece.from_arrays(
+        [0, 100, 130, 200], [24] * 4, [60, 62, 64, 65], grid=24, meters=[(0, 4, 4), (96, 3, 4)]
+    )
+    moved = from_its_opening(piece.cut(2, 4))
+    # 130 lies in the beat that begins at 120, the second of the bar that begins at 96
+    assert moved.onset.tolist() == [10, 80]
+    assert moved.meters.tolist() == [[-24, 3, 4]]
+    assert [b.tolist() for b in moved.bars()] == [[0, 1], [34, 32]]
+    late = from_its_opening(piece.cut(3, 4))
+    assert (late.onset.tolist(), late.meters.tolist()) == ([8], [[-24, 3, 4]])
+    assert len(from_its_opening(piece.cut(0, 0))) == 0
+    # bars of seven halves of a step: two of them are whole steps
+    odd = Piece.from_arrays([11, 14], [1, 1], [60, 62], grid=1, meters=[(0, 7, 8)])
+    assert from_its_opening(odd).meters.tolist() == [[-4, 7, 8]]
+    assert from_its_opening(odd).bars()[1].tolist() == odd.bars()[1].tolist() == [0, 0]

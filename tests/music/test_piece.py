@@ -83,19 +83,6 @@ def test_impossible_meters_are_refused(meters: list[tuple[int, ...]]) -> None:
         Piece.from_arrays([0], [1], [60], grid=24, meters=meters)
 
 
-def test_an_excerpt_starts_on_its_beat_and_bars_go_with_it() -> None:
-    piece = Piece.from_arrays(
-        [0, 100, 130, 200], [24, 24, 24, 24], [60, 62, 64, 65], grid=24,
-        meters=[(0, 4, 4), (96, 3, 4)],
-    )  # fmt: skip
-    moved = piece.cut(2, 4).from_its_beat()
-    # 130 lies in the beat that begins at 120, the second of the bar that begins at 96
-    assert moved.onset.tolist() == [10, 80]
-    assert moved.meters.tolist() == [[-24, 3, 4]]
-    assert [b.tolist() for b in moved.bars()] == [[0, 1], [34, 32]]
-    assert len(piece.cut(0, 0).from_its_beat()) == 0
-
-
 def test_the_first_seconds_end_when_they_are_over() -> None:
     # at 120 a minute, two seconds are four quarters of 24 steps, from step 48 on
     piece = Piece.from_arrays([48, 96, 143, 144], [24, 96, 24, 24], [60, 62, 64, 65], grid=24)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gan_music.io.engraving.note_values import SHORTEST, TICKS, Chord, Measure, Note
-from gan_music.music.bars import bars_until
+from gan_music.music.bars import bars_until, opening
 from gan_music.music.piece import Piece
 
 N_VOICES = 4  # per staff, the limit of common notation programs
@@ -38,8 +38,8 @@ class Staff:
 def measures(piece: Piece) -> list[Measure]:
     """The measures of a piece from its first note on, and one more for notes that move beyond.
 
-    If the first note comes after the first beat, the first measure is a pickup, number 0, and
-    begins shortly before that note. Measures last whole 32nd notes.
+    The first measure begins where the music does (:func:`gan_music.music.bars.opening`). If that is
+    within a bar, it is a pickup, number 0. Measures last whole 32nd notes.
     """
     scale = TICKS / piece.grid
     end = int((piece.onset + piece.duration).max(initial=1))
@@ -56,12 +56,9 @@ def measures(piece: Piece) -> list[Measure]:
         if stop > start:  # a bar that a new meter cuts short may round to nothing
             found.append(Measure(len(found) + 1, start, stop, *meter))
     pickup = found[0]
-    late = max(0, int(first * scale) - pickup.start)
-    # A short pickup begins with its first note, a longer one on the beat of that note.
-    is_short = pickup.end - pickup.start - late <= pickup.beat
-    unit = min(TICKS // 2, pickup.beat) if is_short else pickup.beat
-    found[0] = pickup._replace(start=pickup.start + late // unit * unit)
-    if found[0].start > pickup.start:
+    start = math.floor(opening(piece) * scale / SHORTEST) * SHORTEST
+    if pickup.start < start < pickup.end:
+        found[0] = pickup._replace(start=start)
         found = [m._replace(number=m.number - 1) for m in found]
     return found
 

@@ -26,6 +26,7 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -203,14 +204,26 @@ def _first_tempo(tempos: Iterable[tuple[int, float]]) -> float:
 
 
 def _meters_in_steps(meters: Sequence[Meter], ticks: int, grid: int) -> list[Meter]:
-    """The last meter at each time, with 4/4 before the first one."""
-    starts = {0: COMMON_TIME[1:]}
+    """The last meter at each time, with 4/4 before the first one.
+
+    MIDI has no pickups: programs write a first bar, shorter than the next, in a meter of its own.
+    It is read as the end of a bar of the next meter.
+    """
+    starts: dict[int, tuple[int, int]] = {}
     for time, numerator, denominator in sorted(meters, key=lambda m: m[0]):
         if numerator > 0 and denominator <= 64:  # others come from damaged files
             start = _steps(time, ticks, grid)
             if start <= MAX_QUARTERS * grid:
                 starts[start] = (numerator, denominator)
-    return [(start, *meter) for start, meter in sorted(starts.items())]
+    found = [(start, *meter) for start, meter in sorted(starts.items())]
+    if 0 not in starts:
+        found.insert(0, COMMON_TIME)
+    elif len(found) > 1:
+        (_, *first), (end, *meter) = found[:2]
+        own, bar = (Fraction(4 * grid * m[0], m[1]) for m in (first, meter))
+        if end <= own and end < bar:
+            found[:2] = [(end - bar.numerator, meter[0], meter[1])]  # a whole number of bars before
+    return found
 
 
 def whole_tracks(data: bytes) -> bytes:

@@ -12,14 +12,14 @@ import importlib.util
 import io
 import math
 import wave
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gan_music.io.midi_writer import midi_bytes
-from gan_music.music.piece import COMMON_TIME, Piece
+from gan_music.music.bars import from_its_opening
+from gan_music.music.piece import Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 
@@ -60,8 +60,8 @@ def check_soundfont(path: Path | None = None) -> None:
 def synthesize(piece: Piece, *, soundfont: Path | None = None) -> tuple[NDArray[np.float32], int]:
     """The waveform of a piece, mono float32 ``[n]``, and its sample rate in hertz.
 
-    It begins with the first note and ends 1.5 seconds after the last. Its peak is one decibel below
-    1. A piece without notes is silence.
+    It begins where the music does (:func:`gan_music.music.bars.opening`) and ends 1.5 seconds after
+    the last note. Its peak is one decibel below 1. A piece without notes is silence.
 
     Parameters
     ----------
@@ -114,18 +114,17 @@ def write_sound(piece: Piece, path: Path, *, soundfont: Path | None = None) -> N
 
 
 def _midi(piece: Piece) -> bytes:
-    """MIDI of the piece from its first note on, at full channel volume, with silence at the end."""
-    first = int(piece.onset[0]) if len(piece) else 0
-    length = int((piece.onset + piece.duration).max(initial=first)) - first
+    """MIDI of the piece from its opening on, at full channel volume, with silence at the end."""
+    piece = from_its_opening(piece)
+    length = int((piece.onset + piece.duration).max(initial=0))
     seconds = length / piece.grid * 60 / piece.tempo
     if seconds + _TAIL > _LONGEST:
         raise UserError(
             f"{piece.name or 'the piece'} lasts {seconds / 60:.0f} minutes; sound is limited to "
             "60 minutes: choose fewer notes or a faster tempo."
         )
-    moved = replace(piece, onset=piece.onset - first, meters=np.array([COMMON_TIME]))
     end = length + math.ceil(_TAIL * piece.tempo / 60 * piece.grid)
-    return midi_bytes(moved, controls={_VOLUME: 127, _EXPRESSION: 127}, end=end)
+    return midi_bytes(piece, controls={_VOLUME: 127, _EXPRESSION: 127}, end=end)
 
 
 def _default_soundfont() -> Path:

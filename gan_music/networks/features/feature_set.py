@@ -13,7 +13,7 @@ from gan_music.networks.features.base import Feature, FeatureSequence, FeatureVa
 from gan_music.networks.features.history import History, history_sequence
 from gan_music.networks.features.lookback import Lookback
 from gan_music.networks.features.relations import Relations
-from gan_music.networks.features.tracks import Tracks
+from gan_music.networks.features.track_notes import Tracks
 from gan_music.networks.note_space import NoteSpace
 
 

@@ -21,7 +21,7 @@ from gan_music.networks.features import (
     lookback,
     lookback_kernels,
     relations_kernels,
-    tracks_kernels,
+    track_notes_kernels,
 )
 from gan_music.networks.features.base import StepState
 from gan_music.networks.features.feature_set import FeatureSet
@@ -30,7 +30,7 @@ from gan_music.networks.features.kernel_arrays import Events, Floats, Ints, Tabl
 from gan_music.networks.features.lookback_kernels import Alignments, Matches
 from gan_music.networks.features.relations import pitch_kernels
 from gan_music.networks.features.relations_kernels import Pitches
-from gan_music.networks.features.tracks_kernels import TrackArrays
+from gan_music.networks.features.track_notes_kernels import TrackArrays
 from gan_music.networks.note_space import NoteSpace, Starts
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
@@ -102,13 +102,13 @@ class NumbaState(StepState):
             active_notes_kernels.inputs(self.table, self.events, first, out.numpy())
             first += active_notes.N_HARMONY
         if self.tracks is not None:
-            tracks_kernels.inputs(self.table, self.events, self.tracks, first, out.numpy())
+            track_notes_kernels.inputs(self.table, self.events, self.tracks, first, out.numpy())
         return out
 
     def derived(self, category: int) -> Tensor:
         assert self.tracks is not None
         out = _ints(len(self._meter))
-        tracks_kernels.derive(self.table, self.events, self.tracks, category, out)
+        track_notes_kernels.derive(self.table, self.events, self.tracks, category, out)
         return torch.from_numpy(out)
 
     def logits(self, category: int, outputs: Tensor) -> Tensor:
@@ -123,7 +123,9 @@ class NumbaState(StepState):
         first += n_weights[0]
         if self.tracks is not None:
             if category == _PITCH:
-                tracks_kernels.add_pitch_scores(table, events, self.tracks, columns, first, logits)
+                track_notes_kernels.add_pitch_scores(
+                    table, events, self.tracks, columns, first, logits
+                )
             first, n_weights = first + n_weights[1], n_weights[1:]
         if table.active_notes_span:
             if is_time:
@@ -152,7 +154,7 @@ class NumbaState(StepState):
             e.n[0] = self.n_kept
         relations_kernels.observe(self.table, e, self.pitches, event.numpy())
         if self.tracks is not None:
-            tracks_kernels.observe(self.table, e, self.tracks, event.numpy())
+            track_notes_kernels.observe(self.table, e, self.tracks, event.numpy())
         if self.table.lookback_span:
             lookback_kernels.observe(self.table, e, self.matches, self.alignments, self.n_pitches)
         e.n[0] += 1

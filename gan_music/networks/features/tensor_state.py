@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_music.networks.features.base import StepState
 from gan_music.networks.features.feature_set import FeatureSet, join
 from gan_music.networks.features.history import initial_history
-from gan_music.networks.features.tracks import TrackValues, next_track
+from gan_music.networks.features.track_notes import TrackValues, next_track
 from gan_music.networks.note_space import Starts
 
 

@@ -19,6 +19,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.io.rendering.piano_roll import draw_piano_rolls
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
+from gan_music.music.bars import from_its_opening
 from gan_music.music.piece import IntArray, Piece, attribute, windows, windows_or_pieces
 from gan_music.page.record import PIECES
 from gan_music.system.atomic_files import atomic_write
@@ -85,13 +86,14 @@ class SampleLogger(Callback):
 
 
 def excerpts(pieces: Sequence[Piece], n_notes: int) -> list[Piece]:
-    """Excerpts of ``n_notes`` notes, evenly spread over the pieces; each begins on a beat.
+    """Excerpts of ``n_notes`` notes, evenly spread over the pieces; each begins with its
+    music.
 
     ``n_notes`` is halved until there are :data:`N_SHOWN` of them, down to 32 notes.
     """
     while len(windows(pieces, n_notes, N_SHOWN)) < N_SHOWN and n_notes >= 2 * _MIN_NOTES:
         n_notes //= 2
-    return [p.from_its_beat() for p in windows_or_pieces(pieces, n_notes, N_SHOWN)]
+    return [from_its_opening(p) for p in windows_or_pieces(pieces, n_notes, N_SHOWN)]
 
 
 def write_real(pieces: Sequence[Piece], folder: Path) -> None:

@@ -14,6 +14,7 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.io.engraving.musicxml import write_musicxml
 from gan_music.io.instruments import played_by
 from gan_music.io.read import read
+from gan_music.music.bars import from_its_opening
 from gan_music.music.piece import Piece
 from gan_music.representations.note_events import METERS
 from gan_music.training.factory import restore_model
@@ -24,7 +25,7 @@ from tests.io import scores
 def written(piece: Piece, folder: Path) -> tuple[Piece, ElementTree.Element]:
     """The score of a piece, as read back and as XML."""
     path = folder / "a.musicxml"
-    write_musicxml(piece, path)
+    write_musicxml(piece, path, composer="gan_music")
     assert [p.name for p in folder.iterdir() if p.suffix != ".xml"] == ["a.musicxml"]
     (again,) = read(path)
     return again, ElementTree.parse(path).getroot()
@@ -85,8 +86,9 @@ def test_staves_clefs_key_and_pitches(tmp_path: Path) -> None:
     piece = Piece.from_arrays(
         np.repeat(24 * np.arange(4), 4), [24] * 16, np.ravel(chords), grid=24, name="a & b"
     )
-    _, score = written(played_by(piece, ["church organ"]), tmp_path)
+    _, score = written(played_by(piece, 19), tmp_path)
     assert score.findtext("work/work-title") == "a & b"
+    assert score.findtext("identification/creator[@type='composer']") == "gan_music"
     assert score.findtext(".//part-name") == "Church Organ"
     assert score.findtext(".//staves") == "2"
     assert score.findtext(".//key/fifths") == "2"
@@ -109,6 +111,31 @@ def test_a_pickup_is_a_short_bar_number_0(tmp_path: Path) -> None:
     assert [(b.get("number"), b.get("implicit")) for b in bars] == [("0", "yes"), ("1", "no")]
     assert again.notes() == notes_from_zero(piece)
     assert again.meters.tolist() == [[-72, 4, 4]]
+
+
+@pytest.mark.parametrize(
+    ("onset", "meter", "length"),
+    [(48, (3, 4), 1), (84, (4, 4), 0.5), (90, (4, 4), 0.25), (36, (6, 8), 1.5), (88, (4, 4), 1)],
+)
+def test_a_pickup_keeps_its_place_in_the_bar(
+    onset: int, meter: tuple[int, int], length: float, tmp_path: Path
+) -> None:
+    bar = 96 * meter[0] // meter[1]
+    notes = [onset, *range(bar, 4 * bar, 12)]
+    whole = Piece.from_arrays(
+        notes, np.diff([*notes, 4 * bar]), 60 + np.arange(len(notes)) % 12, grid=24,
+        meters=[(0, *meter)],
+    )  # fmt: skip
+    piece = from_its_opening(whole)
+    again, score = written(piece, tmp_path)
+    first = next(score.iter("measure"))
+    assert (first.get("number"), first.get("implicit")) == ("0", "yes")
+    divisions = int(score.findtext(".//divisions") or 0)
+    durations = [int(n.findtext("duration") or 0) for n in first.iter("note")]
+    assert sum(durations) == length * divisions
+    assert again.notes() == piece.notes()
+    assert again.meters.tolist() == piece.meters.tolist() == [[length * 24 - bar, *meter]]
+    assert again.bars()[1].tolist() == whole.bars()[1].tolist()
 
 
 def test_a_change_of_meter_within_a_bar(tmp_path: Path) -> None:

@@ -38,15 +38,17 @@ def test_duration_peak_and_order() -> None:
         assert peak_hertz(part, rate) == pytest.approx(hertz, rel=0.005)
 
 
-def test_it_begins_with_the_first_note() -> None:
-    late, _ = synthesize(quarter_notes(69, first=2400))
-    early, _ = synthesize(quarter_notes(69))
+@pytest.mark.parametrize("first", [2400, 2472, 84])  # with the bar, or upbeats
+def test_it_begins_where_the_music_does(first: int) -> None:
+    late, _ = synthesize(quarter_notes(69, first=first))
+    early, rate = synthesize(quarter_notes(69))
     assert np.array_equal(late, early)
+    assert len(early) / rate == pytest.approx(0.5 + 1.5, abs=0.05)
 
 
 def test_instruments_differ_and_a_unison_is_two_notes() -> None:
     piano, rate = synthesize(quarter_notes(69, 69))
-    flute, _ = synthesize(played_by(quarter_notes(69, 69), ["flute"]))
+    flute, _ = synthesize(played_by(quarter_notes(69, 69), 73))
     assert not np.allclose(piano, flute, atol=0.05)
     assert peak_hertz(flute[:rate], rate) == pytest.approx(440, rel=0.005)
     overlapping = Piece.from_arrays([0, 12], [48, 12], [69, 69], grid=24)

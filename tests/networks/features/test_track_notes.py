@@ -9,7 +9,7 @@ from torch import Tensor
 from gan_music.models.event_model import note_space
 from gan_music.networks.features.feature_set import FeatureSet
 from gan_music.networks.features.tensor_state import TensorState
-from gan_music.networks.features.tracks import (
+from gan_music.networks.features.track_notes import (
     MAX_INTERVAL,
     N_CLASSES,
     N_INTERVALS,

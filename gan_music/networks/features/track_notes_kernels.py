@@ -1,4 +1,4 @@
-"""Numba kernels of :mod:`~gan_music.networks.features.tracks`."""
+"""Numba kernels of :mod:`~gan_music.networks.features.track_notes`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_music.networks.features import tracks
+from gan_music.networks.features import track_notes
 from gan_music.networks.features.kernel_arrays import Events, Floats, Ints, Table, compiled
 
 _OFFSET, _PITCH, _DURATION = 0, 1, 2
-_N_CLASSES = tracks.N_CLASSES
-_MAX_STEP, _N_STEPS = tracks.MAX_STEP, tracks.N_STEPS
-_MAX_INTERVAL, _N_INTERVALS = tracks.MAX_INTERVAL, tracks.N_INTERVALS
-_N_NUMBERS = tracks.N_NUMBERS
+_N_CLASSES = track_notes.N_CLASSES
+_MAX_STEP, _N_STEPS = track_notes.MAX_STEP, track_notes.N_STEPS
+_MAX_INTERVAL, _N_INTERVALS = track_notes.MAX_INTERVAL, track_notes.N_INTERVALS
+_N_NUMBERS = track_notes.N_NUMBERS
 _LONGEST = 32  # quarter notes that a number tells apart
 
 
