@@ -85,8 +85,10 @@ def _generate(config: GenerateConfig) -> None:
             instruments=config.instruments,
             progress=bar,
         )
-        lines = _write(config, pieces, out, bar, formats=formats, font=soundfont)
+        lines, n_ended = _write(config, pieces, out, bar, formats=formats, font=soundfont)
     _print_summary(config, lines, shown(out))
+    if model.module.representation.ends:
+        print(f"{n_ended} of them end by themselves; the others were cut off")
     if n_clipped := model.module.n_clipped:
         print(f"{n_clipped} values that no MIDI file can hold were clipped")
 
@@ -99,14 +101,17 @@ def _write(
     *,
     formats: Sequence[str],
     font: Path | None,
-) -> dict[int, str]:
-    """Write pieces as they come; returns a line for each of the first ones, by their numbers."""
+) -> tuple[dict[int, str], int]:
+    """Write pieces as they come.
+
+    Returns a line for each of the first ones, by their numbers, and how many end by themselves.
+    """
     from gan_music.config.invocation import shown
     from gan_music.io.write import COMPOSER, sample_name, write_sample
     from gan_music.system import signals
 
     lines: dict[int, str] = {}
-    n_written = 0
+    n_written = n_ended = 0
     if config.n_bars is not None:  # all are sampled before the first is written
         bar.close()
         bar = _bar("writing", "pieces", pieces, total=config.n_pieces)
@@ -117,7 +122,7 @@ def _write(
             first, *more = write_sample(
                 piece, stem, formats=formats, soundfont=font, composer=COMPOSER
             )
-            n_written += 1
+            n_written, n_ended = n_written + 1, n_ended + piece.ends
             if number < _MAX_LISTED:
                 name = shown(first)
                 lines[number] = " ".join([name, *(p.suffix for p in more), _size(piece)])
@@ -129,7 +134,7 @@ def _write(
                 *(f"{n_written:,}", f"{config.n_pieces:,}", shown(out)),
             )
         raise
-    return lines
+    return lines, n_ended
 
 
 def _bar(title: str, unit: str, *items: Any, total: int | None = None) -> tqdm[Any]:

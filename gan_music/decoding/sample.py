@@ -59,7 +59,10 @@ def batches(
     device = next(generator.parameters()).device
     rng = torch.Generator(device).manual_seed(request.seed)
     primer = None
-    forbidden = torch.zeros(generator.space.width, device=device)
+    space = generator.space
+    forbidden = torch.zeros(space.width, device=device)
+    if space.has_end:
+        forbidden[space.sizes[0] + space.end] = -torch.inf  # at once
     if request.primer is not None:
         primer = torch.from_numpy(request.primer.encode(representation)).to(device)
         forbidden[0] = -torch.inf  # the offset 0
@@ -148,8 +151,9 @@ def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 
     while True:
         pieces = draw(n_notes)
         ends = [_end_of_bars(p, n_bars, n_before) for p in pieces]
-        # the share of the bars that the slowest piece fills
-        filled = min(int(p.onset[-1]) / end for p, end in zip(pieces, ends, strict=True))
+        # the share of the bars that the slowest piece fills, unless it has ended
+        shares = (int(p.onset[-1]) / e for p, e in zip(pieces, ends, strict=True) if not p.ends)
+        filled = min(shares, default=1.0)
         if filled >= 1 or n_notes >= _MAX_NOTES:
             return [p.until(end) for p, end in zip(pieces, ends, strict=True)]
         wanted = n_notes * max(2.0, 1.2 / max(filled, 1e-6))
@@ -158,6 +162,8 @@ def in_bars(draw: Callable[[int], list[Piece]], n_bars: int, *, n_before: int = 
 
 def _end_of_bars(piece: Piece, n_bars: int, n_before: int) -> int:
     """The step at which the last of the bars ends."""
+    if not len(piece):
+        return 0
     bars, _ = piece.bars()
     first = bars[n_before - 1] + 1 if n_before else bars[0] + begins_with_upbeat(piece)
     start, numerator, denominator = piece.meters[-1].tolist()

@@ -36,6 +36,7 @@ class Representation(ABC):
         the name of its class.
     unit : what one row of :meth:`encode` stands for, in the plural.
     can_pad : whether a batch may hold windows that end in padding.
+    ends : whether the end of a piece is part of it, so that samples end by themselves.
     folds_pitch : whether pitches off the piano keyboard are moved into it by octaves.
     grid : steps a quarter note of the pieces, at least 1.
     row_dtype, row_shape : of one row of :meth:`rows`.
@@ -46,6 +47,7 @@ class Representation(ABC):
     unit: ClassVar[str] = "notes"
     can_pad: ClassVar[bool] = True
     folds_pitch: ClassVar[bool] = False
+    ends: bool = False
     row_dtype: ClassVar[np.dtype[Any]]
     grid: int
 

@@ -160,10 +160,10 @@ class Voices(NoteEvents):
     def refuses(self, piece: Piece) -> str | None:
         if _fits(need := _needed(piece, len(self.layout)), self.layout):
             return None
-        voices = ", ".join(map(str, need))
+        needed, found = (", ".join(map(str, n)) for n in (need, self.layout))
         return (
-            f"its tracks need {voices} voices, but the training pieces, within "
-            f"representation.max_voices={self.max_voices}, need {', '.join(map(str, self.layout))}"
+            f"its tracks need {needed} voices, and those of most training pieces {found} "
+            "(representation.max_voices bounds their sum)"
         )
 
     def encode(self, piece: Piece) -> IntArray:
@@ -191,8 +191,8 @@ class Voices(NoteEvents):
             own = np.flatnonzero(voice == k)
             own = own[np.lexsort((-pitch[own], piece.onset[own]))]
             now = first
-            columns = (piece.onset[own], piece.duration[own], pitch[own])
-            notes = list(zip(*(c.tolist() for c in columns), strict=True))
+            of_notes = (piece.onset[own], piece.duration[own], pitch[own])
+            notes = list(zip(*(c.tolist() for c in of_notes), strict=True))
             for (onset, duration, note), after in zip_longest(notes, notes[1:]):
                 events += self._chain(now, onset - now, k, self.rest)
                 if after is not None and after[0] == onset:

@@ -80,6 +80,7 @@ def evaluate_run(
         "val_distance": val_distance,
         "n_clipped": n_clipped,
         "n_copies_rejected": n_rejected,
+        "n_ended": sum(p.ends for p in generated) if model.representation.ends else None,
         "n_values": n_notes * len(model.representation.names),
         "while_training": while_training,
         "cost": {

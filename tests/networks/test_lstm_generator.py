@@ -238,7 +238,7 @@ def test_choices_follow_the_softmax_of_the_logits() -> None:
     z = generator.prior(1).expand(20000, -1)
     torch.manual_seed(2)
     meter = torch.tensor([meter_id(4, 4)]).expand(20000)
-    begin = (torch.zeros(20000, dtype=torch.int64), meter)
+    begin = make_space().beginning(torch.zeros(20000, dtype=torch.int64), meter)
     events = rollout(generator, z, generator.gumbel(20000, 1), begin)
     expected = generator.logits(events[:1], z[:1])[0][0, 0].softmax(-1)
     found = torch.bincount(events[:, 0, 0], minlength=45) / 20000

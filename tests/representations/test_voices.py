@@ -159,8 +159,8 @@ def test_pieces_that_need_other_voices_are_refused() -> None:
     voices = fitted(two_voices(), two_voices(), melody)
     assert voices.refuses(two_voices()) is None
     assert voices.refuses(melody) == (
-        "its tracks need 1 voices, but the training pieces, within "
-        "representation.max_voices=8, need 1, 1"
+        "its tracks need 1 voices, and those of most training pieces 1, 1 "
+        "(representation.max_voices bounds their sum)"
     )
     with pytest.raises(ValueError, match="its tracks need 1 voices"):
         voices.encode(melody)
