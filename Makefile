@@ -58,6 +58,7 @@ bench: $(VENV)/.installed ## time what ought to be fast
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/gan_step.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/reading.py
 
 notebook: $(VENV)/.installed-notebook ## the whole way in Jupyter
 	$(BIN)/python -m jupyterlab --ServerApp.root_dir=. notebooks/walk.ipynb

@@ -41,6 +41,10 @@ RUNS = {
     "metrics sensitivity": ("sensitivity LONG --pieces 8", r"ceiling +real +5%.*\noa_mean +0\.\d"),
     "metrics false_alarms": ("false_alarms MIDI --splits 2", r"2 pieces of 4 windows: .*lowest: "),
     "nan_guard_cost": ("2", r"gumbel_gan: .* ms a batch.*crnn_gan: .* µs of it"),
+    "reading": (
+        "MIDI --parsed 2",
+        r"16 files, .* cold: .*2 files, one process.*music21 / read [\d,]+",
+    ),
     "round_trip": ("MIDI", r"16 pieces.*pitches the same +100.*onsets exact +100\.0000%"),
     "same_weights": (
         "CLONE CLONE --midi MIDI --experiments markov",
@@ -72,6 +76,7 @@ WRONG = {
     "memory": "--jobs 0",
     "metrics": "cost nowhere",
     "nan_guard_cost": "-1",
+    "reading": "nowhere",
     "round_trip": "nowhere",
     "same_weights": ". nowhere",
     "sampling": "0",
