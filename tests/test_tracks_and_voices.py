@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from gan_music.io.read import read
 from gan_music.io.write import write_midi
 from gan_music.music.piece import Piece, Track
-from tests.conftest import SMALL, TINY, run_command, sentence, succeed
+from tests.conftest import SMALL, TINY, run_command, run_python, sentence, succeed
 
+LIKELIHOOD = Path(__file__).parents[1] / "benchmarks" / "likelihood.py"
 NETWORKS = tuple(x for x in TINY if x.startswith(("model.hidden", "model.embedding")))
 CRITIC = ("model.d_hidden_size=8", "model.d_embedding_size=4", "model.rollout_batch=4")
 CRITIC += ("model.critic_pretrain_batches=1", "model.warm_start_epochs=1", "model.n_particles=2")
@@ -71,6 +73,11 @@ def test_a_model_learns_tracks(
     assert ('trio.mid,"its tracks need 1, 1, 2 voices' in rejects) == (
         "representation=voices" in words
     )
+    if model == "lstm_lm":
+        done = succeed(run_python(str(LIKELIHOOD), "run", cwd=tmp_path))
+        # a voice and its onset follow from the events before
+        assert re.search(r"test pieces, \d+ events\n  offset +0\.0000 nats\n", done.stdout)
+        assert re.search(r"track +0\.0000 nats\n  offset, pitch, duration \d", done.stdout)
     more = (f"continue_from={duets / 'duet00.mid'}", "n_pieces=2", "n_notes=40", "out=out")
     done = succeed(
         run_command("generate", "checkpoint=run", *more, "format=mid,musicxml", cwd=tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import product, zip_longest
+from itertools import zip_longest
 from typing import Any, Self
 
 import numpy as np
@@ -15,9 +15,15 @@ from gan_music.music.piece import DEFAULT_TEMPO, KEYBOARD, IntArray, Piece, Trac
 from gan_music.representations.base import PADDING, Decoded, DeviceTable
 from gan_music.representations.note_events import NoteEvents, fold
 from gan_music.representations.tracks import MAX_TRACKS, tracks_from
+from gan_music.representations.voice_layout import (
+    chains,
+    choose_layout,
+    fits,
+    used_tracks,
+    voices_needed,
+)
 
 _PITCH, _DURATION, _TRACK = 1, 2, 3  # columns of an event
-_ENOUGH = 0.95  # of the training pieces, for which voices are provided
 
 Event = tuple[int, int, int, int, int]  # onset, voice, place in a chord, pitch, duration
 _LAST = 1 << 30  # place
@@ -134,9 +140,9 @@ class Voices(NoteEvents):
 
     def fit(self, pieces: Sequence[Piece]) -> None:
         """Find the voices of each track, their ranges, and where the training pieces begin."""
-        needs = [_needed(p) for p in pieces]
+        needs = [voices_needed(p) for p in pieces]
         if not self._has_layout:
-            self.layout = _layout(Counter(needs), self.max_voices)
+            self.layout = choose_layout(Counter(needs), self.max_voices)
         own = [p for p in pieces if self.refuses(p) is None]
         names = [Counter[Track]() for _ in self.layout]
         low = np.full(self.n_voices, self.n_pitches - 1)
@@ -149,7 +155,7 @@ class Voices(NoteEvents):
                 if len(pitch):
                     low[k], high[k] = min(low[k], pitch.min()), max(high[k], pitch.max())
             starts[int(x[0, -1]), int(x[0, -2]) // self.grid * self.grid] += 1
-            for counter, number in zip(names, _used(piece, len(self.layout)), strict=True):
+            for counter, number in zip(names, used_tracks(piece, len(self.layout)), strict=True):
                 track = piece.tracks[number]
                 counter[Track(track.name[:100], track.program)] += 1
         self.tracks = tuple(c.most_common(1)[0][0] if c else Track() for c in names)
@@ -158,7 +164,7 @@ class Voices(NoteEvents):
             self.starts = np.array([(*start, n) for start, n in sorted(starts.items())])
 
     def refuses(self, piece: Piece) -> str | None:
-        if _fits(need := _needed(piece, len(self.layout)), self.layout):
+        if fits(need := voices_needed(piece, len(self.layout)), self.layout):
             return None
         needed, found = (", ".join(map(str, n)) for n in (need, self.layout))
         return (
@@ -251,7 +257,7 @@ class Voices(NoteEvents):
         return Decoded(piece, 0)
 
     def note_tracks(self, piece: Piece) -> IntArray:
-        return np.searchsorted(_used(piece, len(self.layout)), piece.track)
+        return np.searchsorted(used_tracks(piece, len(self.layout)), piece.track)
 
     def last_onset(self, ids: IntArray, piece: Piece) -> int:
         return int(piece.onset[0] + self.offset_bins[ids[:, 0]].sum())
@@ -292,66 +298,8 @@ class Voices(NoteEvents):
         """The voice of each note, ``[N]``."""
         voice = np.zeros(len(piece), np.int64)
         first = 0
-        for number, n in zip(_used(piece, len(self.layout)), self.layout, strict=True):
+        for number, n in zip(used_tracks(piece, len(self.layout)), self.layout, strict=True):
             own = np.flatnonzero(piece.track == number)
-            voice[own] = first + _chains(piece, own)
+            voice[own] = first + chains(piece, own)
             first += n
         return voice
-
-
-def _used(piece: Piece, n_tracks: int) -> list[int]:
-    """The tracks of a piece: all if there are so many, or else those that have notes."""
-    if len(piece.tracks) == n_tracks:
-        return list(range(n_tracks))
-    return [int(k) for k in np.unique(piece.track)]
-
-
-def _needed(piece: Piece, n_tracks: int = 0) -> tuple[int, ...]:
-    """How many notes or chords overlap in each track."""
-    return tuple(
-        int(_chains(piece, np.flatnonzero(piece.track == k)).max(initial=0)) + 1
-        for k in _used(piece, n_tracks)
-    )
-
-
-def _chains(piece: Piece, notes: IntArray) -> IntArray:
-    """The number of the first chain that has room for each of these notes, ``[n]``, from the
-    highest of an onset on: notes of one onset and duration are a chord.
-    """
-    found = np.zeros(len(notes), np.int64)
-    order = np.lexsort((-piece.pitch[notes], piece.onset[notes]))
-    spans: list[tuple[int, int]] = []
-    for i in order.tolist():
-        note = notes[i]
-        onset, end = int(piece.onset[note]), int(piece.onset[note] + piece.duration[note])
-        fits = (k for k, last in enumerate(spans) if last[1] <= onset or last == (onset, end))
-        k = next(fits, len(spans))
-        spans[k : k + 1] = [(onset, end)]
-        found[i] = k
-    return found
-
-
-def _fits(need: tuple[int, ...], layout: tuple[int, ...]) -> bool:
-    return len(need) == len(layout) and all(n <= m for n, m in zip(need, layout, strict=True))
-
-
-def _layout(needs: Counter[tuple[int, ...]], most: int) -> tuple[int, ...]:
-    """The voices of each track that nearly all pieces of the most frequent number of tracks fit."""
-    fitting = {n: c for n, c in needs.items() if 1 <= sum(n) <= most}
-    if not fitting:
-        return (1,) * most
-    sizes = Counter[int]()
-    for need, count in fitting.items():
-        sizes[len(need)] += count
-    size = sizes.most_common(1)[0][0]
-    same = {n: c for n, c in fitting.items() if len(n) == size}
-
-    def share(layout: tuple[int, ...]) -> float:
-        """Of the pieces that fit."""
-        return sum(c for n, c in same.items() if _fits(n, layout)) / sum(same.values())
-
-    # few at most: 8 voices in up to 8 tracks
-    layouts = [x for x in product(range(1, most + 1), repeat=size) if sum(x) <= most]
-    best = max(map(share, layouts))
-    enough = [x for x in layouts if share(x) >= min(best, _ENOUGH)]
-    return min(enough, key=lambda x: (sum(x), -share(x)))

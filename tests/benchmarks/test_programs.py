@@ -56,7 +56,7 @@ RUNS = {
     "training_pieces": ("LONG 2", r"overlapped area +0\.\d{3} ± \d\.\d{3}\n"),
 }
 # these have tests of their own
-OTHERS = {"baselines", "fuzz_readers", "neo_saleem_figures", "second_classifier"}
+OTHERS = {"baselines", "fuzz_readers", "likelihood", "neo_saleem_figures", "second_classifier"}
 PARTS = {
     "checkpoint_mutations",
     "checkpoint_readers",
@@ -75,6 +75,7 @@ WRONG = {
     "interruptions": "--signals 0",
     "memory": "--jobs 0",
     "metrics": "cost nowhere",
+    "likelihood": "nowhere",
     "nan_guard_cost": "-1",
     "reading": "nowhere",
     "round_trip": "nowhere",
