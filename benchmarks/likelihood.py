@@ -9,6 +9,8 @@ it in its window; padding does not count. For models of events.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import common
 import torch
 from omegaconf import OmegaConf
