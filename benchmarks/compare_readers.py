@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -70,10 +71,10 @@ def _causes(path: Path) -> Iterator[tuple[str, str]]:
             yield OTHER, f"pitch {pitch} at tick {onset}: music21 lacks it"
 
 
-def _ends(notes: np.ndarray) -> dict[tuple[int, int], Counter[int]]:
+def _ends(notes: list[np.ndarray]) -> dict[tuple[int, int], Counter[int]]:
     """(onset, pitch) -> numbers of notes by the tick of their end."""
     ends: dict[tuple[int, int], Counter[int]] = {}
-    for onset, length, pitch, _ in notes.tolist():
+    for onset, length, pitch, _ in chain.from_iterable(n.tolist() for n in notes):
         ends.setdefault((onset, pitch), Counter())[onset + length] += 1
     return ends
 

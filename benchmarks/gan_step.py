@@ -49,9 +49,10 @@ class Passes:
         self.events = self.events.to(next(generator.parameters()).device)
         self.z = generator.prior(self.n_fake)
         self.gumbel = generator.gumbel(self.n_fake, self.events.shape[1])
-        starts = [x[:1].expand(self.n_fake) for x in generator.space.starts(self.events)]
+        first = torch.zeros(self.n_fake, dtype=torch.int64, device=self.events.device)
+        starts = generator.space.starts(self.events).rows(first)
         decoding = self.model.decoding
-        self.fake = decoding.rollout(generator, self.z, self.gumbel, tuple(starts))
+        self.fake = decoding.rollout(generator, self.z, self.gumbel, starts)
 
     def passes(self) -> None:
         if self.fake is None:

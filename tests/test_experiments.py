@@ -173,7 +173,7 @@ CRNN_GAN = {
 }
 TRIPLES = {"name": "note_triples", "use_offsets": False}
 QUADRUPLES = {"name": "note_quadruples", "hertz": True}
-EVENTS = {"name": "note_events", "velocity": False}
+EVENTS = {"name": "note_events", "velocity": None, "n_tracks": None, "ends": False}
 PAPER_DATA = {"batch_size": 64, "reader": "music21", "grid": 24, "val_rate": 0.1}
 PUBLISHED_DATA = {"batch_size": 64, "reader": "published", "grid": 12, "val_rate": 0}
 

@@ -52,7 +52,7 @@ def test_a_disk_that_fills_up_while_caching(midi_folder: Path, tmp_path: Path, d
     assert entries
     for entry in entries:
         with np.load(entry) as arrays:
-            assert len(arrays["notes"]) == 4
+            assert len(arrays["notes"]) == 5
     assert not list(cache.rglob("*.tmp"))
 
 

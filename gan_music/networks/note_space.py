@@ -132,7 +132,7 @@ class NoteSpace(nn.Module):
         """Transposed pitches ``other`` where ``pitch`` are notes; what is no note stays, and what
         leaves the keyboard is -1.
         """
-        inside = other.where((other >= 0) & (other < self.n_pitches), -1)
+        inside = other.masked_fill((other < 0) | (other >= self.n_pitches), -1)
         return inside.where(pitch < self.n_pitches, pitch)
 
     def add_to_pitches(self, logits: Tensor, scores: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ class NoteSpace(nn.Module):
         onset = self.offset_bins[ids[..., 0]].cumsum(1)[..., None]
         tracks = torch.arange(self.n_tracks, device=events.device)
         own = (ids[..., self.track_column, None] == tracks) & self.present(events)[..., None]
-        return torch.where(own, onset, _NEVER).amin(1)
+        return onset.expand(own.shape).masked_fill(~own, _NEVER).amin(1)
 
     def advance(self, position: Tensor, offset: Tensor, meter: Tensor) -> Tensor:
         """The position in the bar after an offset, whose id is given, ``[B]``."""

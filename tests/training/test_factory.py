@@ -14,14 +14,17 @@ from gan_music.config.validate import compose_run
 from gan_music.system.errors import UserError
 from gan_music.training.factory import build_representation, check_readable
 
-EVENTS = NoteEventsConfig(name="note_events", velocity=False)
+EVENTS = NoteEventsConfig(name="note_events", velocity=None, n_tracks=None, ends=False)
 TRIPLES = NoteTriplesConfig(name="note_triples", use_offsets=False)
 
 
 @pytest.mark.parametrize(
     ("settings", "state"),
     [
-        (NoteEventsConfig(name="note_events", velocity=True), {"velocity": True}),
+        (
+            NoteEventsConfig(name="note_events", velocity=True, n_tracks=1, ends=False),
+            {"velocity": True},
+        ),
         (NoteTriplesConfig(name="note_triples", use_offsets=True), {"use_offsets": True}),
         (NoteQuadruplesConfig(name="note_quadruples", hertz=False), {"hertz": False}),
     ],
@@ -37,7 +40,10 @@ def test_a_representation_is_built_from_its_settings(
 @pytest.mark.parametrize(
     ("overrides", "representation"),
     [
-        (["representation.velocity=true"], NoteEventsConfig(name="note_events", velocity=True)),
+        (
+            ["representation.velocity=true"],
+            NoteEventsConfig(name="note_events", velocity=True, n_tracks=None, ends=False),
+        ),
         (["model=neo_saleem"], TRIPLES),
         (["experiment=paper", "data.root=x"], TRIPLES),
         (["experiment=paper", "data.root=x", "model=lstm_lm"], EVENTS),

@@ -56,8 +56,14 @@ class RecentNotes(NamedTuple):
         is_note = pitch < space.n_pitches
         return RecentNotes(
             torch.cat([self.pitch[..., 1:], pitch], -1),
-            torch.cat([self.begins[..., 1:] - steps, torch.where(is_note, 0, _LONG_AGO)], -1),
-            torch.cat([self.ends[..., 1:] - steps, length.where(is_note, _LONG_AGO)], -1),
+            torch.cat(
+                [
+                    self.begins[..., 1:] - steps,
+                    torch.zeros_like(pitch).masked_fill(~is_note, _LONG_AGO),
+                ],
+                -1,
+            ),
+            torch.cat([self.ends[..., 1:] - steps, length.masked_fill(~is_note, _LONG_AGO)], -1),
         )
 
     def shifted(self, steps: Tensor) -> RecentNotes:
@@ -86,7 +92,7 @@ def recent_notes(space: NoteSpace, known: Tensor, *, span: int) -> RecentNotes:
     now = F.pad(begins, (1, 0))[..., None]
     pitch = space.sounding(known[..., _PITCH])
     is_note = pitch < space.n_pitches
-    begins, ends = begins.where(is_note, _LONG_AGO), ends.where(is_note, _LONG_AGO)
+    begins, ends = (x.masked_fill(~is_note, _LONG_AGO) for x in (begins, ends))
     return RecentNotes(
         last(pitch, space.n_pitches),
         (last(begins, _LONG_AGO) - now).clamp_min(_LONG_AGO),
