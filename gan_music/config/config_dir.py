@@ -91,9 +91,10 @@ def judge_hydra(name: str) -> None:
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
     given = arguments.overrides
     settings = _compose(name, arguments.config_name or name, given, mode)
-    choices = settings["runtime"]["choices"]
-    # a file may choose among the installed options, launchers and sweepers above all
-    chosen = [f"{g}={o}" for g, o in choices.items() if g.startswith("hydra/") and o]
+    # a file may choose among the installed launchers and sweepers, the command in every group
+    groups = {"hydra/launcher", "hydra/sweeper", *(a.lstrip("+").partition("=")[0] for a in given)}
+    choices = settings["runtime"]["choices"].items()
+    chosen = [f"{g}={o}" for g, o in choices if g.startswith("hydra/") and g in groups and o]
     own = [a for a in given if not a.startswith("hydra/")]
     searched, _searched = _searched, None
     try:
