@@ -56,9 +56,7 @@ def check_hydra(
     ours = dict(_leaves(trusted))
     for path, value in _leaves(settings):
         key = ".".join(path)
-        if path == ("sweeper", "_target_"):
-            is_good = str(value).startswith(_SWEEPERS)
-        elif path[0] == "overrides":  # Hydra appends those of the command to those of a file
+        if path[0] == "overrides":  # Hydra appends those of the command to those of a file
             value = [v for v in value or () if v not in (*ours.get(path, ()), *given)]
             is_good = not value
         else:
@@ -70,6 +68,22 @@ def check_hydra(
         raise UserError(
             f"hydra.{key}={' '.join(str(value).split())[:80]} comes from a config file and could "
             "run code: if you trust its folder, add trust_code=true to the command."
+        )
+
+
+def check_sweeper(settings: Mapping[str, Any]) -> None:
+    """Refuse a sweeper that does not check each job as :func:`check_hydra` does.
+
+    Raises
+    ------
+    UserError
+        Naming it.
+    """
+    target = str(settings["sweeper"]["_target_"])
+    if not target.startswith(_SWEEPERS):
+        raise UserError(
+            f"the sweeper {target} composes jobs without checking the config files: if you trust "
+            "their folder, add trust_code=true to the command."
         )
 
 
