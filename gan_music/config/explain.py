@@ -12,7 +12,6 @@ from yaml import MarkedYAMLError
 
 from gan_music.config.validate import first_line, unknown_key
 from gan_music.system.errors import UserError
-from gan_music.system.printable import printable
 
 
 def explain(error: BaseException, schema: type) -> str:
@@ -20,7 +19,8 @@ def explain(error: BaseException, schema: type) -> str:
 
     It is one line of printable characters, whatever it quotes.
     """
-    return printable(" ".join(_explain(error, schema).split()))
+    text = " ".join(_explain(error, schema).split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _explain(error: BaseException, schema: type) -> str:
