@@ -169,9 +169,6 @@ def main() -> int:
     parser = common.Parser(__doc__)
     parser.add_argument("n", nargs="?", type=common.count, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--handmade", type=common.count, help="of those made by hand, about so many"
-    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     quiet_lightning()

@@ -26,7 +26,7 @@ from omegaconf import OmegaConf
 
 from gan_music.config import untrusted_files
 from gan_music.config.targets import conf_dir
-from gan_music.config.untrusted_hydra import check_hydra
+from gan_music.config.untrusted_hydra import check_hydra, check_sweeper
 from gan_music.system.errors import UserError
 
 _searched: str | None = None  # the folder, as the URL of a source of configs
@@ -91,9 +91,10 @@ def judge_hydra(name: str) -> None:
     mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
     given = arguments.overrides
     settings = _compose(name, arguments.config_name or name, given, mode)
-    choices = settings["runtime"]["choices"]
-    # a file may choose among the installed options, launchers and sweepers above all
-    chosen = [f"{g}={o}" for g, o in choices.items() if g.startswith("hydra/") and o]
+    # a file may choose an installed launcher or sweeper, and what Hydra takes by default
+    free = {"hydra/launcher", "hydra/sweeper", *(a.lstrip("+").partition("=")[0] for a in given)}
+    choices = {g: o for g, o in settings["runtime"]["choices"].items() if g.startswith("hydra/")}
+    chosen = [f"{g}={o}" for g, o in choices.items() if o and (g in free or o == "default")]
     own = [a for a in given if not a.startswith("hydra/")]
     searched, _searched = _searched, None
     try:
@@ -101,6 +102,8 @@ def judge_hydra(name: str) -> None:
     finally:
         _searched = searched
     check_hydra(settings, trusted, given)
+    if RunMode.MULTIRUN in (mode, settings["mode"]):
+        check_sweeper(settings)
 
 
 def _first_composed(

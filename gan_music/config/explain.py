@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import traceback
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
@@ -14,13 +15,21 @@ from gan_music.system.errors import UserError
 
 
 def explain(error: BaseException, schema: type) -> str:
-    """The sentence for an error of a command whose settings are of this class."""
+    """The sentence for an error of a command whose settings are of this class.
+
+    It is one line of printable characters, whatever it quotes.
+    """
+    text = " ".join(_explain(error, schema).split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _explain(error: BaseException, schema: type) -> str:
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
     for link in chain:
         if isinstance(link, UserError):
-            return " ".join(str(link).split())
+            return str(link)
     for link in chain:
         if isinstance(link, MarkedYAMLError) and link.problem_mark is not None:
             where = f"{link.problem_mark.name}, line {link.problem_mark.line + 1}"
@@ -45,6 +54,13 @@ def explain(error: BaseException, schema: type) -> str:
         if isinstance(link, ModuleNotFoundError):
             what = first_line(link)
             return f"a library is missing ({what}): install it, or leave out what needs it."
+    if str(error).startswith("Only one of --"):  # Hydra's words, of a ValueError
+        return f"{first_line(error)}: leave the others out."
+    if _is_composing(error):
+        return (
+            f"a config file cannot be composed ({first_line(error)}): correct its defaults list, "
+            "its package, or its key hydra."
+        )
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.filename}: {error.strerror}; name another path, or correct this one "
@@ -54,6 +70,14 @@ def explain(error: BaseException, schema: type) -> str:
         f"unexpected {type(error).__name__}: {first_line(error)}; "
         "run it again with debug=true for the traceback."
     )
+
+
+def _is_composing(error: BaseException) -> bool:
+    """Whether Hydra failed at what a config file holds, and does not say so by its own classes."""
+    frames = traceback.walk_tb(error.__traceback__)
+    where = {frame.f_globals.get("__name__") for frame, _ in frames}
+    is_of_a_value = isinstance(error, ValueError | AttributeError | TypeError)
+    return is_of_a_value and "hydra._internal.config_loader_impl" in where
 
 
 def _explain_full(error: BaseException) -> str | None:
@@ -85,6 +109,8 @@ def _explain_hydra(error: HydraException, chain: list[BaseException], schema: ty
     if text.startswith("In '"):
         cause = first_line(chain[-1]) if len(chain) > 1 else ""
         return f"{text.rstrip(':')}{f' ({cause})' if cause else ''}: correct that file."
+    if not str(error):  # of a key or a value that no setting has
+        return f"a config file cannot be composed ({first_line(chain[-1])}): correct that file."
     return f"{text}: see --help for the form of an override."
 
 

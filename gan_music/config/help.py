@@ -19,6 +19,7 @@ from gan_music.config.targets import conf_dir
 
 _WIDTH = 100
 _LONGEST_NAME = 34
+_MAX_HEAD = 2**16  # bytes
 _EVERY_GROUP = ("train",)  # commands whose defaults may be overridden by an option of any group
 _ALL = """
 A path is taken as it is typed between the shell's quotes, whatever is in it, and ~ is your home:
@@ -47,7 +48,7 @@ def help_text(command: str, user: Path | None = None) -> str:
         rows = {}
         for name, path in sorted(options(group, folders).items()):
             default = "(the default) " if name in _names(chosen.get(group)) else ""
-            rows[name] = default + first_comment(path.read_text(encoding="utf-8"))
+            rows[name] = default + first_comment(_head(path))
         lines += _table(rows)
     return "\n".join(lines) + "\n" + _ALL
 
@@ -59,7 +60,15 @@ def _names(option: Any) -> list[Any]:
 
 def options(group: str, folders: list[Path]) -> dict[str, Path]:
     """The config files of a group by the names of its options; later folders take precedence."""
-    return {p.stem: p for folder in folders for p in (folder / group).glob("*.yaml")}
+    files = [path for folder in folders for path in (folder / group).glob("*.yaml")]
+    return {path.stem: path for path in files if path.is_file()}
+
+
+def _head(path: Path) -> str:
+    """The beginning of a config file, which may be from others."""
+    with path.open("rb") as file:
+        text = file.read(_MAX_HEAD).decode("utf-8", "replace")
+    return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
 def first_comment(text: str, *, wrapped: bool = True) -> str:

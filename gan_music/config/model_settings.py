@@ -112,7 +112,7 @@ class ReinforceGANConfig(LanguageModelConfig):
     entropy_weight: Weight = 0.0
     discount: Probability
     advantage_limit: Weight
-    n_particles: Annotated[int, between(1, 1024)]
+    n_particles: Annotated[int, between(1, 512)]
     resample_every: Annotated[int, between(1, 65536)]
 
 

@@ -101,6 +101,8 @@ def read_yaml(path: Path) -> tuple[str, dict[str, Any]]:
             raise UserError(f"{path} has more than 1 MiB, more than any settings: remove it.")
         text = data.decode("utf-8-sig")
         content = yaml.load(text, Loader=get_yaml_loader())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): remove it.") from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deep for settings: remove it.") from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:

@@ -32,7 +32,9 @@ _FREE = {
 }
 _PARAMS = ("sweeper", "params")
 # what Hydra itself writes when it composes
-_WRITTEN = ("runtime", "overrides", "job.override_dirname", "job.config_name", "job.id", "job.num")
+_WRITTEN = ("runtime", "job.override_dirname", "job.config_name")
+# the sweepers that check each job: Hydra's own composes them unseen
+_SWEEPERS = "hydra_plugins.gan_music_sweepers."
 
 
 def check_hydra(
@@ -54,12 +56,34 @@ def check_hydra(
     ours = dict(_leaves(trusted))
     for path, value in _leaves(settings):
         key = ".".join(path)
-        is_ours = path in ours and type(ours[path]) is type(value) and ours[path] == value
-        if is_ours or _is_below(key, _WRITTEN) or _is_given(key, given) or _is_free(path, value):
+        if path[0] == "overrides":  # Hydra appends those of the command to those of a file
+            value = [v for v in value or () if v not in (*ours.get(path, ()), *given)]
+            is_good = not value
+        else:
+            is_ours = path in ours and type(ours[path]) is type(value) and ours[path] == value
+            is_written = any(key == p or key.startswith(f"{p}.") for p in _WRITTEN)
+            is_good = is_ours or is_written or _is_given(key, given) or _is_free(path, value)
+        if is_good:
             continue
         raise UserError(
             f"hydra.{key}={' '.join(str(value).split())[:80]} comes from a config file and could "
             "run code: if you trust its folder, add trust_code=true to the command."
+        )
+
+
+def check_sweeper(settings: Mapping[str, Any]) -> None:
+    """Refuse a sweeper that does not check each job as :func:`check_hydra` does.
+
+    Raises
+    ------
+    UserError
+        Naming it.
+    """
+    target = str(settings["sweeper"]["_target_"])
+    if not target.startswith(_SWEEPERS):
+        raise UserError(
+            f"the sweeper {target} composes jobs without checking the config files: if you trust "
+            "their folder, add trust_code=true to the command."
         )
 
 
@@ -71,13 +95,9 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
         yield path, value
 
 
-def _is_below(key: str, parents: Sequence[str]) -> bool:
-    return any(key == p or key.startswith(f"{p}.") for p in parents)
-
-
 def _is_given(key: str, given: Sequence[str]) -> bool:
-    names = [a.lstrip("+~").partition("=")[0].strip() for a in given]
-    return _is_below(key, [n.removeprefix("hydra.") for n in names if n.startswith("hydra.")])
+    """Whether the command sets this very key: a group that it sets may have keys of a file, too."""
+    return f"hydra.{key}" in [a.lstrip("+~").partition("=")[0].strip() for a in given]
 
 
 def _is_free(path: tuple[str, ...], value: Any) -> bool:

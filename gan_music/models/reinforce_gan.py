@@ -36,10 +36,10 @@ class ReinforceGAN(LanguageModel, MusicGAN):
        (:func:`gan_music.losses.policy_gradient.advantages`), with ``likelihood_weight`` times the
        negative log-likelihood of the real windows.
 
-    The critic is updated on ``replay_batch`` real and ``replay_batch`` generated sequences that are
-    sampled from the last ``replay_size`` of each (Shrivastava et al. 2017, section 2.3): computing
-    their features takes longer than an update. With ``replay_size=0`` it is updated on the batch
-    and on the latest rollouts.
+    The critic is updated on ``replay_batch`` real and ``replay_batch`` generated sequences (at most
+    ``replay_size``) that are sampled from the last ``replay_size`` of each (Shrivastava et al.
+    2017, section 2.3): computing their features takes longer than an update. With ``replay_size=0``
+    it is updated on the batch and on the latest rollouts.
 
     Samples are drawn with EMA weights and a particle filter of ``n_particles``, weighted by the
     critic (:class:`~gan_music.decoding.particle_filter.ParticleFilter`).
@@ -145,7 +145,8 @@ class ReinforceGAN(LanguageModel, MusicGAN):
         if not s.replay_size:
             return item, latest
         self.replay_real.add(item)
-        return self.replay_real.sample(s.replay_batch), self.replay_fake.sample(s.replay_batch)
+        n = min(s.replay_batch, s.replay_size)
+        return self.replay_real.sample(n), self.replay_fake.sample(n)
 
     def _update_d(self, opt_d: LightningOptimizer, real: ReplayItem, fake: ReplayItem) -> None:
         with self.toggled_optimizer(opt_d):

@@ -135,6 +135,9 @@ def _check_random_state(state: dict[str, Any]) -> None:
 
 def _check_replay(content: dict[str, Any], model: MusicModel, config: TrainConfig) -> None:
     replay = content["gan_music"].get("replay") or {}
+    fake = replay.get("fake")
+    if fake is not None and len(fake[0]) < config.model.rollout_batch:
+        raise WrongError("fake")  # rollouts are added by the batch
     for name, saved in replay.items():
         if saved is None:
             continue

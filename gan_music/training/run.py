@@ -315,6 +315,7 @@ def quiet_lightning() -> None:
         ".*TF32 acceleration on top of oneDNN.*",
         ".*number of training batches.*smaller than the logging interval.*",
         ".*sync_dist=True.*",  # each process validates on everything
+        ".*dirpath has changed.*",  # of a run's folder that was moved
         ".*callbacks used to create the checkpoint.*",  # of a run with other trainer settings
         ".*(fit will run with no optimizer|`training_step` returned `None`).*",  # n-gram counts
     ):

@@ -5,6 +5,7 @@ Every payload that runs would leave a file or folder named MARK.
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,35 @@ SINGLE: dict[str, tuple[dict[str, str], list[str]]] = {
          f"loss: {MKDIR}"},
         ["-m", "seed=1,2"],
     ),
+    **{
+        f"jobs of Hydra's own sweeper, {key}": (
+            {
+                "experiment/mine": GLOBAL + "defaults: [{override /hydra/sweeper: basic}]",
+                "model/a": f"# @package hydra.job_logging.handlers.file\n{key}: MARK",
+                "model/b": f"# @package hydra.job_logging.handlers.file\n{key}: MARK",
+            },
+            ["-m", "model=a,b"],
+        )
+        for key in ("filename", "formatter")
+    },
+    "a group that the command sets": (
+        {"experiment/mine": GLOBAL + f"hydra: {{callbacks: {{a: {MKDIR}}}}}"},
+        ["hydra.callbacks={}"],
+    ),
+    "overrides of the command": (
+        {"experiment/mine": GLOBAL + "hydra: {overrides: {task: [trust_code=true]}}"}, []
+    ),
+    "overrides of Hydra": (
+        {"experiment/mine": "# @package hydra.overrides\nhydra: [hydra.callbacks.a=1]"}, []
+    ),
+    "logging of Hydra's": (
+        {"experiment/mine": GLOBAL + "defaults: [{override /hydra/job_logging: disabled}]"}, []
+    ),
+    "defaults of a mapping": ({"experiment/mine": GLOBAL + "defaults: {a: b}"}, []),
+    "defaults of numbers": ({"experiment/mine": GLOBAL + "defaults: [1]"}, []),
+    "a null character": ({"experiment/mine": GLOBAL + 'defaults: [{/model: "a\\0"}]'}, []),
+    "words after the package": ({"experiment/mine": "# @package a b c\nd: 1"}, []),
+    "Hydra is null": ({"experiment/mine": GLOBAL + "hydra: null"}, []),
     "trust": ({"experiment/mine": GLOBAL + f"trust_code: true\nloss: {MKDIR}"}, []),
     "mode": ({"experiment/mine": GLOBAL + "hydra: {mode: MULTIRUN}"}, []),
     "created by a resolver": (
@@ -263,6 +293,22 @@ def test_a_trusted_folder_runs_them(tmp_path: Path, payload: str) -> None:
     words = experiment(tmp_path, PAYLOADS[payload])
     run_command("train", "--config-dir", "c", *words, "trust_code=true", *NOWHERE, cwd=tmp_path)
     assert any(p.name == "MARK" for p in tmp_path.rglob("*"))
+
+
+def test_a_sentence_is_fit_for_a_terminal(tmp_path: Path) -> None:
+    words = experiment(tmp_path, 'name: "a\\e[31m\\nb"')
+    done = run_command("train", "--config-dir", "c", *words, *NOWHERE, cwd=tmp_path)
+    assert sentence(done).startswith("error: name=a\\x1b[31m b cannot be a folder")
+
+
+def test_help_reads_the_beginning_of_files(tmp_path: Path) -> None:
+    words = experiment(tmp_path, "")
+    os.mkfifo(tmp_path / "c" / "experiment" / "fifo.yaml")
+    (tmp_path / "c" / "experiment" / "other.yaml").write_bytes(b"# red \x1b[31m\xff\n")
+    done = run_command("train", "--config-dir", "c", *words, "--help", cwd=tmp_path)
+    (line,) = [line for line in succeed(done).stdout.splitlines() if line.startswith("  other")]
+    assert line.split() == ["other", "red", "[31m\ufffd"]
+    assert "fifo" not in done.stdout
 
 
 def test_a_pickled_run_is_refused(tmp_path: Path) -> None:

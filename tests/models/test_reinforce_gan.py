@@ -191,6 +191,19 @@ def test_the_critic_is_updated_on_the_replay_buffers(tmp_path: Path) -> None:
     assert min(share(f, k) for f, k in zip(fakes, callback.rollouts, strict=True)) < 1
 
 
+def test_an_update_draws_no_more_than_the_buffers_hold(tmp_path: Path) -> None:
+    model, sizes = make_model(replay_size=7, replay_batch=5000), []
+    plain = model.discriminator.forward
+
+    def forward(events: Tensor, features: Any) -> Tensor:
+        sizes.append(len(events))
+        return plain(events, features)
+
+    model.discriminator.forward = forward  # type: ignore[method-assign]
+    fit(model, tmp_path, Rollouts(), n_batches=2)
+    assert max(sizes) == 7
+
+
 def test_rollouts_are_reused_more_in_critic_pre_training(tmp_path: Path) -> None:
     callback = Rollouts()
     model = make_model(critic_pretrain_reuse=3, critic_pretrain_batches=4)

@@ -206,6 +206,17 @@ def test_the_schedulers_of_a_model_from_outside_are_resumed(
         check(put(saved, ("lr_schedulers",), []), tmp_path)
 
 
+def test_rollouts_are_kept_by_the_batch(tmp_path: Path, midi_folder: Path) -> None:
+    words = ("model=reinforce_gan", *KINDS["reinforce_gan"], "model.warm_start_epochs=0")
+    fit(tmp_path, midi_folder, (*words, "data.batch_size=40"))
+    saved: dict[str, Any] = torch.load(tmp_path / "2.ckpt", weights_only=True)
+    check(saved, tmp_path)
+    # more than fit into memory, which the run's settings allow
+    place = ("gan_music", "config", "model", "rollout_batch")
+    with pytest.raises(UserError, match=r"its gan_music.replay \(fake\) is not"):
+        check(put(saved, place, 65536), tmp_path)
+
+
 def test_the_content_that_was_checked_is_the_one_that_is_restored(
     content: dict[str, Any], tmp_path: Path
 ) -> None:
