@@ -25,6 +25,7 @@ from gan_music.config.targets import UntrustedCodeError, check_targets
 from gan_music.config.validate import checked, is_plain
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
+from gan_music.system.printable import printable
 from gan_music.system.version import full_version
 from gan_music.system.zip_sizes import ArchiveError
 
@@ -190,7 +191,7 @@ def _shown(error: Exception) -> str:
     if len(text) > _MAX_REASON:
         half = _MAX_REASON // 2
         text = f"{text[:half]} ... {text[-half:]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text)
 
 
 def _is_version(version: Any) -> bool:

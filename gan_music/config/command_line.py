@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import QuotedString, ValueType
 from hydra.errors import HydraException
 
 from gan_music.config.fields import PATH
-from gan_music.config.invocation import in_hydras_grammar, quoted
+from gan_music.config.invocation import in_hydras_grammar, override_key, quoted
 from gan_music.config.validate import known_fields
 
 _HYDRA_PATHS = ("hydra.run.dir", "hydra.sweep.dir")
@@ -45,7 +45,7 @@ def prepared(words: list[str], schema: type) -> list[str]:
     return [
         *map(_with_home, flags),
         *(
-            as_typed(w, multirun=multirun) if _key(w) in paths else in_hydras_grammar(w)
+            as_typed(w, multirun=multirun) if override_key(w) in paths else in_hydras_grammar(w)
             for w in overrides
         ),
     ]
@@ -61,9 +61,9 @@ def as_typed(override: str, *, multirun: bool = False) -> str:
     key, _, path = override.partition("=")
     if path in ("", "null", "???"):
         return override
-    if _key(override) in _HYDRA_PATHS:
+    if override_key(override) in _HYDRA_PATHS:
         path = os.path.expanduser(path)
-    multirun = multirun and _key(override) != "hydra.sweep.dir"
+    multirun = multirun and override_key(override) != "hydra.sweep.dir"
     if not _exists(path):
         parts = path.split(",")
         if multirun and len(parts) > 1 and all(map(_exists, parts)):
@@ -80,10 +80,6 @@ def as_typed(override: str, *, multirun: bool = False) -> str:
             if is_sweep or value == path or isinstance(parsed._value, QuotedString):
                 return f"{key}={path}"
     return f"{key}={quoted(path)}"
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+")
 
 
 def _exists(path: str) -> bool:

@@ -25,6 +25,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from gan_music.config import untrusted_files
+from gan_music.config.invocation import override_key
 from gan_music.config.targets import conf_dir
 from gan_music.config.untrusted_hydra import check_hydra, check_sweeper
 from gan_music.system.errors import UserError
@@ -92,7 +93,7 @@ def judge_hydra(name: str) -> None:
     given = arguments.overrides
     settings = _compose(name, arguments.config_name or name, given, mode)
     # a file may choose an installed launcher or sweeper, and what Hydra takes by default
-    free = {"hydra/launcher", "hydra/sweeper", *(a.lstrip("+").partition("=")[0] for a in given)}
+    free = {"hydra/launcher", "hydra/sweeper", *map(override_key, given)}
     choices = {g: o for g, o in settings["runtime"]["choices"].items() if g.startswith("hydra/")}
     chosen = [f"{g}={o}" for g, o in choices.items() if o and (g in free or o == "default")]
     own = [a for a in given if not a.startswith("hydra/")]

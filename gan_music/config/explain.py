@@ -12,6 +12,7 @@ from yaml import MarkedYAMLError
 
 from gan_music.config.validate import first_line, unknown_key
 from gan_music.system.errors import UserError
+from gan_music.system.printable import printable
 
 
 def explain(error: BaseException, schema: type) -> str:
@@ -19,8 +20,7 @@ def explain(error: BaseException, schema: type) -> str:
 
     It is one line of printable characters, whatever it quotes.
     """
-    text = " ".join(_explain(error, schema).split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(" ".join(_explain(error, schema).split()))
 
 
 def _explain(error: BaseException, schema: type) -> str:

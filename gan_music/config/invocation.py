@@ -83,3 +83,8 @@ def quoted(text: str, *, interpolation: bool = False) -> str:
 def call() -> dict[str, Any]:
     """The overrides and the folder, for the status file of a run."""
     return {"overrides": overrides(), "cwd": cwd()}
+
+
+def override_key(override: str) -> str:
+    """The key, or the group, that an override of the command sets."""
+    return override.partition("=")[0].lstrip("+")

@@ -14,6 +14,7 @@ from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.csv_cells import escape_formula
+from gan_music.system.printable import printable
 
 # The parts of a reason that differ from file to file: quoted text, bytes, numbers.
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
@@ -111,10 +112,7 @@ def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
 
 def one_line(reason: str) -> str:
     """A reason on one line, with characters escaped that cannot be printed."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in " ".join(reason.split())
-    )
+    return printable(" ".join(reason.split()))
 
 
 def _rounding(pieces: Sequence[Piece]) -> str:

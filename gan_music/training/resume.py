@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from gan_music.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from gan_music.config.invocation import cwd, overrides
+from gan_music.config.invocation import cwd, override_key, overrides
 from gan_music.config.schema import TrainConfig
 from gan_music.config.validate import checked
 from gan_music.runs.folder import AUTO, folder_of_checkpoint, resumed_checkpoint
@@ -121,7 +121,7 @@ def _resumed_config(
     resumed = OmegaConf.create(checkpoint.config)
     given = OmegaConf.create(dataclasses.asdict(config))
     for override in overrides():
-        key = override.partition("=")[0].lstrip("+")
+        key = override_key(override)
         group = key.partition(".")[0]
         if key in _OF_THE_CALL:
             continue

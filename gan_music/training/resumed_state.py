@@ -9,6 +9,7 @@ gradients are zero. What no comparison shows is tried on a model that is thrown 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def check_state(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None
     options = training_options(config)
     model = restore_model(checkpoint, path)
     model.optimizer_builder = options.get("optimizer")
-    optimizers, schedulers = optimizers_of(model)
+    # within the checks, since a model from outside may raise anything
+    built = cache(lambda: optimizers_of(model))
     for entry, check in (
         ("pytorch-lightning_version", lambda: _check_version(content)),
         ("gan_music.config", lambda: _check_settings(checkpoint, config)),
@@ -69,8 +71,8 @@ def check_state(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> None
         ("loops", lambda: check_loops(content["loops"], checkpoint.epoch)),
         ("global_step", lambda: check_count(content["global_step"])),
         ("callbacks", lambda: check_callbacks(content["callbacks"], config, path)),
-        ("optimizer_states", lambda: check_optimizers(content["optimizer_states"], optimizers)),
-        ("lr_schedulers", lambda: check_schedulers(content["lr_schedulers"], schedulers)),
+        ("optimizer_states", lambda: check_optimizers(content["optimizer_states"], built()[0])),
+        ("lr_schedulers", lambda: check_schedulers(content["lr_schedulers"], built()[1])),
         ("MixedPrecision", lambda: check_scaler(content.get("MixedPrecision"))),
     ):
         try:
