@@ -42,6 +42,8 @@ def main() -> None:
         raise UserError(f"model={model.label} gives no likelihood of events: name another run.")
     pieces = common.read_data(config).pieces
     assert pieces is not None
+    if config.data.test_rate == 0:
+        raise UserError(f"{run} has no test pieces (data.test_rate=0): name another run.")
     window = config.data.window
     spec = WindowSpec(window, window, pad_short=True)
     data = MusicDataset(pieces.test, model.representation, spec)

@@ -78,9 +78,12 @@ def wrong_header(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def wrong_length(content: bytes, rng: np.random.Generator) -> bytes:
-    at = content.find(b"MTrk", int(rng.integers(len(content) + 1))) + 4
+    tracks = [match.end() for match in re.finditer(b"MTrk", content)]
+    if not tracks:
+        return content
+    at = int(rng.choice(tracks))
     length = int(rng.choice([0, 1, 100, 2**31 - 1, 2**32 - 1]))
-    return content[:at] + length.to_bytes(4, "big") + content[at + 4 :] if at > 3 else content
+    return content[:at] + length.to_bytes(4, "big") + content[at + 4 :]
 
 
 def correct_lengths(content: bytes) -> bytes:

@@ -120,16 +120,7 @@ class MusicDataModule(LightningDataModule):
             self.extraction = self._extract()
         if n := n_drums(self.extraction.pieces):
             log.info("%s notes of drums are left out: the representation has none", f"{n:,}")
-        pieces = split_pieces(
-            pitched(self.extraction.pieces),
-            val_rate=self.val_rate,
-            test_rate=self.test_rate,
-            movement=self.movement,
-            suffixes=self.cache.suffixes,
-        )
-        pieces = Split(pieces.train, *(subsample(p, self.max_held_out) for p in pieces[1:]))
-        self.representation.fit(pieces.train)
-        pieces = Split(*(self._taken(part) for part in pieces))
+        pieces = self._split(pitched(self.extraction.pieces))
         self.train_set = self._dataset(pieces.train, self.stride, self.time_scales)
         self.val_set = self._dataset(pieces.val, self.window, (1.0,))
         for split, dataset in (("train", self.train_set), ("val", self.val_set)):
@@ -145,6 +136,27 @@ class MusicDataModule(LightningDataModule):
             *map(len, pieces),
             self.train_set.describe(),
         )
+
+    def _split(self, pieces: Sequence[Piece]) -> Split:
+        """Split the pieces, and fit the representation to the training pieces.
+
+        Pieces without a place in the representation are listed as refused. The others are then
+        split anew, so that no split is left empty, and the representation is fitted anew.
+        """
+        while True:
+            split = split_pieces(
+                pieces,
+                val_rate=self.val_rate,
+                test_rate=self.test_rate,
+                movement=self.movement,
+                suffixes=self.cache.suffixes,
+            )
+            split = Split(split.train, *(subsample(p, self.max_held_out) for p in split[1:]))
+            self.representation.fit(split.train)
+            taken = self._taken(pieces)
+            if len(taken) == len(pieces):
+                return split
+            pieces = taken
 
     def _taken(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """The pieces that have a place in the representation; others are listed as refused."""
