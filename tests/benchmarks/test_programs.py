@@ -45,7 +45,11 @@ RUNS = {
         "MIDI --parsed 2",
         r"16 files, .* cold: .*2 files, one process.*music21 / read [\d,]+",
     ),
-    "round_trip": ("MIDI", r"16 pieces.*pitches the same +100.*onsets exact +100\.0000%"),
+    "round_trip": (
+        "MIDI",
+        r"16 pieces.*pitches the same +100.*onsets exact +100\.0000%.*"
+        r"tracks the same +100\.0000%\nends +16 of 16\n.*voices exact +16 of 16 pieces",
+    ),
     "same_weights": (
         "CLONE CLONE --midi MIDI --experiments markov",
         r"markov .* 0  same, samples same\ngenerate +same",
