@@ -92,15 +92,16 @@ class HeadDecoder:
         is chosen, ids ``[B, C]``.
         """
         parts = iter(zip(self.first(hidden).chunk(len(self.out), -1), self.out, strict=True))
-        event = hidden.new_empty((len(hidden), len(self.order)), dtype=torch.int64)
+        # in the order of the chain, so that the categories before one are a slice
+        ids = hidden.new_empty((len(hidden), len(self.order)), dtype=torch.int64)
         for k, i in enumerate(self.order):
             if self.derived[k]:
-                event[:, i] = state.derived(i)
+                ids[:, k] = state.derived(i)
             else:
                 x, out = next(parts)
                 if k > 0:
-                    x = x + self.chain[k](event[:, self.order[:k]])
+                    x = x + self.chain[k](ids[:, :k])
                 logits = state.logits(i, out(F.gelu(x)))
-                event[:, i] = (logits / temperature + noise[i]).argmax(-1)
-            state.choose(i, event[:, i])
-        return event
+                ids[:, k] = (logits / temperature + noise[i]).argmax(-1)
+            state.choose(i, ids[:, k])
+        return torch.stack([ids[:, self.order.index(i)] for i in range(len(self.order))], 1)
