@@ -268,7 +268,7 @@ class Voices(NoteEvents):
     def augment(self, rows: Tensor, mask: Tensor, transposition: Tensor) -> Tensor:
         """See the base class; a transposition is limited to what keeps each voice in its range."""
         x = rows.long()
-        x[:, 0, 0] = 0
+        x[:, 0, 0].zero_()
         pitch, track = x[..., _PITCH], x[..., _TRACK]
         is_note = mask & (pitch < self.n_pitches)
         ranges = self._ranges.on(x.device)[track]

@@ -45,7 +45,7 @@ def make_model(options: dict[str, Any] | None = None, **changes: Any) -> GumbelG
         "ema_decay": 0.9,
     } | changes
     config = GumbelGANConfig(name="gumbel_gan", **settings)
-    return GumbelGAN(config, representation=NoteEvents(24), **options or {})
+    return GumbelGAN(config, **{"representation": NoteEvents(24)} | (options or {}))
 
 
 def test_every_batch_updates_both_networks(tmp_path: Path) -> None:

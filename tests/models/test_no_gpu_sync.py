@@ -17,6 +17,7 @@ from gan_music.losses import adversarial, likelihood
 from gan_music.networks import lstm_generator
 from gan_music.networks.features.tensor_state import TensorState
 from gan_music.representations.note_events import NoteEvents
+from gan_music.representations.voices import Voices
 from gan_music.representations.windows import WindowSpec
 from tests.conftest import make_piece
 from tests.models.test_gumbel_gan import make_model
@@ -56,17 +57,34 @@ def test_synchronising_operations_are_seen() -> None:
         assert operations.synchronising
 
 
+def fitted(representation: NoteEvents) -> NoteEvents:
+    representation.fit([make_piece(seed) for seed in range(3)])
+    return representation
+
+
+REPRESENTATIONS = {
+    "one stream": lambda: NoteEvents(24),
+    "tracks": lambda: NoteEvents(24, velocity=True, n_tracks=2, ends=True),
+    "voices": lambda: fitted(Voices(24)),
+}
+
+
 @pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.parametrize("kind", REPRESENTATIONS)
 @pytest.mark.parametrize("changes", [{"attention_span": 8}, {"n_intervals": 0, "n_layers": 2}])
-def test_a_step_synchronises_with_nothing(changes: dict[str, Any]) -> None:
-    model = make_model(lookback_span=0, **changes).train()
+def test_a_step_synchronises_with_nothing(changes: dict[str, Any], kind: str) -> None:
+    representation = REPRESENTATIONS[kind]()
+    model = make_model({"representation": representation}, lookback_span=0, **changes).train()
     generator, discriminator = model.generator, model.discriminator
     discriminator.padded_in_training = False
     pieces = [make_piece(seed) for seed in range(3)]
-    data = MusicDataset(pieces, NoteEvents(24), WindowSpec(12, 6), time_scales=[1.0, 2.0])
+    scales = [1.0] if kind == "voices" else [1.0, 2.0]
+    data = MusicDataset(pieces, representation, WindowSpec(12, 6), time_scales=scales)
     data.to(torch.device("cpu"))
     batches = iter(
-        DistributedBatchSampler(WindowSampler(len(data), seed=0, transpose=3, n_scales=2), 4)
+        DistributedBatchSampler(
+            WindowSampler(len(data), seed=0, transpose=3, n_scales=len(scales)), 4
+        )
     )
     data.__getitems__(next(batches))  # the first batch copies a table to the device
     model.averaged.update_parameters(generator)  # the first update synchronises
@@ -89,17 +107,22 @@ def test_a_step_synchronises_with_nothing(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.parametrize("kind", REPRESENTATIONS)
 @pytest.mark.parametrize("critic_pretrain_batches", [0, 9])
 def test_a_step_with_a_critic_synchronises_with_nothing(
-    critic_pretrain_batches: int, monkeypatch: pytest.MonkeyPatch
+    critic_pretrain_batches: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    representation = REPRESENTATIONS[kind]()
     model = make_reinforce_gan(
-        lookback_span=0, critic_pretrain_batches=critic_pretrain_batches, rollout_reuse=2
+        {"representation": representation},
+        lookback_span=0,
+        critic_pretrain_batches=critic_pretrain_batches,
+        rollout_reuse=2,
     ).train()
     model.has_padding = False
     pieces = [make_piece(seed) for seed in range(3)]
     items = [Item(i) for i in range(3)]
-    batch = MusicDataset(pieces, NoteEvents(24), WindowSpec(12, 6)).__getitems__(items)
+    batch = MusicDataset(pieces, representation, WindowSpec(12, 6)).__getitems__(items)
     model.averaged.update_parameters(model.generator)
     optimizer = SimpleNamespace(param_groups=[{}], step=lambda: None)
     monkeypatch.setattr(model, "both_optimizers", lambda: (optimizer, optimizer))

@@ -59,8 +59,7 @@ def make_model(options: dict[str, Any] | None = None, **changes: Any) -> Reinfor
     } | changes
     return ReinforceGAN(
         ReinforceGANConfig(name="reinforce_gan", **settings),
-        representation=NoteEvents(24),
-        **options or {},
+        **{"representation": NoteEvents(24)} | (options or {}),
     )
 
 
