@@ -16,7 +16,8 @@ from gan_music.decoding.request import SampleRequest
 from gan_music.music.bars import begins_with_upbeat
 from gan_music.music.piece import IntArray, Piece
 from gan_music.networks.event_generator import Decoder, EventGenerator
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 _BATCH = 64  # pieces that are sampled side by side: beyond it, a step's time grows with them
 _BLOCK = 256  # events that Gumbel noise is drawn for at a time, which bounds its memory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from gan_music.music.piece import COMMON_TIME, DEFAULT_TEMPO, KEYBOARD, IntArray, Piece, lengths
 from gan_music.representations.base import PADDING, Decoded, DeviceTable, Representation
+from gan_music.representations.meters import METERS, meter_ids
 from gan_music.representations.tracks import (
     MAX_TRACKS,
     default_tracks,
@@ -37,13 +37,6 @@ _DURATIONS_24 = (
 )
 
 
-# The meters that have an id; any other counts as the one whose bar is nearest in length.
-METERS = (
-    *((n, 4) for n in (1, 2, 3, 4, 5, 6)),
-    *((n, 2) for n in (2, 3, 4)),
-    *((n, 8) for n in (2, 3, 4, 5, 6, 7, 9, 12)),
-    *((n, 16) for n in (3, 6, 9, 12)),
-)
 _VELOCITY_STEP = 4  # as in Oore et al. 2018
 _LONGEST_BAR = 8  # quarter notes
 _LONGEST_BIN = 8  # quarter notes, in a table from a file as in those above
@@ -361,24 +354,6 @@ def fold(pitch: IntArray) -> IntArray:
     up = np.maximum(0, -((pitch - KEYBOARD[0]) // 12)) * 12
     down = np.maximum(0, -((KEYBOARD[-1] - pitch) // 12)) * 12
     return pitch + up - down
-
-
-def meter_id(numerator: int, denominator: int) -> int:
-    """The id of a meter, or of the one whose bar is nearest in length by ratio."""
-    if (numerator, denominator) in METERS:
-        return METERS.index((numerator, denominator))
-    length = math.log(numerator / denominator)
-    return min(
-        range(len(METERS)), key=lambda i: abs(math.log(METERS[i][0] / METERS[i][1]) - length)
-    )
-
-
-def meter_ids(piece: Piece, steps: IntArray | None = None) -> IntArray:
-    """The id of the meter at each onset, or at other steps, ``[N]``."""
-    ids = np.array([meter_id(n, d) for _, n, d in piece.meters.tolist()])
-    steps = piece.onset if steps is None else steps
-    index = np.searchsorted(piece.meters[:, 0], steps, side="right") - 1
-    return ids[np.maximum(0, index)]
 
 
 def nearest(bins: IntArray, values: IntArray, *, by_ratio: bool = False) -> IntArray:

@@ -20,7 +20,8 @@ from gan_music.decoding.sample import sample
 from gan_music.models.event_model import EventModel
 from gan_music.models.ngram import NGramModel
 from gan_music.music.piece import Piece
-from gan_music.representations.note_events import METERS, NoteEvents, meter_id
+from gan_music.representations.meters import METERS, meter_id
+from gan_music.representations.note_events import NoteEvents
 from gan_music.training.factory import build_model
 from tests.conftest import make_piece
 from tests.networks.test_lstm_generator import make_generator, starts

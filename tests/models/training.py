@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from gan_music.data.batch import Batch
 from gan_music.models.event_model import EventModel
-from gan_music.representations.note_events import METERS
+from gan_music.representations.meters import METERS
 
 
 class Updates(Callback):

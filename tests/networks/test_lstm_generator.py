@@ -12,7 +12,8 @@ from gan_music.models.event_model import note_space
 from gan_music.networks.lstm_discriminator import LSTMDiscriminator
 from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.networks.note_space import PADDING, NoteSpace, Starts
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 codec = NoteEvents(24)
 rollout = EventDecoding().rollout

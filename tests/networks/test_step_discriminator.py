@@ -10,7 +10,8 @@ from gan_music.models.event_model import note_space
 from gan_music.networks.features.lookback import N_SCORES
 from gan_music.networks.note_space import PADDING
 from gan_music.networks.step_discriminator import StepDiscriminator
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 space = note_space(NoteEvents(24))
 PITCH = 1

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_music.music.piece import Piece
-from gan_music.representations.note_events import METERS, NoteEvents, meter_id, nearest
+from gan_music.representations.meters import METERS, meter_id
+from gan_music.representations.note_events import NoteEvents, nearest
 
 events = NoteEvents(24)
 

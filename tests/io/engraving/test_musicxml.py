@@ -16,7 +16,7 @@ from gan_music.io.instruments import played_by
 from gan_music.io.read import read
 from gan_music.music.bars import from_its_opening
 from gan_music.music.piece import Piece
-from gan_music.representations.note_events import METERS
+from gan_music.representations.meters import METERS
 from gan_music.training.factory import restore_model
 from tests.conftest import make_piece
 from tests.io import scores

@@ -19,7 +19,8 @@ from gan_music.networks.features.history import (
 )
 from gan_music.networks.lstm_generator import LSTMGenerator
 from gan_music.networks.note_space import PADDING
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 N_INTERVALS = 4
 

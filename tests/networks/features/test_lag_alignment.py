@@ -18,7 +18,8 @@ from gan_music.networks.features.lag_alignment import (
 )
 from gan_music.networks.features.lookback import N_MATCHES, LookbackState
 from gan_music.networks.note_space import PADDING
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 from tests.networks.features.test_lookback import history_of, lookback
 
 space = note_space(NoteEvents(24))

@@ -25,7 +25,8 @@ from gan_music.networks.features.lookback import (
     LookbackState,
 )
 from gan_music.networks.note_space import PADDING
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 space = note_space(NoteEvents(24))
 OFFSET, PITCH, DURATION = range(3)

@@ -16,7 +16,8 @@ from gan_music.networks.features import numba_state
 from gan_music.networks.features.numba_state import NumbaState
 from gan_music.networks.features.tensor_state import TensorState
 from gan_music.networks.lstm_generator import LSTMGenerator
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 from gan_music.representations.voices import Voices
 from tests.networks.test_lstm_generator import make_generator, starts
 

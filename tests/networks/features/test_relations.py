@@ -9,7 +9,8 @@ from torch import Tensor
 from gan_music.models.event_model import note_space
 from gan_music.networks.features.feature_set import FeatureSet
 from gan_music.networks.features.history import TIME_CONSTANTS, History, initial_history
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 N_INTERVALS = 4
 

@@ -20,7 +20,8 @@ from gan_music.networks.features.track_notes import (
     track_notes,
 )
 from gan_music.networks.note_space import NoteSpace
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 from gan_music.representations.voices import Voices
 
 hands = note_space(NoteEvents(24, n_tracks=2, ends=True))

@@ -7,7 +7,8 @@ from gan_music.models.event_model import note_space
 from gan_music.networks.features.feature_set import FeatureSet, SequenceFeatures
 from gan_music.networks.features.lookback import N_SCORES, LookbackSequence
 from gan_music.networks.layers.chained_heads import ChainedHeads
-from gan_music.representations.note_events import NoteEvents, meter_id
+from gan_music.representations.meters import meter_id
+from gan_music.representations.note_events import NoteEvents
 
 space = note_space(NoteEvents(24))
 
