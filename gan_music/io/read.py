@@ -34,7 +34,8 @@ def _formats() -> dict[str, dict[str, Reader]]:
     """The readers of each suffix, by their ``data.reader``; those of ``auto`` come first."""
     found: dict[str, dict[str, Reader]] = {}
     for module in pkgutil.iter_modules(formats.__path__, f"{formats.__name__}."):
-        for suffix, readers in importlib.import_module(module.name).FORMATS.items():
+        formats_of = getattr(importlib.import_module(module.name), "FORMATS", {})
+        for suffix, readers in formats_of.items():
             found.setdefault(suffix, {}).update(readers)
     order = ("fast", "music21")
     rank = {name: number for number, name in enumerate(order)}
