@@ -15,7 +15,7 @@ from gan_music.io.errors import ReadError
 
 
 class Line(NamedTuple):
-    """A line without its comment; ``number`` counts from 1. A directive ``%%`` is a field ``I:``."""
+    """A line without its comment, numbered from 1. A directive ``%%`` is a field ``I:``."""
 
     number: int
     text: str

@@ -1,6 +1,6 @@
-"""The values of ABC's information fields: keys, meters, lengths, tempi, voices (ABC 2.1, section 3).
+"""The values of ABC's information fields: keys, meters, lengths, tempi, voices (ABC 2.1, sect. 3).
 
-Lengths are in quarter notes. What cannot be understood raises a :class:`ValueError` with the value.
+Lengths are in quarter notes. What cannot be understood raises a :class:`ValueError` with it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,20 @@ _FIFTHS = "FCGDAEB"
 _MODES = {"maj": 0, "ion": 0, "lyd": 1, "mix": -1, "dor": -2, "min": -3, "aeo": -3, "phr": -4}
 _MODES |= {"loc": -5}
 _CLEF = re.compile(
-    r"(?:treble|bass|alto|tenor|soprano|mezzosoprano|mezzo|bari(?:tone?)?|perc(?:ussion)?|none"
+    r"[+-]8va|(?:treble|bass|alto|tenor|soprano|mezzosoprano|mezzo|bari(?:tone?)?|perc(?:ussion)?|none"
     r"|auto|[GCFP])?\d?(?:[+\-^_](?:8|15))?",
     re.IGNORECASE,
 )
-_OCTAVES = {"+8": 1, "-8": -1, "+15": 2, "-15": -2}  # ^8 and _8 only print the figure
+_OCTAVES = {
+    "+8va": 1,
+    "-8va": -1,
+    "+8": 1,
+    "-8": -1,
+    "+15": 2,
+    "-15": -2,
+}  # ^8 and _8 only print the figure
 _WORD = re.compile(r'([A-Za-z-]+)=("[^"]*"|[^\s"]+)|"[^"]*"|\S+')
+_GERMAN = {"H": "B", "Es": "Eb", "As": "Ab"}  # in the Essen collection
 _EXPLICIT = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
 # these change the pitch in other standards than ABC 2.1, and not in one way
 _UNREAD = {"sound", "score", "shift", "instrument"}
@@ -32,6 +40,8 @@ Key = dict[str, int]  # letter -> semitones
 
 
 class Meter(NamedTuple):
+    """A meter; ``bar`` is in quarter notes."""
+
     numerator: int
     denominator: int
 
@@ -132,6 +142,7 @@ def _signature(name: str, text: str) -> Key:
     """The accidentals of a key by its name."""
     if not name or name.lower() == "none":
         return {}
+    name = _GERMAN.get(name, name)
     if name in ("HP", "Hp"):  # the scale of the bagpipe
         return {"F": 1, "C": 1}
     found = re.fullmatch(r"([A-Ga-g])([#b♯♭]?)([A-Za-z]*)", name)

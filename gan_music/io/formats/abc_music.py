@@ -22,15 +22,19 @@ from gan_music.io.formats.abc_voice import State, Voice, Written
 _LENGTH = r"\d*(?:/\d*)*"
 _NOTE = r"(\^\^|\^|__|_|=)?([A-Ga-g])([,']*)(" + _LENGTH + ")"
 _TEXT = r'"[^"]*"'
-_MARK = r"![^!\s|\[\]\":]*!|\+[^+\s|\[\]\":]*\+"  # a decoration
-_BAR = r"\.?(?::*\[?\|(?:[|:\]]|\[(?=[|\]]))*|:+)(?:\s*\[?\d+(?:[,.\-]\d+)*\.?)?"
+_MARK = r"![^!\s|\[\]\":]+!|\+[^+\s|\[\]\":]+\+"  # a decoration
+_ENDING = r"\d+(?:[,.\-]\d+)*\.?"  # the numbers of a variant ending
+_NAMED = rf"\[{_TEXT}(?![^\[\]|]*\])"  # one with a text, which is no chord with a text
+_BAR = (
+    rf"\.?(?::*\[?\|(?:[|:\]]|\[(?=[|\]]))*|:+\]?)(?:\[?{_ENDING}|\s+{_ENDING}(?=\s)|\s*{_NAMED})?"
+)
 _TOKENS = {
     "quarter_tone": r"[\^_]+\d*/\d*(?=[A-Ga-g])",
     "note": _NOTE,
     "rest": rf"[zx]({_LENGTH})",
     "rest_bars": r"[ZX](\d*)",
     "field": r"\[([A-Za-z]):([^\]]*)\]",
-    "bar": _BAR + r"|\[\d+(?:[,.\-]\d+)*\.?",
+    "bar": rf"{_BAR}|\[{_ENDING}",
     "chord": rf"\[((?:{_TEXT}|![^!]*!|[^\]\"!])*)\]({_LENGTH})",
     "grace": r"\{/?([^}]*)\}",
     "tuplet": r"\((\d+)(?::(\d*))?(?::(\d*))?",
@@ -41,12 +45,13 @@ _TOKENS = {
     "long_overlay": r"\(&|&\)",
     "overlay": r"&+",
     "letter": r"[h-wH-W~.]",
-    "skipped": rf"y{_LENGTH}|\(|[\s)`$*;?@#\\!]+",
+    "skipped": rf"y{_LENGTH}|[\s()`$*;?@\\!]",
 }
 _TOKEN = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _TOKENS.items()))
 _LEFT_OUT_OF_CHORDS = {"text", "decoration", "letter", "skipped", "rest"}
 _NAMES = re.compile(r"[pmfsz]*|[0-5]|[+<>^./]|D\.?[CS]\.?|[A-Ga-g]")  # of decorations
 _ONLY_NOTES = re.compile(r"[A-Ga-gzx0-9,'/^_=\-<>().~]+")
+_MAILED = re.compile(r"=(?:20)?\s*$")  # of a line that was mailed as quoted-printable
 _LETTERS = frozenset(".~HLMOPSTuv")  # decorations without a field U:
 _FIELDS = frozenset("ABCDEFGHIKLMNOPQRSTUVWXZmrsw+")
 
@@ -69,6 +74,7 @@ class Reader:
         self._letters = set(_LETTERS)
         self._macros: list[tuple[str, str]] = []
         self._in_header = True
+        self._after_bar = False
         has_key = any(line.text.startswith("K:") for line in tune.lines)
         for line in (*header, *tune.lines):
             try:
@@ -171,17 +177,31 @@ class Reader:
                     raise ValueError(f"the macro m:{target} is not read; write its notes out")
             else:
                 text = text.replace(target, replacement)
+        text = _MAILED.sub("", text).replace("=3D", "=")
+        if len(self._undefined(text)) > len(re.findall("[A-Ga-g]", text)):
+            raise ValueError(
+                "it reads like text; put % before it, or an empty line before and after"
+            )
+        if self._after_bar and (ending := re.match(rf"\s*{_ENDING}(?=\s)", text)):
+            text = text[ending.end() :]
         position = 0
         while position < len(text):
             token = _TOKEN.match(text, position)
             if token is None:
                 raise ValueError(_not_understood(text[position:]))
             name = str(token.lastgroup)
+            if name != "skipped":
+                self._after_bar = name == "bar"
             groups = token.groups()[_FIRST_GROUP[name] : _FIRST_GROUP[name] + _N_GROUPS[name]]
             handler = _HANDLERS.get(name)
             if handler is not None:
                 handler(self, token[0], groups)
             position = token.end()
+
+    def _undefined(self, text: str) -> list[str]:
+        """The letters of decorations that no field ``U:`` defines."""
+        plain = re.sub(rf"{_TEXT}|{_MARK}|{_TOKENS['field']}", "", text)
+        return [c for c in re.findall("[h-wH-W]", plain) if c not in self._letters]
 
     def _note(self, text: str, groups: tuple[str, ...]) -> None:
         note = _written(*groups)
@@ -226,7 +246,7 @@ class Reader:
                 notes[-1].is_tied = True
             elif name == "chord":
                 notes += self._members(groups[0])[0]
-            elif name in ("letter", "decoration"):
+            elif name == "decoration":
                 self._check_decoration(token[0])
             position = token.end()
         return notes, lengths
@@ -240,18 +260,22 @@ class Reader:
         self._playing().begin_tuplet(p, q, r)
 
     def _decoration(self, text: str, groups: tuple[str, ...]) -> None:
-        self._check_decoration(text)
+        if text[0] == "+" and _is_notes(text):  # a chord in ABC 1
+            self._chord(text, (text[1:-1], ""))
+        else:
+            self._check_decoration(text)
 
     def _check_decoration(self, text: str) -> None:
-        """Refuse what may be notes between two ``!`` that break lines, or an old chord ``+CEG+``."""
-        if len(text) == 1:
-            if text not in self._letters:
-                raise ValueError(f"cannot read {text}: no field U: says what it stands for")
-        elif _ONLY_NOTES.fullmatch(text[1:-1]) and not _NAMES.fullmatch(text[1:-1]):
+        """Refuse what may be notes between two ``!`` that break lines."""
+        if _is_notes(text):
             raise ValueError(
-                f"cannot tell whether {text} is a decoration or notes; remove ! where it breaks "
-                "lines, and write chords as in [CEG]"
+                f"cannot tell whether {text} is a decoration or notes; remove ! at line breaks"
             )
+
+
+def _is_notes(decoration: str) -> bool:
+    name = decoration[1:-1]
+    return bool(_ONLY_NOTES.fullmatch(name)) and not _NAMES.fullmatch(name)
 
 
 def _not_understood(text: str) -> str:
@@ -292,7 +316,6 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "grace": Reader._grace,
     "tuplet": Reader._tuplet,
     "decoration": Reader._decoration,
-    "letter": Reader._decoration,
     "broken": lambda reader, text, _: reader._playing().break_rhythm(text),
     "tie": lambda reader, *_: reader._playing().tie(),
     "long_overlay": _refuse_long_overlay,

@@ -92,6 +92,7 @@ class Voice:
         self._last_length = Fraction()
         self._broken = Fraction(1)  # factor of the next note
         self._tuplet = (Fraction(1), 0)  # factor, notes left
+        self._tuplet_begins = False
         self._overlay_bars = 0  # bar lines up to the end of the overlay
         self._overlaid = Fraction()  # the end of what is overlaid
 
@@ -106,6 +107,7 @@ class Voice:
         if left:
             factor *= tuplet
             self._tuplet = (tuplet, left - 1)
+            self._tuplet_begins = False
         self._broken = Fraction(1)
         self._last = []
         for note in notes:
@@ -179,7 +181,7 @@ class Voice:
         self._last_length *= first
 
     def begin_tuplet(self, p: int, q: int | None, r: int | None) -> None:
-        if self._tuplet[1]:
+        if self._tuplet[1] and not self._tuplet_begins:
             raise ValueError(f"a tuplet begins where another one lacks {self._tuplet[1]} notes")
         if q is None:
             by_meter = 3 if self.state.meter is not None and self.state.meter.is_compound else 2
@@ -189,6 +191,7 @@ class Voice:
         if not p or not q:
             raise ValueError("a tuplet of 0 notes")
         self._tuplet = (Fraction(q, p), p if r is None else r)
+        self._tuplet_begins = True  # a mark that is written twice counts once
 
     def bar_line(self) -> None:
         self._accidentals.clear()
