@@ -2,8 +2,8 @@
 
 Repeats are read once, as written; so are variant endings. An accidental holds to the bar's end for
 its letter in all octaves, unless ``propagate-accidentals`` says otherwise (section 11.3). A tied
-note keeps the accidental of the note before it. Chord symbols, annotations, decorations, lyrics and
-``%%MIDI`` directives are left out.
+note keeps the accidental of the note before it. Chord symbols, annotations, decorations and lyrics
+are left out, and all ``%%MIDI`` directives but ``channel 10`` and ``nobarlines``.
 """
 
 from __future__ import annotations
@@ -147,8 +147,12 @@ class Reader:
             self._current_state().propagation = named.get(words[-1][:1].lower(), "pitch")
         elif name == "abc-include":
             raise ValueError("it includes another file, which is not read; copy it in")
-        elif [w.lower() for w in words[:3]] == ["midi", "channel", "10"]:
-            self._current_state().is_drum = True
+        elif name == "midi":
+            directive = " ".join(words[1:]).lower()
+            if directive == "channel 10":
+                self._current_state().is_drum = True
+            elif directive == "nobarlines":  # without bars, no accidental holds
+                self._current_state().propagation = "not"
 
     def _begin_voice(self, value: str) -> None:
         name, properties = abc_fields.voice(value)
@@ -205,7 +209,7 @@ class Reader:
 
     def _note(self, text: str, groups: tuple[str, ...]) -> None:
         note = _written(*groups)
-        self._playing().play([replace(note)], note.length)
+        self._playing().play([note], note.length)
 
     def _rest(self, text: str, groups: tuple[str, ...]) -> None:
         self._playing().play([], abc_fields.length(groups[0]))

@@ -102,13 +102,15 @@ class Voice:
 
     def play(self, notes: list[Written], length: Fraction) -> None:
         """Notes that begin together, or a rest, of a length in units."""
-        factor = self.state.quarters * self._broken
+        factor = self.state.quarters
+        if self._broken != 1:
+            factor *= self._broken
+            self._broken = Fraction(1)
         tuplet, left = self._tuplet
         if left:
             factor *= tuplet
             self._tuplet = (tuplet, left - 1)
             self._tuplet_begins = False
-        self._broken = Fraction(1)
         self._last = []
         for note in notes:
             duration = note.length * factor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -14,7 +13,8 @@ TimeSignature = tuple[int, int]  # numerator, denominator
 
 def steps(quarters: Any, grid: int) -> int:
     """A time in quarter notes in steps of the grid, halves upwards."""
-    return math.floor(Fraction(quarters) * grid + Fraction(1, 2))
+    numerator, denominator = Fraction(quarters).as_integer_ratio()
+    return (2 * numerator * grid + denominator) // (2 * denominator)
 
 
 def meters_of_measures(
