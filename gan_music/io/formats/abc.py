@@ -10,16 +10,16 @@ does not read all of the standard, and refuses a file of which it reads other no
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
-from gan_music.io.errors import ReadError
 from gan_music.io.formats import score
-from gan_music.io.formats.abc_book import decoded, divided
+from gan_music.io.formats.abc_book import divided
 from gan_music.io.formats.abc_music import Reader
 from gan_music.io.formats.abc_voice import Voice
+from gan_music.io.formats.agreement import agreed
 from gan_music.io.formats.measures import meters_of_measures
 from gan_music.io.formats.score import Note, piece_in_quarters
+from gan_music.io.formats.text import decoded
 from gan_music.io.instruments import track_name
 from gan_music.music.piece import (
     COMMON_TIME,
@@ -29,8 +29,6 @@ from gan_music.music.piece import (
     Piece,
     Track,
 )
-
-_ADVICE = "use data.reader=auto"
 
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
@@ -42,18 +40,7 @@ def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
 
 def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
     """The pieces that music21 reads, if they have the notes that :func:`read_fast` reads."""
-    pieces = read_fast(path, grid, name)
-    found = score.read_score(path, grid, name)
-    if len(found) != len(pieces):
-        raise ReadError(f"music21 reads {len(found)} of its {len(pieces)} tunes; {_ADVICE}")
-    for number, (own, other) in enumerate(zip(pieces, found, strict=True), 1):
-        if not own.same_notes(other):
-            n_lost = (Counter(own.notes()) - Counter(other.notes())).total()
-            raise ReadError(
-                f"tune {number}: music21 reads {n_lost} of {len(own)} notes otherwise than the "
-                f"standard ABC 2.1 says; {_ADVICE}"
-            )
-    return found
+    return agreed(read_fast(path, grid, name), score.read_score(path, grid, name))
 
 
 def _piece(reader: Reader, grid: int, name: str) -> Piece:

@@ -37,16 +37,6 @@ _TEXT_OF_MUSIC = re.compile(r"[\sA-Ga-gzxZX0-9|:\[\](){}^_=,'/<>.~\-!TuvHLMOPS&\
 _IGNORED = re.compile(r'"[^"]*"|![^!\s]*!')
 
 
-def decoded(data: bytes) -> str:
-    """The text of a file in UTF-8 or, if it is none, Latin-1; a byte order mark is left out."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
 def divided(text: str) -> tuple[list[Line], list[Tune]]:
     """The file's header and its tunes.
 

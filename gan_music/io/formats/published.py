@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gan_music.io.formats import midi, score
+from gan_music.io.formats import abc, humdrum, midi, score
 from gan_music.io.formats.score import Note, piece_in_quarters
 from gan_music.music.piece import Piece
 
@@ -38,4 +38,8 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
     return [piece_in_quarters(kept, grid, name)]
 
 
-FORMATS = {suffix: {"published": read_published} for suffix in (*midi.FORMATS, *score.FORMATS)}
+FORMATS = {
+    suffix: {"published": read_published}
+    for module in (midi, score, abc, humdrum)
+    for suffix in module.FORMATS
+}

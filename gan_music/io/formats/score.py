@@ -1,4 +1,4 @@
-"""Reads scores (MusicXML, Humdrum, ABC) through music21.
+"""Reads scores through music21: MusicXML and, for their own modules, Humdrum and ABC.
 
 - The notes of a chord have one onset, tied notes are one note, and transposing instruments are at
   sounding pitch.
@@ -180,5 +180,5 @@ def _first_tempo(score: Any) -> float:
     return DEFAULT_TEMPO
 
 
-_SUFFIXES = (".xml", ".musicxml", ".mxl", ".krn", ".abc")
+_SUFFIXES = (".xml", ".musicxml", ".mxl")
 FORMATS = {suffix: {"music21": read_score} for suffix in _SUFFIXES}
