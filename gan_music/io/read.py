@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from gan_music.io import formats
 from gan_music.io.errors import ReadError
+from gan_music.io.formats import midi
 from gan_music.io.limits import check_content, check_pieces
 from gan_music.music.piece import Piece
 
@@ -47,7 +48,7 @@ def _formats() -> dict[str, dict[str, Reader]]:
 
 _FORMATS = _formats()
 SUFFIXES = frozenset(_FORMATS)
-MIDI_SUFFIXES = frozenset({".mid", ".midi"})
+MIDI_SUFFIXES = frozenset(midi.FORMATS)
 READERS = tuple(dict.fromkeys(name for readers in _FORMATS.values() for name in readers))
 
 
