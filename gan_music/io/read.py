@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from gan_music.io import formats
 from gan_music.io.errors import ReadError
+from gan_music.io.formats import midi
 from gan_music.io.limits import check_content, check_pieces
 from gan_music.music.piece import Piece
 
@@ -34,7 +35,8 @@ def _formats() -> dict[str, dict[str, Reader]]:
     """The readers of each suffix, by their ``data.reader``; those of ``auto`` come first."""
     found: dict[str, dict[str, Reader]] = {}
     for module in pkgutil.iter_modules(formats.__path__, f"{formats.__name__}."):
-        for suffix, readers in importlib.import_module(module.name).FORMATS.items():
+        formats_of = getattr(importlib.import_module(module.name), "FORMATS", {})
+        for suffix, readers in formats_of.items():
             found.setdefault(suffix, {}).update(readers)
     order = ("fast", "music21")
     rank = {name: number for number, name in enumerate(order)}
@@ -46,7 +48,7 @@ def _formats() -> dict[str, dict[str, Reader]]:
 
 _FORMATS = _formats()
 SUFFIXES = frozenset(_FORMATS)
-MIDI_SUFFIXES = frozenset({".mid", ".midi"})
+MIDI_SUFFIXES = frozenset(midi.FORMATS)
 READERS = tuple(dict.fromkeys(name for readers in _FORMATS.values() for name in readers))
 
 
