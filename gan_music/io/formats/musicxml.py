@@ -10,16 +10,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree.ElementTree import Element
+
+import numpy as np
+from lxml.etree import _Element as Element
 
 from gan_music.io.errors import ReadError
+from gan_music.io.formats.measures import meters_of_measures, piece_in_ticks
 from gan_music.io.formats.musicxml_file import open_score
-from gan_music.io.formats.quarters import Note, meters_of, piece_in_quarters
 from gan_music.io.instruments import SNARE, named_program, track_name
 from gan_music.music.piece import DEFAULT_TEMPO, DEFAULT_VELOCITY, ONE_TRACK, Piece, Track
 
@@ -29,17 +33,17 @@ _TYPES = {
     **{"eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8)},
     **{"64th": Fraction(1, 16), "128th": Fraction(1, 32), "256th": Fraction(1, 64)},
 }
-_NOISE = Fraction(1, 16)  # quarter notes by which rounded divisions may miss a barline
+_NOISE = 16  # parts of a quarter note; by less, rounded divisions may miss a barline
+_LEAST, _MOST = 6720, 10**12  # ticks a quarter note
+_STOPS, _GOES_ON = ("stop", "continue"), ("start", "continue")  # types of ties
 _FORTE = 90 / 100  # of the velocity that a note's dynamics of 100 % stand for
-
-Time = Fraction
 
 
 class _Event(NamedTuple):
-    """A note in its measure; ``key`` is a pitch, or a drum's key."""
+    """A note in its measure, with times in ticks; ``key`` is a pitch, or a drum's key."""
 
-    onset: Time
-    duration: Time
+    onset: int
+    duration: int
     key: int
     velocity: int
     staff: int
@@ -50,10 +54,10 @@ class _Event(NamedTuple):
 @dataclass
 class _Measure:
     events: list[_Event] = field(default_factory=list)
-    length: Time = Time(0)  # of all that it holds
-    sounding: Time = Time(0)  # until the last note ends
+    length: int = 0  # ticks of all that it holds
+    sounding: int = 0  # until the last note ends
     meter: tuple[int, int] | None = None  # a new one
-    tempo: tuple[Time, float] | None = None
+    tempo: tuple[int, float] | None = None
     is_implicit: bool = False
 
 
@@ -68,72 +72,75 @@ class Losses:
 class _Part:
     """The measures of a part, from what stands in front of them."""
 
-    def __init__(self, part: Element, described: Element | None, losses: Losses) -> None:
+    def __init__(
+        self, part: Element, described: Element | None, resolution: int, losses: Losses
+    ) -> None:
         self.name = "" if described is None else described.findtext("part-name") or ""
         self.program, self.drum_keys = _instruments(described)
-        self.losses = losses
-        self.divisions = Time(1)
+        self.resolution, self.losses = resolution, losses
+        self.ticks = resolution  # of one division
         self.transpositions: dict[int, int] = {}  # of each staff; 0: of all
-        self.n_staves = 1
         self.measures = [self._measure(m) for m in part.iter("measure")]
 
     def _measure(self, element: Element) -> _Measure:
         found = _Measure(is_implicit=element.get("implicit") == "yes")
-        now = latest = Time(0)
+        now = latest = 0
         for child in element:
             tag = child.tag
             if tag == "note":
-                is_chord = child.find("chord") is not None
-                onset = latest if is_chord else now
-                duration = self._note(child, onset, found)
-                if not is_chord:
+                inside = {c.tag: c for c in child}
+                onset = latest if "chord" in inside else now
+                duration = self._note(child, inside, onset, found)
+                if "chord" not in inside:
                     latest, now = now, now + duration
             elif tag == "backup":
-                now = max(Time(0), now - self._duration(child))
+                now = max(0, now - self._duration(child, child.find("duration")))
             elif tag == "forward":
-                now += self._duration(child)
+                now += self._duration(child, child.find("duration"))
             elif tag == "attributes":
                 self._attributes(child, found)
-            elif tag in ("direction", "sound"):
-                if found.tempo is None and (tempo := _tempo(child)) is not None:
-                    found.tempo = (now, tempo)
-            found.length = max(found.length, now)
+            elif tag in ("direction", "sound") and found.tempo is None:
+                tempo = _tempo(child)
+                found.tempo = None if tempo is None else (now, tempo)
+            if now > found.length:
+                found.length = now
         return found
 
-    def _note(self, element: Element, onset: Time, found: _Measure) -> Time:
+    def _note(
+        self, element: Element, inside: dict[str, Element], onset: int, found: _Measure
+    ) -> int:
         """Add a note, and give its duration; 0 of a grace note."""
-        is_grace = element.find("grace") is not None
-        duration = Time(0) if is_grace else self._duration(element)
-        if element.find("rest") is not None:
+        is_grace = "grace" in inside
+        duration = 0 if is_grace else self._duration(element, inside.get("duration"))
+        pitch = inside.get("pitch")
+        if "rest" in inside or (pitch is None and "unpitched" not in inside):
             return duration
-        if element.find("cue") is not None:
+        if "cue" in inside:
             self.losses.cues += 1
             return duration
-        pitch, unpitched = element.find("pitch"), element.find("unpitched")
-        if pitch is None and unpitched is None:
-            return duration
         self.losses.graces += is_grace
-        staff = int(element.findtext("staff") or 1)
+        staff = int(inside["staff"].text or 1) if "staff" in inside else 1
         if pitch is not None:
-            key = _pitch(pitch) + self.transpositions.get(staff, self.transpositions.get(0, 0))
+            key = _pitch(pitch)
+            if self.transpositions:
+                key += self.transpositions.get(staff, self.transpositions.get(0, 0))
         else:
-            used = element.find("instrument")
+            used = inside.get("instrument")
             key = self.drum_keys.get("" if used is None else used.get("id", ""), SNARE)
-        ties = [tie.get("type") for tie in element.iter("tie")] or [
-            tied.get("type") for tied in element.iter("tied")
-        ]
-        tie = ("stop" in ties or "continue" in ties, "start" in ties or "continue" in ties)
+        tie = (False, False)
+        if "tie" in inside or "notations" in inside:
+            ties = {t.get("type") for t in element.iter("tie" if "tie" in inside else "tied")}
+            tie = (not ties.isdisjoint(_STOPS), not ties.isdisjoint(_GOES_ON))
         found.events.append(
             _Event(onset, duration, key, _velocity(element), staff, pitch is None, tie)
         )
-        found.sounding = max(found.sounding, onset + duration)
+        if onset + duration > found.sounding:
+            found.sounding = onset + duration
         return duration
 
     def _attributes(self, element: Element, found: _Measure) -> None:
         if divisions := element.findtext("divisions"):
-            self.divisions = max(Time(divisions.strip()), Time(1, 1_000_000))
-        if staves := element.findtext("staves"):
-            self.n_staves = max(self.n_staves, int(staves))
+            self.ticks = int(self.resolution / _divisions(divisions))
         for transpose in element.iter("transpose"):
             semitones = float(transpose.findtext("chromatic") or 0)
             octaves = int(transpose.findtext("octave-change") or 0)
@@ -144,86 +151,113 @@ class _Part:
         if (time := element.find("time")) is not None and (meter := _meter(time)) is not None:
             found.meter = meter
 
-    def _duration(self, element: Element) -> Time:
-        text = element.findtext("duration")
-        if text is not None:
-            return max(Time(0), Time(text.strip()) / self.divisions)
-        length = Time(_TYPES.get((element.findtext("type") or "").strip(), 0))
-        dots = len(element.findall("dot"))
-        length *= 2 - Time(1, 2**dots)
-        ratio = element.find("time-modification")
-        if ratio is not None:
-            length *= Time(ratio.findtext("normal-notes") or 1)
-            length /= Time(ratio.findtext("actual-notes") or 1)
-        return length
+    def _duration(self, element: Element, duration: Element | None) -> int:
+        """In ticks, rounded."""
+        if duration is None:
+            return round(_written_length(element) * self.resolution)
+        text = (duration.text or "").strip()
+        if text.isdecimal():
+            return int(text) * self.ticks
+        return max(0, round(Fraction(text) * self.ticks))
 
 
 def read_musicxml(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a score."""
     root = open_score(path)
-    parts, _ = parts_of(root)
-    starts = measure_starts(parts)
+    score = Score(root)
     tracks: list[Track] = []
-    notes: list[Note] = []
+    notes: list[Merged] = []
     track: list[int] = []
-    for part in parts:
-        staves = sorted({e.staff for m in part.measures for e in m.events})
-        for staff in staves:
-            for is_drum in (False, True):
-                own = [n for n, s, d in _merged(part, starts) if s == staff and d == is_drum]
-                if own:
-                    notes += own
-                    track += [len(tracks)] * len(own)
-                    tracks.append(
-                        Track(track_name(part.name), 0 if is_drum else part.program, is_drum)
-                    )
-    piece = piece_in_quarters(
-        notes,
-        grid,
-        name,
-        meters=meters_of([(s, m.meter) for s, m in _first_measures(parts, starts)], grid),
-        tempo=_first_tempo(parts, starts),
+    for part in score.parts:
+        merged: dict[tuple[int, bool], list[Merged]] = {}
+        for note in _merged(part, score.starts):
+            merged.setdefault((note.staff, note.is_drum), []).append(note)
+        for (_, is_drum), own in sorted(merged.items()):
+            notes += own
+            track += [len(tracks)] * len(own)
+            tracks.append(Track(track_name(part.name), 0 if is_drum else part.program, is_drum))
+    times = np.array([(n.onset, n.duration) for n in notes], dtype=object).reshape(-1, 2).T
+    piece = piece_in_ticks(
+        *times,
+        [n.key for n in notes],
+        score.resolution,
+        grid=grid,
+        name=name,
+        velocity=[n.velocity for n in notes],
+        meters=meters_of_measures(score.measures(), grid),
+        tempo=score.first_tempo(),
         track=track,
         tracks=tracks or ONE_TRACK,
     )
     return [piece]
 
 
-def parts_of(root: Element) -> tuple[list[_Part], Losses]:
-    """The parts of a score, and what is lost of them.
+class Score:
+    """The parts of a score, and where their measures begin, in ticks.
+
+    Attributes
+    ----------
+    resolution : ticks a quarter note, a multiple of all divisions.
+    starts : of the measures, and the end of the last one.
+    losses : what the parts leave out.
 
     Raises
     ------
     ReadError
         If a number in it is none.
     """
-    losses = Losses()
-    described = {p.get("id"): p for p in root.iter("score-part")}
-    try:
-        parts = [_Part(p, described.get(p.get("id")), losses) for p in root.findall("part")]
-    except (ValueError, ZeroDivisionError, OverflowError) as error:
-        raise ReadError(f"has a number that is none ({error}): export it again") from error
-    return parts, losses
+
+    def __init__(self, root: Element) -> None:
+        self.losses = Losses()
+        described = {p.get("id"): p for p in root.iter("score-part")}
+        try:
+            divisions = [_divisions(d.text or "") for d in root.iter("divisions")]
+            self.resolution = math.lcm(_LEAST, *(d.numerator for d in divisions))
+            if self.resolution > _MOST:
+                raise ReadError("has divisions without a common multiple: export it again")
+            self.parts = [
+                _Part(p, described.get(p.get("id")), self.resolution, self.losses)
+                for p in root.findall("part")
+            ]
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            raise ReadError(f"has a number that is none ({error}): export it again") from error
+        self.starts = measure_starts(self.parts, self.resolution)
+
+    def measures(self) -> list[tuple[Fraction, tuple[int, int] | None]]:
+        """Where the measures of the first part begin, in quarter notes, and their new meters."""
+        measures = self.parts[0].measures if self.parts else []
+        pairs = zip(self.starts, measures, strict=False)
+        return [(Fraction(start, self.resolution), m.meter) for start, m in pairs]
+
+    def first_tempo(self) -> float:
+        found = [
+            (start + m.tempo[0], number, m.tempo[1])
+            for number, part in enumerate(self.parts)
+            for start, m in zip(self.starts, part.measures, strict=False)
+            if m.tempo is not None
+        ]
+        return min(found)[2] if found else DEFAULT_TEMPO
 
 
-def measure_starts(parts: Iterable[_Part]) -> list[Time]:
+def measure_starts(parts: Iterable[_Part], resolution: int) -> list[int]:
     """Where each measure begins, of all parts together, and where the last one ends.
 
     A measure lasts as long as the notes of all parts, and as long as their rests up to the bar's
     length. A first or implicit measure, which may be an upbeat, lasts as long as the parts that
     have notes in it.
     """
-    starts = [Time(0)]
-    bar = Time(4)
+    starts = [0]
+    bar = 4 * resolution
     rows = [p.measures for p in parts]
     for k in range(max(map(len, rows), default=0)):
         here = [r[k] for r in rows if k < len(r)]
-        bar = next((Time(4 * m.meter[0], m.meter[1]) for m in here if m.meter), bar)
-        starts.append(starts[-1] + _length(here, bar, may_be_short=k == 0))
+        meter = next((m.meter for m in here if m.meter), None)
+        bar = bar if meter is None else 4 * resolution * meter[0] // meter[1]
+        starts.append(starts[-1] + _length(here, bar, resolution, may_be_short=k == 0))
     return starts
 
 
-def _length(measures: list[_Measure], bar: Time, *, may_be_short: bool) -> Time:
+def _length(measures: list[_Measure], bar: int, resolution: int, *, may_be_short: bool) -> int:
     may_be_short |= any(m.is_implicit for m in measures)
     filled = [m for m in measures if m.length]
     with_notes = [m for m in filled if m.sounding]
@@ -235,60 +269,85 @@ def _length(measures: list[_Measure], bar: Time, *, may_be_short: bool) -> Time:
         rests_too_long = not with_notes and length > bar
         length = bar if rests_too_long else length
     else:
-        sounding = max((m.sounding for m in filled), default=Time(0))
-        length = max(sounding, min(max(lengths, default=Time(0)), bar))
+        sounding = max((m.sounding for m in filled), default=0)
+        length = max(sounding, min(max(lengths, default=0), bar))
     # divisions that cannot express a tuplet miss the barline
     off = abs(length - bar)
-    if not length or (off < _NOISE and (off * 48) % 1):
+    if not length or (off * _NOISE < resolution and off * 48 % resolution):
         return bar
     return length
 
 
-def _merged(part: _Part, starts: list[Time]) -> Iterator[tuple[Note, int, bool]]:
-    """The notes of a part with their staves, and whether they are drums; tied notes are one.
+@dataclass
+class Merged:
+    """A note, with what is tied to it, in ticks."""
+
+    onset: int
+    duration: int
+    key: int
+    velocity: int
+    staff: int
+    is_drum: bool
+
+
+def _merged(part: _Part, starts: list[int]) -> list[Merged]:
+    """The notes of a part; tied notes are one.
 
     A tied note continues the open note of its pitch that ends at its onset. A tie that leads to no
     note ends there.
     """
-    open_ties: dict[tuple[int, bool, Time], list] = {}
-    merged: list[list] = []
+    open_ties: dict[tuple[int, bool, int], Merged] = {}
+    merged: list[Merged] = []
     for start, measure in zip(starts, part.measures, strict=False):
-        for event in sorted(measure.events, key=lambda e: e.onset):
+        for event in sorted(measure.events, key=_onset):
             onset = start + event.onset
-            place = (event.key, event.is_drum)
-            begun = open_ties.pop((*place, onset), None) if event.tie[0] else None
+            begun = None
+            if event.tie[0]:
+                begun = open_ties.pop((event.key, event.is_drum, onset), None)
             if begun is None:
-                begun = [onset, event.duration, event.key, event.velocity, event.staff]
-                begun.append(event.is_drum)
+                begun = Merged(onset, *event[1:6])
                 merged.append(begun)
             else:
-                begun[1] += event.duration
+                begun.duration += event.duration
             if event.tie[1]:
-                open_ties[(*place, onset + event.duration)] = begun
-    for onset, duration, key, velocity, staff, is_drum in merged:
-        yield (onset, duration, key, velocity), staff, is_drum
+                open_ties[event.key, event.is_drum, onset + event.duration] = begun
+    return merged
 
 
-def _first_measures(parts: list[_Part], starts: list[Time]) -> list[tuple[Time, _Measure]]:
-    return list(zip(starts, parts[0].measures, strict=False)) if parts else []
-
-
-def _first_tempo(parts: list[_Part], starts: list[Time]) -> float:
-    found = [
-        (start + m.tempo[0], number, m.tempo[1])
-        for number, part in enumerate(parts)
-        for start, m in zip(starts, part.measures, strict=False)
-        if m.tempo is not None
-    ]
-    return min(found)[2] if found else DEFAULT_TEMPO
+_onset = itemgetter(0)
 
 
 def _pitch(element: Element) -> int:
-    step = _STEPS.get((element.findtext("step") or "").strip())
+    return _midi_number(*((c.tag, c.text) for c in element))
+
+
+@lru_cache(maxsize=4096)
+def _midi_number(*written: tuple[str, str | None]) -> int:
+    """The pitch of a step, an alteration and an octave."""
+    texts = {tag: (text or "").strip() for tag, text in written}
+    step = _STEPS.get(texts.get("step", ""))
     if step is None:
-        raise ValueError(f"a pitch with the step {element.findtext('step')!r:.20}")
-    octave, alter = element.findtext("octave") or "", element.findtext("alter") or 0
-    return 12 * (int(octave) + 1) + step + math.floor(float(alter) + 0.5)
+        raise ValueError(f"a pitch with the step {texts.get('step')!r:.20}")
+    alter = math.floor(float(texts.get("alter") or 0) + 0.5)
+    return 12 * (int(texts.get("octave", "")) + 1) + step + alter
+
+
+def _divisions(text: str) -> Fraction:
+    divisions = Fraction(text.strip())
+    if divisions <= 0:
+        raise ValueError(f"divisions of {text.strip():.20}")
+    return divisions
+
+
+def _written_length(element: Element) -> Fraction:
+    """The duration of a note's type, dots and tuplet, in quarter notes; 0 without a type."""
+    length = Fraction(_TYPES.get((element.findtext("type") or "").strip(), 0))
+    length *= 2 - Fraction(1, 2 ** len(element.findall("dot")))
+    ratio = element.find("time-modification")
+    if ratio is not None:
+        length *= Fraction(ratio.findtext("normal-notes") or 1)
+        length /= Fraction(ratio.findtext("actual-notes") or 1)
+    return length
 
 
 def _velocity(element: Element) -> int:
@@ -318,8 +377,8 @@ def _tempo(element: Element) -> float | None:
             beats = float((number or "").strip().split()[-1])
         except (ValueError, IndexError):
             continue
-        length = Time(_TYPES.get((unit or "").strip(), 1))
-        length *= 2 - Time(1, 2 ** len(metronome.findall("beat-unit-dot")))
+        length = Fraction(_TYPES.get((unit or "").strip(), 1))
+        length *= 2 - Fraction(1, 2 ** len(metronome.findall("beat-unit-dot")))
         if math.isfinite(beats) and beats > 0:
             return beats * float(length)
     for sound in element.iter("sound"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
-from xml.etree import ElementTree
+
+from lxml import etree
 
 from gan_music.io.errors import ReadError
 from gan_music.io.limits import check_xml
@@ -14,7 +16,7 @@ _CONTAINER = "META-INF/container.xml"
 _ZIP = b"PK\x03\x04"
 
 
-def open_score(path: Path) -> ElementTree.Element:
+def open_score(path: Path) -> etree._Element:
     """The root, ``score-partwise``, of the score in a file.
 
     Raises
@@ -27,14 +29,13 @@ def open_score(path: Path) -> ElementTree.Element:
         content = _unpacked(content)
     check_xml(io.BytesIO(content))
     try:
-        root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        where = getattr(error, "position", None)
-        line = f" at line {where[0]}" if where else ""
+        root = _parsed(content)
+    except etree.XMLSyntaxError as error:
+        line = f" at line {error.lineno}" if error.lineno else ""
         raise ReadError(f"is not well-formed XML{line}: export it again") from error
-    for element in root.iter():
-        if isinstance(element.tag, str) and "}" in element.tag:
-            element.tag = element.tag.rpartition("}")[2]
+    if "}" in root.tag:
+        for element in root.iter():
+            element.tag = etree.QName(element).localname
     if root.tag == "score-timewise":
         return _partwise(root)
     if root.tag != "score-partwise":
@@ -56,15 +57,11 @@ def _member(archive: zipfile.ZipFile) -> str:
     if _CONTAINER in names:
         data = archive.read(_CONTAINER)
         check_xml(io.BytesIO(data))
-        try:
-            container = ElementTree.fromstring(data)
-        except ElementTree.ParseError:
-            container = None
-        for element in () if container is None else container.iter():
-            kind = element.get("media-type") or "application/vnd.recordare.musicxml+xml"
-            if element.tag.endswith("rootfile") and "musicxml" in kind:
-                wanted = (element.get("full-path") or "").lstrip("/")
-                if wanted in names:
+        with contextlib.suppress(etree.XMLSyntaxError):
+            for element in _parsed(data).iter("{*}rootfile"):
+                kind = element.get("media-type", "musicxml")
+                wanted = element.get("full-path", "").lstrip("/")
+                if "musicxml" in kind and wanted in names:
                     return wanted
     scores = [
         name
@@ -78,18 +75,25 @@ def _member(archive: zipfile.ZipFile) -> str:
     return scores[0]
 
 
-def _partwise(root: ElementTree.Element) -> ElementTree.Element:
+def _parsed(content: bytes) -> etree._Element:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
+    )
+    return etree.fromstring(content, parser)
+
+
+def _partwise(root: etree._Element) -> etree._Element:
     """The same score with the measures of each part together."""
-    found = ElementTree.Element("score-partwise", root.attrib)
-    parts: dict[str, ElementTree.Element] = {}
-    for child in root:
+    found = etree.Element("score-partwise")
+    parts: dict[str, etree._Element] = {}
+    for child in list(root):
         if child.tag != "measure":
             found.append(child)
             continue
-        for part in child.iter("part"):
+        for part in child.findall("part"):
             name = part.get("id", "")
             if name not in parts:
-                parts[name] = ElementTree.SubElement(found, "part", {"id": name})
-            measure = ElementTree.SubElement(parts[name], "measure", child.attrib)
-            measure.extend(part)
+                parts[name] = etree.SubElement(found, "part", {"id": name})
+            measure = etree.SubElement(parts[name], "measure", dict(child.attrib))
+            measure.extend(list(part))
     return found
