@@ -28,11 +28,17 @@ from gan_music.io.instruments import SNARE, named_program, track_name
 from gan_music.music.piece import DEFAULT_TEMPO, DEFAULT_VELOCITY, ONE_TRACK, Piece, Track
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_TYPES = {
+_TYPES: dict[str, Fraction | int] = {
     **{"maxima": 32, "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1},
     **{"eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8)},
     **{"64th": Fraction(1, 16), "128th": Fraction(1, 32), "256th": Fraction(1, 64)},
 }
+# the elements that are read
+_OF_MEASURES = ("note", "backup", "forward", "attributes", "direction", "sound")
+_OF_NOTES = (
+    *("pitch", "unpitched", "rest", "duration", "chord", "grace", "cue", "staff"),
+    *("instrument", "tie", "notations"),
+)
 _NOISE = 16  # parts of a quarter note; by less, rounded divisions may miss a barline
 _LEAST, _MOST = 6720, 10**12  # ticks a quarter note
 _STOPS, _GOES_ON = ("stop", "continue"), ("start", "continue")  # types of ties
@@ -85,10 +91,10 @@ class _Part:
     def _measure(self, element: Element) -> _Measure:
         found = _Measure(is_implicit=element.get("implicit") == "yes")
         now = latest = 0
-        for child in element:
+        for child in element.iterchildren(*_OF_MEASURES):
             tag = child.tag
             if tag == "note":
-                inside = {c.tag: c for c in child}
+                inside = {c.tag: c for c in child.iterchildren(*_OF_NOTES)}
                 onset = latest if "chord" in inside else now
                 duration = self._note(child, inside, onset, found)
                 if "chord" not in inside:
@@ -176,9 +182,9 @@ def read_musicxml(path: Path, grid: int, name: str) -> list[Piece]:
             notes += own
             track += [len(tracks)] * len(own)
             tracks.append(Track(track_name(part.name), 0 if is_drum else part.program, is_drum))
-    times = np.array([(n.onset, n.duration) for n in notes], dtype=object).reshape(-1, 2).T
     piece = piece_in_ticks(
-        *times,
+        np.array([n.onset for n in notes], dtype=np.int64),
+        np.array([n.duration for n in notes], dtype=np.int64),
         [n.key for n in notes],
         score.resolution,
         grid=grid,

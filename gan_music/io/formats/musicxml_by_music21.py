@@ -29,6 +29,7 @@ def read_musicxml(path: Path, grid: int, name: str) -> list[Piece]:
     score = Score(root)
     _silence_cues(root)
     _sound_ties(root)
+    _plain_transpositions(root)
     with _drum_keys():
         parsed = converter.parseData(etree.tostring(root, encoding="unicode"), format="musicxml")
     for part in parsed.parts:
@@ -61,6 +62,19 @@ def _sound_ties(root: Element) -> None:
             for tied in note.findall("notations/tied"):
                 if tied.get("type") in ("start", "stop"):
                     note.append(etree.Element("tie", {"type": tied.get("type", "")}))
+
+
+def _plain_transpositions(root: Element) -> None:
+    """Write octaves as steps, since music21 fails where an octave is all there is."""
+    for transpose in root.iter("transpose"):
+        octaves = int(transpose.findtext("octave-change") or 0)
+        chromatic = round(float(transpose.findtext("chromatic") or 0))
+        diatonic = int(transpose.findtext("diatonic") or round(chromatic * 7 / 12))
+        for element in list(transpose):
+            transpose.remove(element)
+        for tag, number in (("diatonic", diatonic + 7 * octaves), ("chromatic", chromatic)):
+            text = number + 12 * octaves if tag == "chromatic" else number
+            etree.SubElement(transpose, tag).text = str(text)
 
 
 @contextlib.contextmanager

@@ -77,8 +77,7 @@ def _piece(score: Any, grid: int, name: str) -> Piece:
         score.toSoundingPitch(inPlace=True)
     parts = list(score.parts) if score.hasPartLikeStreams() else [score]
     tracks, notes = [], []
-    for _, staves in groupby(parts, _part_of):
-        staves = list(staves)
+    for staves in (list(group) for _, group in groupby(parts, _part_of)):
         found = [_part_notes(staves, drums=is_drum) for is_drum in (False, True)]
         for staff, part in enumerate(staves):
             for is_drum in (False, True):
