@@ -31,7 +31,7 @@ class Tune(NamedTuple):
 
 # A bar line after a letter makes it a note or a rest: ``F::`` and ``A:|`` are no fields.
 FIELD = re.compile(r"(?![A-Ga-gZXxz]:[|:])([A-Za-z+]):(.*)")
-_COMMENT = re.compile(r"(?<!\\)%.*")
+_COMMENT = re.compile(r'("[^"]*")|(?<!\\)%.*')  # not within a text
 _BEGIN = re.compile(r"%%\s*begin(\w+)")
 _TEXT_OF_MUSIC = re.compile(r"[\sA-Ga-gzxZX0-9|:\[\](){}^_=,'/<>.~\-!TuvHLMOPS&\\]*")
 _IGNORED = re.compile(r'"[^"]*"|![^!\s]*!')
@@ -56,7 +56,7 @@ def divided(text: str) -> tuple[list[Line], list[Tune]]:
             before, own = [], block  # a file of one tune, without a number
         if i == 0 and before and all(FIELD.fullmatch(line.text) for line in before):
             header, before = before, []
-        _check_free_text(before, after=bool(tunes))
+        _check_free_text(before, len(tunes))
         for line in own:
             if _is_reference(line) or not tunes or line is own[0]:
                 tunes.append(Tune(len(tunes) + 1, line.text[2:].strip(), []))
@@ -87,9 +87,9 @@ def _without_comments(lines: Iterable[str]) -> Iterator[Line]:
         elif begun := _BEGIN.match(text):
             end = f"%%end{begun[1]}"
         elif text.startswith("%%"):
-            yield Line(number, "I:" + _COMMENT.sub("", text[2:]))
+            yield Line(number, "I:" + _COMMENT.sub(r"\1", text[2:]))
         elif not text.lstrip().startswith("%"):
-            yield Line(number, _COMMENT.sub("", text).rstrip())
+            yield Line(number, _COMMENT.sub(r"\1", text).rstrip())
 
 
 def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -105,12 +105,13 @@ def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield block
 
 
-def _check_free_text(lines: list[Line], *, after: bool) -> None:
+def _check_free_text(lines: list[Line], n_tunes: int) -> None:
     """Refuse text between tunes that is music: an empty line within a tune would lose it."""
     for number, text in lines:
         field = re.match(r"[KV]:\s*\S", text)
         if field or is_music(text):
-            where = "after the empty line that ends a tune" if after else "before the first tune"
+            ends = f"after the empty line that ends tune {n_tunes}"
+            where = ends if n_tunes else "before the first tune"
             raise ReadError(
                 f"line {number}: music {where}; remove the empty line, or begin a tune with X:"
             )

@@ -49,8 +49,8 @@ _TOKENS = {
 }
 _TOKEN = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _TOKENS.items()))
 _LEFT_OUT_OF_CHORDS = {"text", "decoration", "letter", "skipped", "rest"}
-_NAMES = re.compile(r"[pmfsz]*|[0-5]|[+<>^./]|D\.?[CS]\.?|[A-Ga-g]")  # of decorations
-_ONLY_NOTES = re.compile(r"[A-Ga-gzx0-9,'/^_=\-<>().~]+")
+_NAMES = re.compile(r"f+|D\.?C\.?|[A-Ga-g]")  # of decorations
+_ONLY_NOTES = re.compile(r"(?=.*[A-Ga-g])[A-Ga-gzx0-9,'/^_=\-<>().~]+")
 _MAILED = re.compile(r"=(?:20)?\s*$")  # of a line that was mailed as quoted-printable
 _LETTERS = frozenset(".~HLMOPSTuv")  # decorations without a field U:
 _FIELDS = frozenset("ABCDEFGHIKLMNOPQRSTUVWXZmrsw+")
@@ -81,7 +81,8 @@ class Reader:
                 self._line(line.text, has_key)
             except ValueError as error:
                 where = f"tune {tune.number} (X:{tune.reference}), line {line.number}"
-                raise ReadError(f"{where}: {error}") from error
+                advice = "" if ";" in str(error) else "; correct it, or remove the tune"
+                raise ReadError(f"{where}: {error}{advice}") from error
         for voice in self.voices.values():
             voice.finish()
 

@@ -22,7 +22,6 @@ after one that is too long.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,7 +49,6 @@ Meter = tuple[int, int, int]  # start, numerator, denominator
 
 # Channel 10, counted from 1 as in music21, is percussion in General MIDI.
 _PERCUSSION_CHANNEL = 10
-_TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ def _bound_of_ticks(data: bytes) -> int:
     A delta time is up to three bytes above 127 and one below. All bytes of that form are counted,
     except in tempo events.
     """
-    values = np.frombuffer(_TEMPO.sub(b"\0" * 6, data), np.uint8)
+    values = np.frombuffer(midi_events.TEMPO.sub(b"\0" * 6, data), np.uint8)
     high = values > 127
     bits = (values & 127).astype(np.int64)
     ends = np.flatnonzero(~high[3:] & high[2:-1]) + 3  # of more than one byte

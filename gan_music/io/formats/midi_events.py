@@ -20,19 +20,18 @@ _HEADER = 8  # bytes of a chunk before its events: MTrk and the length
 _END_OF_TRACK = b"\xff\x2f\0"
 # channel mode messages that end notes; 121 and 122 are the reset and the local control
 NOTES_OFF = (120, 123, 124, 125, 126, 127)
-_SYSEX = re.compile(rb"\xf0([\0-\x7f])")  # and the length of what follows
+# the values of tempo events may have any byte
+TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
+_SYSEX = re.compile(rb"[\xf0\xf7]")  # or a byte of a long delta time
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # bytes after a system message
 
 
 def may_be_rare(track: bytes) -> bool:
-    """Whether a track may have packets of SysEx, or events after its end."""
+    """Whether a track may have SysEx, or events after its end."""
     end = track.find(_END_OF_TRACK, _HEADER)
     if -1 < end < len(track) - len(_END_OF_TRACK):
         return True
-    if b"\xf7" not in track:
-        return False
-    whole = {found.end() + found[1][0] - 1 for found in _SYSEX.finditer(track)}
-    return any(found.start() not in whole for found in re.finditer(b"\xf7", track))
+    return _SYSEX.search(track) is not None and _SYSEX.search(TEMPO.sub(b"", track)) is not None
 
 
 def plain(track: bytes) -> bytes:
