@@ -32,6 +32,7 @@ from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
 AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first note-off"
 ONCE = "repeated note-on, one note-off: music21 ends both notes there, fast has the first alone"
 OTHER = "another cause"
+N_EXAMPLES = 60  # files named for each cause
 
 
 def compare_midi(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]]:
@@ -110,16 +111,18 @@ def main() -> None:
 def _show(names: list[str], results: Iterable[oracles.Compared], readers: tuple[str, str]) -> None:
     n_first = n_second = n_both = 0
     causes: Counter[str] = Counter()
-    examples: dict[str, str] = {}
+    examples: dict[str, dict[str, str]] = {}  # of each cause, one a file
     for name, (first, second, both, differences) in zip(names, results, strict=True):
         n_first, n_second, n_both = n_first + first, n_second + second, n_both + both
         for cause, example in differences:
             causes[cause] += 1
-            examples.setdefault(cause, f"{name}: {example}")
+            examples.setdefault(cause, {}).setdefault(name, example)
     print(f"notes: {readers[0]} {n_first:,}, {readers[1]} {n_second:,}; equal:")
     print(f"  {n_both:,} ({n_both / max(1, n_first, n_second):.4%} of the larger)")
     for cause, count in causes.most_common():
-        print(f"  {count:>6}  {cause}\n          e.g. {examples[cause]}")
+        print(f"  {count:>6}  {cause}")
+        for name, example in list(examples[cause].items())[:N_EXAMPLES]:
+            print(f"          {name}: {example}")
 
 
 if __name__ == "__main__":
