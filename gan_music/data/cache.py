@@ -27,7 +27,7 @@ from gan_music.system.errors import UserError
 from gan_music.system.zip_sizes import member_sizes
 
 # Increase it whenever the same bytes would be read as other notes.
-EXTRACTOR_VERSION = 6
+EXTRACTOR_VERSION = 7
 
 ENCODED = "encoded"  # the folder in the cache for the encoded rows of packs
 
