@@ -115,7 +115,7 @@ def write_piece(
 
         write_sound(piece, path, soundfont=soundfont)
     elif suffix == "musicxml":
-        from gan_music.io.engraving.musicxml import write_musicxml
+        from gan_music.io.engraving.musicxml_writer import write_musicxml
 
         write_musicxml(piece, path, composer=composer)
     else:

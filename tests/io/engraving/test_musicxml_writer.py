@@ -11,7 +11,7 @@ import pytest
 
 from gan_music.checkpoints.checkpoint import PRETRAINED, load_checkpoint
 from gan_music.decoding.request import SampleRequest
-from gan_music.io.engraving.musicxml import write_musicxml
+from gan_music.io.engraving.musicxml_writer import write_musicxml
 from gan_music.io.instruments import played_by
 from gan_music.io.read import read
 from gan_music.music.bars import from_its_opening
