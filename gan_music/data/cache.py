@@ -21,7 +21,7 @@ import numpy as np
 
 from gan_music.data.track_table import decode_tracks, encode_tracks
 from gan_music.io.read import SUFFIXES, CustomReader, resolve
-from gan_music.music.piece import Piece, Rounding, Track
+from gan_music.music.piece import Piece, Rounding, Track, names_of_pieces
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
 from gan_music.system.zip_sizes import member_sizes
@@ -150,7 +150,7 @@ class NoteCache:
         name: str,
     ) -> list[Piece]:
         n_notes, n_meters = pieces[:, :2].astype(np.int64).T
-        names = [f"{name}#{i + 1}" for i in range(len(pieces))] if len(pieces) > 1 else [name]
+        names = names_of_pieces(name, len(pieces))
         columns = np.split(notes, np.cumsum(n_notes)[:-1], axis=1)
         meters_of = np.split(meters, np.cumsum(n_meters)[:-1])
         parts = (columns, meters_of, pieces.tolist(), names, tracks)

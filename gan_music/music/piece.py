@@ -300,6 +300,11 @@ def lengths(pieces: Sequence[Piece]) -> IntArray:
     return np.array([len(p) for p in pieces], dtype=np.int64) if known is None else known
 
 
+def names_of_pieces(name: str, n: int) -> list[str]:
+    """The names of the ``n`` pieces of a file: its own, with a number where there are several."""
+    return [f"{name}#{i + 1}" for i in range(n)] if n > 1 else [name]
+
+
 def attribute(pieces: Sequence[Piece], name: str) -> IntArray:
     """All values of ``pitch``, ``duration`` or ``offset``, the time since the note before, 0 within
     a chord; the first note of a piece has no offset.

@@ -28,13 +28,14 @@ from gan_music.music.piece import (
     ONE_TRACK,
     Piece,
     Track,
+    names_of_pieces,
 )
 
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     """The pieces of an ABC file, a tune each."""
     header, tunes = divided(decoded(path.read_bytes()))
-    names = [f"{name}#{i + 1}" for i in range(len(tunes))] if len(tunes) > 1 else [name]
+    names = names_of_pieces(name, len(tunes))
     return [_piece(Reader(header, t), grid, n) for t, n in zip(tunes, names, strict=True)]
 
 

@@ -28,7 +28,14 @@ from gan_music.io.formats.measures import TimeSignature, meters_of_measures
 from gan_music.io.formats.score import Note, piece_in_quarters, read_score
 from gan_music.io.formats.text import decoded
 from gan_music.io.instruments import track_name
-from gan_music.music.piece import DEFAULT_TEMPO, DEFAULT_VELOCITY, ONE_TRACK, Piece, Track
+from gan_music.music.piece import (
+    DEFAULT_TEMPO,
+    DEFAULT_VELOCITY,
+    ONE_TRACK,
+    Piece,
+    Track,
+    names_of_pieces,
+)
 
 _RECIPROCAL = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
 _PITCH = re.compile(r"([a-g]+|[A-G]+)(#+|-+|n)?")
@@ -73,7 +80,7 @@ class _Part:
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     """The pieces of a Humdrum file."""
     found = list(humdrum_spines.pieces(decoded(path.read_bytes())))
-    names = [f"{name}#{i + 1}" for i in range(len(found))] if len(found) > 1 else [name]
+    names = names_of_pieces(name, len(found))
     return [_Reader(lines).piece(grid, n) for lines, n in zip(found, names, strict=True)]
 
 

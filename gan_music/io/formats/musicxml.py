@@ -46,7 +46,9 @@ _FORTE = 90 / 100  # of the velocity that a note's dynamics of 100 % stand for
 
 
 class _Event(NamedTuple):
-    """A note in its measure, with times in ticks; ``key`` is a pitch, or a drum's key."""
+    """A note, with times in ticks from its measure on, or, merged with those tied to it, from the
+    piece's beginning on; ``key`` is a pitch, or a drum's key.
+    """
 
     onset: int
     duration: int
@@ -67,23 +69,13 @@ class _Measure:
     is_implicit: bool = False
 
 
-@dataclass
-class Losses:
-    """Notes of a score that a piece has not, or not as they are."""
-
-    cues: int = 0
-    graces: int = 0
-
-
 class _Part:
     """The measures of a part, from what stands in front of them."""
 
-    def __init__(
-        self, part: Element, described: Element | None, resolution: int, losses: Losses
-    ) -> None:
+    def __init__(self, part: Element, described: Element | None, resolution: int) -> None:
         self.name = "" if described is None else described.findtext("part-name") or ""
         self.program, self.drum_keys = _instruments(described)
-        self.resolution, self.losses = resolution, losses
+        self.resolution = resolution
         self.ticks = resolution  # of one division
         self.transpositions: dict[int, int] = {}  # of each staff; 0: of all
         self.measures = [self._measure(m) for m in part.iter("measure")]
@@ -116,15 +108,11 @@ class _Part:
         self, element: Element, inside: dict[str, Element], onset: int, found: _Measure
     ) -> int:
         """Add a note, and give its duration; 0 of a grace note."""
-        is_grace = "grace" in inside
-        duration = 0 if is_grace else self._duration(element, inside.get("duration"))
+        duration = 0 if "grace" in inside else self._duration(element, inside.get("duration"))
         pitch = inside.get("pitch")
-        if "rest" in inside or (pitch is None and "unpitched" not in inside):
+        is_silent = "rest" in inside or "cue" in inside
+        if is_silent or (pitch is None and "unpitched" not in inside):
             return duration
-        if "cue" in inside:
-            self.losses.cues += 1
-            return duration
-        self.losses.graces += is_grace
         staff = int(inside["staff"].text or 1) if "staff" in inside else 1
         if pitch is not None:
             key = _pitch(pitch)
@@ -172,10 +160,10 @@ def read_musicxml(path: Path, grid: int, name: str) -> list[Piece]:
     root = open_score(path)
     score = Score(root)
     tracks: list[Track] = []
-    notes: list[Merged] = []
+    notes: list[_Event] = []
     track: list[int] = []
     for part in score.parts:
-        merged: dict[tuple[int, bool], list[Merged]] = {}
+        merged: dict[tuple[int, bool], list[_Event]] = {}
         for note in _merged(part, score.starts):
             merged.setdefault((note.staff, note.is_drum), []).append(note)
         for (_, is_drum), own in sorted(merged.items()):
@@ -205,7 +193,6 @@ class Score:
     ----------
     resolution : ticks a quarter note, a multiple of all divisions.
     starts : of the measures, and the end of the last one.
-    losses : what the parts leave out.
 
     Raises
     ------
@@ -214,7 +201,6 @@ class Score:
     """
 
     def __init__(self, root: Element) -> None:
-        self.losses = Losses()
         described = {p.get("id"): p for p in root.iter("score-part")}
         try:
             divisions = [_divisions(d.text or "") for d in root.iter("divisions")]
@@ -222,8 +208,7 @@ class Score:
             if self.resolution > _MOST:
                 raise ReadError("has divisions without a common multiple: export it again")
             self.parts = [
-                _Part(p, described.get(p.get("id")), self.resolution, self.losses)
-                for p in root.findall("part")
+                _Part(p, described.get(p.get("id")), self.resolution) for p in root.findall("part")
             ]
         except (ValueError, ZeroDivisionError, OverflowError) as error:
             raise ReadError(f"has a number that is none ({error}): export it again") from error
@@ -284,26 +269,14 @@ def _length(measures: list[_Measure], bar: int, resolution: int, *, may_be_short
     return length
 
 
-@dataclass
-class Merged:
-    """A note, with what is tied to it, in ticks."""
-
-    onset: int
-    duration: int
-    key: int
-    velocity: int
-    staff: int
-    is_drum: bool
-
-
-def _merged(part: _Part, starts: list[int]) -> list[Merged]:
-    """The notes of a part; tied notes are one.
+def _merged(part: _Part, starts: list[int]) -> list[_Event]:
+    """The notes of a part, from the beginning of the piece; tied notes are one.
 
     A tied note continues the open note of its pitch that ends at its onset. A tie that leads to no
     note ends there.
     """
-    open_ties: dict[tuple[int, bool, int], Merged] = {}
-    merged: list[Merged] = []
+    open_ties: dict[tuple[int, bool, int], int] = {}  # the place of a note among the merged
+    merged: list[_Event] = []
     for start, measure in zip(starts, part.measures, strict=False):
         for event in sorted(measure.events, key=_onset):
             onset = start + event.onset
@@ -311,10 +284,11 @@ def _merged(part: _Part, starts: list[int]) -> list[Merged]:
             if event.tie[0]:
                 begun = open_ties.pop((event.key, event.is_drum, onset), None)
             if begun is None:
-                begun = Merged(onset, *event[1:6])
-                merged.append(begun)
+                begun = len(merged)
+                merged.append(event._replace(onset=onset))
             else:
-                begun.duration += event.duration
+                known = merged[begun]
+                merged[begun] = known._replace(duration=known.duration + event.duration)
             if event.tie[1]:
                 open_ties[event.key, event.is_drum, onset + event.duration] = begun
     return merged

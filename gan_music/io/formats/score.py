@@ -28,6 +28,7 @@ from gan_music.music.piece import (
     ONE_TRACK,
     Piece,
     Track,
+    names_of_pieces,
     rounding,
 )
 
@@ -46,7 +47,7 @@ def pieces_of(parsed: Any, grid: int, name: str) -> list[Piece]:
     from music21 import stream
 
     scores = list(parsed.scores) if isinstance(parsed, stream.Opus) else [parsed]
-    names = [f"{name}#{i + 1}" for i in range(len(scores))] if len(scores) > 1 else [name]
+    names = names_of_pieces(name, len(scores))
     return [_piece(s, grid, n) for s, n in zip(scores, names, strict=True)]
 
 

@@ -67,6 +67,7 @@ class HeadDecoder:
 
     def __init__(self, heads: ChainedHeads, *, hidden_size: int, bf16: bool) -> None:
         self.order, self.derived = list(heads.order), heads.derived
+        self.places = [self.order.index(i) for i in range(len(self.order))]  # of an event's columns
         chosen = [k for k, d in enumerate(self.derived) if not d]
         first = [cast(nn.Linear, heads.first[k]) for k in chosen]
         chain = [cast(nn.Embedding, c) for c in heads.chain]
@@ -104,4 +105,4 @@ class HeadDecoder:
                 logits = state.logits(i, out(F.gelu(x)))
                 ids[:, k] = (logits / temperature + noise[i]).argmax(-1)
             state.choose(i, ids[:, k])
-        return torch.stack([ids[:, self.order.index(i)] for i in range(len(self.order))], 1)
+        return torch.stack([ids[:, k] for k in self.places], 1)
