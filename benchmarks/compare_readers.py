@@ -20,7 +20,8 @@ import common
 import numpy as np
 
 from gan_music.data.sources import Source, find_sources
-from gan_music.io.formats.midi import music21_events, symusic_events, whole_tracks
+from gan_music.io.formats.midi import music21_events, symusic_events
+from gan_music.io.formats.midi_chunks import whole_tracks
 from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
 
 AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first note-off"

@@ -236,4 +236,4 @@ def read_and_store(item: tuple[Source, str], cache: NoteCache) -> str | None:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # a reader returned invalid values
-        return f"{type(error).__name__}: {error}"
+        return f"its reader gave what is no piece ({error}); correct the reader, or the file"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from gan_music.io import formats
 from gan_music.io.errors import ReadError
+from gan_music.io.formats import midi
 from gan_music.io.limits import check_content, check_pieces
 from gan_music.music.piece import Piece
 
@@ -34,7 +35,8 @@ def _formats() -> dict[str, dict[str, Reader]]:
     """The readers of each suffix, by their ``data.reader``; those of ``auto`` come first."""
     found: dict[str, dict[str, Reader]] = {}
     for module in pkgutil.iter_modules(formats.__path__, f"{formats.__name__}."):
-        for suffix, readers in importlib.import_module(module.name).FORMATS.items():
+        formats_of = getattr(importlib.import_module(module.name), "FORMATS", {})
+        for suffix, readers in formats_of.items():
             found.setdefault(suffix, {}).update(readers)
     order = ("fast", "music21")
     rank = {name: number for number, name in enumerate(order)}
@@ -46,7 +48,7 @@ def _formats() -> dict[str, dict[str, Reader]]:
 
 _FORMATS = _formats()
 SUFFIXES = frozenset(_FORMATS)
-MIDI_SUFFIXES = frozenset({".mid", ".midi"})
+MIDI_SUFFIXES = frozenset(midi.FORMATS)
 READERS = tuple(dict.fromkeys(name for readers in _FORMATS.values() for name in readers))
 
 
@@ -78,7 +80,7 @@ def read(
     Raises
     ------
     ReadError
-        With the reason, for every exception of the library behind the reader.
+        With the reason, a sentence, for every exception of the library behind the reader.
     MemoryError
         If memory runs out; the caller knows the limit.
     """
@@ -92,14 +94,31 @@ def read(
     except (ReadError, MemoryError):
         raise
     except RecursionError as error:
-        raise ReadError("nested too deeply") from error
+        raise ReadError("it is nested too deeply to be read") from error
     except Exception as error:  # music21's parsers raise exceptions of any type
-        reason = " ".join(str(error).split())[:200]
-        raise ReadError(f"{type(error).__name__}: {reason}" if reason else repr(error)) from error
+        raise ReadError(_failure(error, path, reader, custom or {})) from error
     pieces = [p for p in pieces if len(p)]
     if not pieces:
         raise ReadError("no notes in it")
     return pieces
+
+
+def _failure(error: Exception, path: Path, reader: str, custom: Mapping[str, CustomReader]) -> str:
+    """A sentence for an exception of the code behind a reader, whose text may mean nothing."""
+    suffix = path.suffix.lower()
+    if suffix in custom:
+        who, advice = f"the reader of {suffix} files", "correct the reader, or the file"
+    elif (chosen := resolve(reader, path)) == "fast":
+        who, advice = "its reader", "export it again from the program that wrote it"
+    else:
+        others = len(_readers(path)) > 1 and next(iter(_readers(path))) != chosen
+        who = "music21"
+        advice = (
+            "use data.reader=auto" if others else "export it again from the program that wrote it"
+        )
+    text = " ".join(str(error).split())[:200]
+    told = f" ({text})" if text else ""
+    return f"{who} cannot read it{told}; {advice}"
 
 
 def _reader(path: Path, reader: str, custom: Mapping[str, CustomReader]) -> Reader:

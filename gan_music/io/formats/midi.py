@@ -22,8 +22,6 @@ after one that is too long.
 
 from __future__ import annotations
 
-import re
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,6 +32,7 @@ import numpy as np
 import symusic
 
 from gan_music.io.errors import ReadError
+from gan_music.io.formats import midi_chunks, midi_events
 from gan_music.io.instruments import track_name
 from gan_music.io.limits import MAX_QUARTERS
 from gan_music.music.piece import (
@@ -50,10 +49,6 @@ Meter = tuple[int, int, int]  # start, numerator, denominator
 
 # Channel 10, counted from 1 as in music21, is percussion in General MIDI.
 _PERCUSSION_CHANNEL = 10
-_TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
-_END_OF_TRACK = b"\xff\x2f\0"
-# in the bytes after the last whole chunk: lengths of tracks begin with 0, unlike text
-_BEGUN_TRACK = re.compile(rb"MTrk(\0|\Z)|MTr?\Z")
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ class MidiEvents:
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a MIDI file, through symusic."""
-    data = whole_tracks(path.read_bytes())
+    data = midi_chunks.whole_tracks(path.read_bytes())
     if _bound_of_ticks(data) >= 2**31:  # symusic counts ticks in 32 bits
         return [_piece(music21_events(data), grid, name)]
     return [_piece(symusic_events(data), grid, name)]
@@ -86,16 +81,16 @@ def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
 
 def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a MIDI file, through music21."""
-    return [_piece(music21_events(whole_tracks(path.read_bytes())), grid, name)]
+    return [_piece(music21_events(midi_chunks.whole_tracks(path.read_bytes())), grid, name)]
 
 
 def symusic_events(data: bytes) -> MidiEvents:
     """Events as symusic pairs them: each note-off ends the oldest open note of its pitch."""
-    header, *chunks = _chunks(data)
+    header, *chunks = midi_chunks.chunks(data)
     found = MidiEvents(int.from_bytes(header[12:14], "big"), [], [], [], [])
     for chunk in chunks:
         # one at a time, since symusic does not tell MIDI tracks of one name apart
-        score = symusic.Score.from_midi(header + chunk)
+        score = _symusic_score(header, chunk)
         columns = [t.notes.numpy() for t in score.tracks]
         _add(
             found,
@@ -110,13 +105,31 @@ def symusic_events(data: bytes) -> MidiEvents:
     return found
 
 
+def _symusic_score(header: bytes, chunk: bytes) -> Any:
+    """The score of a track, of its plain events if it has others."""
+    if not midi_events.may_be_rare(chunk):
+        try:
+            score = symusic.Score.from_midi(header + chunk)
+        except RuntimeError:  # a data byte above 127, say
+            pass
+        else:
+            controls = [t.controls.numpy()["number"] for t in score.tracks]
+            if not controls or not np.isin(np.concatenate(controls), midi_events.NOTES_OFF).any():
+                return score
+    try:
+        return symusic.Score.from_midi(header + midi_events.plain(chunk))
+    except RuntimeError as error:
+        raise ReadError("damaged: it has events that no MIDI track has") from error
+
+
 def music21_events(data: bytes) -> MidiEvents:
     """Events as music21 pairs them: each note-off ends all open notes of its pitch."""
     from music21 import midi
     from music21.midi import translate
 
+    header, *chunks = midi_chunks.chunks(data)
     file = midi.MidiFile()
-    file.readstr(data)
+    file.readstr(header + b"".join(map(midi_events.plain, chunks)))
     found = MidiEvents(file.ticksPerQuarterNote, [], [], [], [])
     for track in file.tracks:
         events = translate.getTimeForEvents(track)
@@ -226,100 +239,13 @@ def _meters_in_steps(meters: Sequence[Meter], ticks: int, grid: int) -> list[Met
     return found
 
 
-def whole_tracks(data: bytes) -> bytes:
-    """A file's header and tracks, if all are there, without all else that it holds.
-
-    The header then states the number of tracks found: some libraries read no more tracks than it
-    states, or none after a chunk of another type, which the standard says to skip. What follows the
-    last track (tags, padding) and the frame of a RIFF file (RMID) are left out.
-
-    Raises
-    ------
-    ReadError
-        If the file has no MIDI header or no tracks, is of format 2, in SMPTE time or cut off.
-    """
-    data = _without_riff(data)
-    if data[:4] != b"MThd":
-        raise ReadError("no MIDI file: it does not begin with a MIDI header")
-    if len(data) < 14:
-        raise ReadError("cut off: it ends within its header")
-    length, kind, n_tracks, division = struct.unpack(">IHHh", data[4:14])
-    if length < 6:
-        raise ReadError(f"no MIDI file: its header states {length} bytes, not 6")
-    if kind > 1:
-        raise ReadError("a MIDI file of format 2, whose tracks are independent of each other")
-    if division < 1:
-        raise ReadError("its times are SMPTE frames, not ticks of a quarter note")
-    tracks = _tracks(data, 8 + length, n_tracks)
-    if not tracks:
-        raise ReadError("no tracks in it")
-    if len(tracks) >= 2**16:
-        raise ReadError(f"{len(tracks):,} tracks in it: a MIDI file has at most 65,535")
-    return struct.pack(">4sIHHh", b"MThd", 6, 1, len(tracks), division) + b"".join(tracks)
-
-
-def _without_riff(data: bytes) -> bytes:
-    """What the first chunk ``data`` of a RIFF file holds; other files as they are."""
-    if data[:4] != b"RIFF" or data[8:12] != b"RMID":
-        return data
-    start = 12
-    while start + 8 <= len(data):
-        end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "little")
-        if data[start : start + 4] == b"data":
-            return data[start + 8 : end]
-        start = end + end % 2
-    raise ReadError("cut off: a RIFF file without the MIDI file that it should hold")
-
-
-def _tracks(data: bytes, start: int, at_least: int) -> list[bytes]:
-    """The chunks of all tracks from ``start`` on."""
-    tracks = []
-    after = start  # the last track
-    while start + 8 <= len(data):
-        kind = data[start : start + 4]
-        end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "big")
-        if kind == b"MThd":
-            raise ReadError("another MIDI file begins after its tracks")
-        if kind == b"MTrk":
-            if end > len(data):
-                raise ReadError("cut off: its last track is shorter than its header states")
-            tracks.append(data[start:end])
-            after = end
-            if _END_OF_TRACK not in tracks[-1] and data[start + 8 : end].endswith(bytes(4)):
-                raise ReadError("cut off: a track ends in zeros, without an end of track")
-        elif end > len(data):
-            break
-        start = end
-    if len(tracks) < at_least:
-        raise ReadError(
-            f"cut off: {len(tracks)} of the {at_least} tracks that its header states are in it"
-        )
-    if _BEGUN_TRACK.search(data, start):
-        raise ReadError("cut off: a track begins that no length of a chunk leads to")
-    if tracks and _END_OF_TRACK not in tracks[-1] and data[after:]:
-        raise ReadError("damaged: its last track has no end, and further bytes follow it")
-    return tracks
-
-
-def _chunks(data: bytes) -> list[bytes]:
-    """The header of a file, then its tracks."""
-    start = 8 + int.from_bytes(data[4:8], "big")
-    found = [data[:start]]
-    while start + 8 <= len(data):
-        end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "big")
-        if data[start : start + 4] == b"MTrk":
-            found.append(data[start:end])
-        start = end
-    return found
-
-
 def _bound_of_ticks(data: bytes) -> int:
     """An upper bound of the sum of all delta times, in ticks, without parsing the events.
 
     A delta time is up to three bytes above 127 and one below. All bytes of that form are counted,
     except in tempo events.
     """
-    values = np.frombuffer(_TEMPO.sub(b"\0" * 6, data), np.uint8)
+    values = np.frombuffer(midi_events.TEMPO.sub(b"\0" * 6, data), np.uint8)
     high = values > 127
     bits = (values & 127).astype(np.int64)
     ends = np.flatnonzero(~high[3:] & high[2:-1]) + 3  # of more than one byte
@@ -331,4 +257,5 @@ def _bound_of_ticks(data: bytes) -> int:
 
 
 _READERS = {"fast": read_fast, "music21": read_music21}
-FORMATS = {".mid": _READERS, ".midi": _READERS}
+# .kar: karaoke; .rmi: a RIFF file
+FORMATS = dict.fromkeys((".mid", ".midi", ".kar", ".smf", ".rmi"), _READERS)

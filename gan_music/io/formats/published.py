@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gan_music.io.formats import midi, score
+from gan_music.io.formats import abc, humdrum, midi, midi_chunks, score
 from gan_music.io.formats.score import Note, piece_in_quarters
 from gan_music.music.piece import Piece
 
@@ -24,7 +24,7 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
     from music21 import chord, converter, instrument, note
 
     if path.suffix.lower() in midi.FORMATS:
-        midi.whole_tracks(path.read_bytes())  # refuses one that is cut off
+        midi_chunks.whole_tracks(path.read_bytes())  # refuses one that is cut off
     parsed = converter.parse(path, forceSource=True)
     partitioned = instrument.partitionByInstrument(parsed)
     elements = partitioned.parts[0].recurse() if partitioned else parsed.flatten().notes
@@ -38,4 +38,8 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
     return [piece_in_quarters(kept, grid, name)]
 
 
-FORMATS = {suffix: {"published": read_published} for suffix in (*midi.FORMATS, *score.FORMATS)}
+FORMATS = {
+    suffix: {"published": read_published}
+    for module in (midi, score, abc, humdrum)
+    for suffix in module.FORMATS
+}

@@ -1,4 +1,4 @@
-"""Reads scores (MusicXML, Humdrum, ABC) through music21.
+"""Reads scores through music21: MusicXML and, for their own modules, Humdrum and ABC.
 
 - The notes of a chord have one onset, tied notes are one note, and transposing instruments are at
   sounding pitch.
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_music.io.formats.measures import meters_of_measures, steps
 from gan_music.io.instruments import SNARE, track_name
 from gan_music.music.piece import (
     COMMON_TIME,
@@ -46,8 +47,8 @@ def read_score(path: Path, grid: int, name: str) -> list[Piece]:
 
 def piece_in_quarters(notes: list[Note], grid: int, name: str, **fields: Any) -> Piece:
     """A piece of notes with times in quarter notes, rounded to the grid, halves upwards."""
-    onsets = [_steps(onset, grid) for onset, *_ in notes]
-    durations = [_steps(duration, grid) for _, duration, *_ in notes]
+    onsets = [steps(onset, grid) for onset, *_ in notes]
+    durations = [steps(duration, grid) for _, duration, *_ in notes]
     return Piece.from_arrays(
         onsets,
         np.maximum(1, np.array(durations, dtype=np.int64)),
@@ -88,46 +89,13 @@ def _piece(score: Any, grid: int, name: str) -> Piece:
     )
 
 
-def _steps(quarters: Any, grid: int) -> int:
-    return math.floor(Fraction(quarters) * grid + Fraction(1, 2))
-
-
 def _meters(part: Any, grid: int) -> list[tuple[int, int, int]]:
-    """The meters of a part, from its time signatures and its barlines, with starts in steps.
-
-    A measure needs no entry if it begins on a barline of the meter before it. The meter of a pickup
-    begins before the piece does. A bar that is written as two measures, as around a repeat, is one.
-    """
-    measures = list(part.getElementsByClass("Measure"))
-    starts = [Fraction(m.offset) for m in measures]
-    meters: list[tuple[Fraction, Any]] = []
-    current: Any = None
-    for i, measure in enumerate(measures):
-        written = measure.timeSignature
-        if written is not None and (current is None or written.ratioString != current.ratioString):
-            current = written
-        elif i > 0:
-            if current is None or _on_barline(starts[i], meters[-1]):
-                continue
-            if i + 1 < len(starts) and _on_barline(starts[i + 1], meters[-1]):
-                continue
-        if current is None:
-            continue
-        start = starts[i]
-        bar = Fraction(current.barDuration.quarterLength)
-        if i == 0 and len(starts) > 1 and starts[1] - start < bar:
-            start = starts[1] - bar
-        meters.append((start, current))
-    steps: dict[int, tuple[int, int]] = {}
-    for start, meter in meters:
-        steps[_steps(start, grid)] = (meter.numerator, meter.denominator)
-    if not steps or min(steps) > 0:
-        steps[0] = COMMON_TIME[1:]
-    return [(start, *steps[start]) for start in sorted(steps)]
-
-
-def _on_barline(time: Fraction, meter: tuple[Fraction, Any]) -> bool:
-    return (time - meter[0]) % Fraction(meter[1].barDuration.quarterLength) == 0
+    """The meters of a part, from its time signatures and its barlines."""
+    measures = [
+        (Fraction(m.offset), (t.numerator, t.denominator) if (t := m.timeSignature) else None)
+        for m in part.getElementsByClass("Measure")
+    ]
+    return meters_of_measures(measures, grid)
 
 
 def _track(part: Any, is_drum: bool) -> Track:
@@ -212,5 +180,5 @@ def _first_tempo(score: Any) -> float:
     return DEFAULT_TEMPO
 
 
-_SUFFIXES = (".xml", ".musicxml", ".mxl", ".krn", ".abc")
+_SUFFIXES = (".xml", ".musicxml", ".mxl")
 FORMATS = {suffix: {"music21": read_score} for suffix in _SUFFIXES}

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from gan_music.io.formats import midi
 from gan_music.io.read import ReadError, read
 from gan_music.music.piece import Piece, Track
-from tests.io import scores
 from tests.io.scores import END, midi_bytes
 
 READERS = ("fast", "music21")
@@ -261,14 +260,6 @@ def test_what_is_missing_is_said(data: bytes, reason: str, tmp_path: Path) -> No
 )
 def test_what_is_no_track_is_skipped(data: bytes, reader: str, tmp_path: Path) -> None:
     assert read_bytes(data, reader, tmp_path).notes() == TWO_NOTES
-
-
-def test_the_fast_reader_takes_midi_alone(tmp_path: Path) -> None:
-    path = tmp_path / "a.abc"
-    path.write_text(scores.ABC)
-    with pytest.raises(ReadError, match=r"data\.reader=fast"):
-        read(path, reader="fast")
-    assert len(read(path, reader="auto")[0]) == len(scores.ABC_NOTES)
 
 
 EVENTS = st.lists(
