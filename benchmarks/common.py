@@ -26,7 +26,7 @@ from gan_music.config.schema import TrainConfig
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.extraction import extract
-from gan_music.data.sources import find_sources
+from gan_music.data.sources import Source, find_sources
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
 from gan_music.music.piece import Piece
@@ -99,6 +99,18 @@ def override(text: str) -> str:
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text} is no override, KEY=VALUE")
     return text
+
+
+def find_music(name: str) -> list[Source]:
+    """The files of a folder, or of a part of music21's corpus.
+
+    Raises
+    ------
+    UserError
+        If it is neither.
+    """
+    root = Path(name).expanduser().absolute()
+    return find_sources(root if root.is_dir() else None, name)
 
 
 def read_pieces(root: Path, *, grid: int = GRID, min_notes: int = 64) -> Sequence[Piece]:

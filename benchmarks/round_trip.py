@@ -12,7 +12,6 @@ tracks, and ends; here, each piece has a layout of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import common
 import numpy as np
@@ -20,7 +19,6 @@ import numpy as np
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract
 from gan_music.data.pack import pitched
-from gan_music.data.sources import find_sources
 from gan_music.music.piece import KEYBOARD, IntArray, Piece
 from gan_music.representations.note_events import NoteEvents, fold
 from gan_music.representations.tracks import MAX_TRACKS
@@ -107,10 +105,8 @@ def main() -> None:
     parser.add_argument("music", metavar="MUSIC")
     parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")
     given = parser.parse_args()
-    root = Path(given.music).expanduser().absolute()
-    sources = find_sources(root if root.is_dir() else None, given.music)
     cache = NoteCache(default_cache_dir(), given.grid)
-    pieces = pitched(extract(sources, cache, min_notes=1).pieces)
+    pieces = pitched(extract(common.find_music(given.music), cache, min_notes=1).pieces)
     print(f"{len(pieces)} pieces, {sum(map(len, pieces)):,} notes, grid of {given.grid}")
     note_events(pieces, given.grid)
     voices(pieces, given.grid)

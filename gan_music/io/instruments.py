@@ -40,6 +40,24 @@ GENERAL_MIDI = tuple(name.strip() for name in _NAMES.split(","))
 SNARE = 38  # in General MIDI's percussion map
 _LONGEST_NAME = 200  # characters
 
+# Names of instruments in scores, from the longest on; of voices, 52.
+_IN_SCORES = {
+    **{"violoncello": 42, "double bass": 43, "glockenspiel": 9, "harpsichord": 6, "cembalo": 6},
+    **{"clarinet": 71, "trombone": 57, "baritone": 52, "recorder": 74, "bassoon": 70},
+    **{"trumpet": 56, "soprano": 52, "piccolo": 72, "timpani": 47, "celesta": 8, "guitar": 24},
+    **{
+        "violin": 40,
+        "marimba": 12,
+        "cello": 42,
+        "viola": 41,
+        "flute": 73,
+        "tenor": 52,
+        "choir": 52,
+    },
+    **{"organ": 19, "voice": 52, "piano": 0, "horn": 60, "tuba": 58, "oboe": 68, "harp": 46},
+    **{"alto": 52, "bass": 52},
+}
+
 # Common short names that several instruments contain.
 _SHORT = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65}
 
@@ -85,6 +103,12 @@ def program(instrument: str, *, key: str = "instrument") -> int:
     if similar:
         hint = f"similar names are {listed}"
     raise UserError(f"{key}={instrument} is no instrument of General MIDI: {hint}.")
+
+
+def named_program(name: str) -> int:
+    """The program that a name in a score stands for, 0 if none."""
+    plain = _plain(name)
+    return next((number for known, number in _IN_SCORES.items() if known in plain), 0)
 
 
 def chosen_programs(

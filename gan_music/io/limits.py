@@ -56,7 +56,7 @@ def check_content(path: Path) -> None:
             return
     if suffix in (".mxl", *_XML_SUFFIXES):
         with path.open("rb") as stream:
-            _check_entities(stream)
+            check_xml(stream)
 
 
 def check_pieces(pieces: Sequence[Piece]) -> None:
@@ -77,10 +77,12 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
             raise ReadError("is compressed by another method than deflate")
         if member.filename.lower().endswith(_XML_SUFFIXES):
             with archive.open(member) as stream:
-                _check_entities(stream)
+                check_xml(stream)
 
 
-def _check_entities(stream: IO[bytes]) -> None:
+def check_xml(stream: IO[bytes]) -> None:
+    """Refuse XML that declares entities before its root element."""
+
     def refuse(*_: object) -> None:
         raise ReadError("declares XML entities")
 

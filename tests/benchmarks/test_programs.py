@@ -43,7 +43,7 @@ RUNS = {
     "nan_guard_cost": ("2", r"gumbel_gan: .* ms a batch.*crnn_gan: .* µs of it"),
     "reading": (
         "MIDI --parsed 2",
-        r"16 files, .* cold: .*2 files, one process.*music21 / read [\d,]+",
+        r"16 files, .* cold: .*\.mid: 2 files in one process.*music21 / read [\d,]+",
     ),
     "round_trip": (
         "MIDI",

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from gan_music.music.piece import COMMON_TIME
+import numpy as np
+
+from gan_music.music.piece import COMMON_TIME, IntArray, Piece, rounding
 
 TimeSignature = tuple[int, int]  # numerator, denominator
 
@@ -15,6 +17,19 @@ def steps(quarters: Any, grid: int) -> int:
     """A time in quarter notes in steps of the grid, halves upwards."""
     numerator, denominator = Fraction(quarters).as_integer_ratio()
     return (2 * numerator * grid + denominator) // (2 * denominator)
+
+
+def piece_in_ticks(
+    onset: IntArray, duration: IntArray, pitch: Sequence[int], resolution: int, **fields: Any
+) -> Piece:
+    """A piece of notes with times in ticks, ``resolution`` a quarter note, rounded to the grid,
+    halves upwards.
+    """
+    grid = fields["grid"]
+    exact = [np.asarray(t, dtype=np.int64) * grid for t in (onset, duration)]
+    rounded = [(2 * t + resolution) // (2 * resolution) for t in exact]
+    moved = rounding(exact[0] / resolution, rounded[0], exact[1] / resolution, rounded[1], grid)
+    return Piece.from_arrays(rounded[0], np.maximum(1, rounded[1]), pitch, rounding=moved, **fields)
 
 
 def meters_of_measures(

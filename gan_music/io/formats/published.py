@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gan_music.io.formats import abc, humdrum, midi, midi_chunks, score
+from gan_music.io.formats import abc, humdrum, midi, midi_chunks, musicxml
 from gan_music.io.formats.score import Note, piece_in_quarters
 from gan_music.music.piece import Piece
 
@@ -40,6 +40,6 @@ def read_published(path: Path, grid: int, name: str) -> list[Piece]:
 
 FORMATS = {
     suffix: {"published": read_published}
-    for module in (midi, score, abc, humdrum)
+    for module in (midi, musicxml, abc, humdrum)
     for suffix in module.FORMATS
 }

@@ -1,4 +1,4 @@
-"""Reads scores through music21: MusicXML and, for their own modules, Humdrum and ABC.
+"""Reads scores through music21, for the modules of their formats.
 
 - The notes of a chord have one onset, tied notes are one note, and transposing instruments are at
   sounding pitch.
@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,15 @@ Note = tuple[Any, Any, int, int]  # onset, duration, pitch, velocity; times in q
 
 def read_score(path: Path, grid: int, name: str) -> list[Piece]:
     """The pieces in a score: one, or several for a collection."""
-    from music21 import converter, stream
+    from music21 import converter
 
-    with _drum_keys():
-        parsed = converter.parse(path, forceSource=True)
+    return pieces_of(converter.parse(path, forceSource=True), grid, name)
+
+
+def pieces_of(parsed: Any, grid: int, name: str) -> list[Piece]:
+    """The pieces of what music21 has parsed."""
+    from music21 import stream
+
     scores = list(parsed.scores) if isinstance(parsed, stream.Opus) else [parsed]
     names = [f"{name}#{i + 1}" for i in range(len(scores))] if len(scores) > 1 else [name]
     return [_piece(s, grid, n) for s, n in zip(scores, names, strict=True)]
@@ -72,11 +77,13 @@ def _piece(score: Any, grid: int, name: str) -> Piece:
         score.toSoundingPitch(inPlace=True)
     parts = list(score.parts) if score.hasPartLikeStreams() else [score]
     tracks, notes = [], []
-    for part in parts:
-        for is_drum in (False, True):
-            if own := list(_part_notes(part, drums=is_drum)):
-                tracks.append(_track(part, is_drum))
-                notes.append(own)
+    for staves in (list(group) for _, group in groupby(parts, _part_of)):
+        found = [_part_notes(staves, drums=is_drum) for is_drum in (False, True)]
+        for staff, part in enumerate(staves):
+            for is_drum in (False, True):
+                if own := found[is_drum][staff]:
+                    tracks.append(_track(part, is_drum))
+                    notes.append(own)
     meters = _meters(parts[0], grid) if parts else [COMMON_TIME]
     return piece_in_quarters(
         [n for own in notes for n in own],
@@ -106,32 +113,6 @@ def _track(part: Any, is_drum: bool) -> Track:
     return Track(track_name(str(part.partName or "")), program, is_drum)
 
 
-@contextlib.contextmanager
-def _drum_keys() -> Iterator[None]:
-    """Within the block, music21 keeps the key of each unpitched note of MusicXML, as
-    ``editorial.drum_key``: it reads the first percussion instrument of a part alone.
-    """
-    from music21.musicxml.xmlToM21 import MeasureParser
-
-    original = MeasureParser.xmlToSimpleNote
-
-    def with_key(self: Any, element: Any, *arguments: Any, **named: Any) -> Any:
-        found = original(self, element, *arguments, **named)
-        used, part = element.find("instrument"), getattr(self.parent, "mxScorePart", None)
-        if element.find("unpitched") is not None and used is not None and part is not None:
-            for instrument in part.iter("midi-instrument"):
-                key = instrument.findtext("midi-unpitched", "")
-                if instrument.get("id") == used.get("id") and key.strip().isdecimal():
-                    found.editorial.drum_key = int(key) - 1
-        return found
-
-    MeasureParser.xmlToSimpleNote = with_key
-    try:
-        yield
-    finally:
-        MeasureParser.xmlToSimpleNote = original
-
-
 def _drum_key(note: Any) -> int:
     """The key of an unpitched note in General MIDI's percussion map."""
     key = note.editorial.get("drum_key")
@@ -140,21 +121,31 @@ def _drum_key(note: Any) -> int:
     return key if isinstance(key, int) and 0 <= key <= 127 else SNARE
 
 
-def _part_notes(part: Any, *, drums: bool) -> Iterator[Note]:
-    """The notes of a part with pitches, or those without, with ties merged.
+def _part_of(staff: Any) -> str:
+    """The part that a staff belongs to, where music21 makes several parts of one."""
+    return str(staff.id).partition("-Staff")[0]
 
-    A tied note continues the open note of its pitch that ends at its onset. A tie that leads to no
-    note ends there.
+
+def _part_notes(staves: list[Any], *, drums: bool) -> list[list[Note]]:
+    """The notes of each staff of a part with pitches, or those without, with ties merged.
+
+    A tied note continues the open note of its pitch that ends at its onset, in any staff. A tie
+    that leads to no note ends there.
     """
     from music21 import harmony, note
 
     open_ties: dict[tuple[int, Any], list[Any]] = {}  # (pitch, end) -> the note to continue
-    merged: list[list[Any]] = []
-    for element in part.flatten().notes:
+    merged: list[list[list[Any]]] = [[] for _ in staves]
+    elements = [
+        (Fraction(e.offset), staff, e)
+        for staff, part in enumerate(staves)
+        for e in part.flatten().notes
+    ]
+    for onset, staff, element in sorted(elements, key=itemgetter(0)):
         if isinstance(element, harmony.Harmony):
             continue
         # A float plus a fraction is a float, which may miss the onset of the next note.
-        onset, duration = Fraction(element.offset), Fraction(element.quarterLength)
+        duration = Fraction(element.quarterLength)
         for single in getattr(element, "notes", (element,)):
             if isinstance(single, note.Unpitched) != drums:
                 continue
@@ -164,12 +155,12 @@ def _part_notes(part: Any, *, drums: bool) -> Iterator[Note]:
             if begun is None:
                 velocity = single.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
                 begun = [onset, duration, pitch, max(1, min(127, int(velocity)))]
-                merged.append(begun)
+                merged[staff].append(begun)
             else:
                 begun[1] += duration
             if tie in ("start", "continue"):
                 open_ties[pitch, onset + duration] = begun
-    yield from ((n[0], n[1], n[2], n[3]) for n in merged)
+    return [[(n[0], n[1], n[2], n[3]) for n in own] for own in merged]
 
 
 def _first_tempo(score: Any) -> float:
@@ -178,7 +169,3 @@ def _first_tempo(score: Any) -> float:
         if tempo and math.isfinite(tempo) and tempo > 0:
             return float(tempo)
     return DEFAULT_TEMPO
-
-
-_SUFFIXES = (".xml", ".musicxml", ".mxl")
-FORMATS = {suffix: {"music21": read_score} for suffix in _SUFFIXES}
