@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -54,7 +55,7 @@ def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
     return [score.piece(grid, name)]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Sounding:
     """A note with all that is tied to it, in ticks."""
 
@@ -62,6 +63,9 @@ class _Sounding:
     duration: int
     key: int
     velocity: int
+
+
+_Tied = tuple[int, _Sounding]  # where the tie leads
 
 
 class Score:
@@ -115,9 +119,8 @@ class Score:
     def _tracks_of(self, part: Part) -> dict[tuple[int, bool], list[_Sounding]]:
         """The notes of a part by staff and whether they are drums, with ties merged."""
         found: dict[tuple[int, bool], list[_Sounding]] = {}
-        open_ties: dict[tuple[int, bool], list[_Sounding]] = {}
-        for start, note, semitones in _in_order(part, self.starts):
-            onset = start + note.onset
+        open_ties: dict[tuple[int, bool], list[_Tied]] = {}
+        for note, onset, end, semitones in _in_order(part, self.starts):
             key = note.key + (0 if note.is_drum else semitones)
             if not 0 <= key <= 127:
                 raise ReadError(f"a note of part {part.name} has a pitch of {key}, not 0 to 127")
@@ -129,7 +132,7 @@ class Score:
             else:
                 begun.duration = onset + note.duration - begun.onset
             if note.begins_tie:
-                own.append(begun)
+                own.append((end, begun))
         return found
 
     def _measures(self) -> list[tuple[Fraction, TimeSignature | None]]:
@@ -146,15 +149,20 @@ class Score:
         return min(found)[2] if found else DEFAULT_TEMPO
 
 
-def _in_order(part: Part, starts: Sequence[int]) -> Iterator[tuple[int, Note, int]]:
-    """The notes of a part by onset, with the start of their measure and their transposition."""
+def _in_order(part: Part, starts: Sequence[int]) -> Iterator[tuple[Note, int, int, int]]:
+    """The notes of a part by onset: note, onset, end, semitones to transpose it by.
+
+    The last notes of a measure that is shorter than in other parts end with it, for ties.
+    """
     semitones: dict[int, int] = {}  # by staff; 0: of all others
-    for start, measure in zip(starts, part.measures, strict=False):
+    for (start, stop), measure in zip(pairwise(starts), part.measures, strict=False):
         changes = sorted(measure.transpositions)
         for note in sorted(measure.notes, key=_onset_and_kind):
             while changes and changes[0].onset <= note.onset:
                 _change(semitones, changes.pop(0))
-            yield start, note, semitones.get(note.staff, semitones.get(0, 0))
+            end = note.onset + note.duration
+            end = stop if end == measure.length and start + end < stop else start + end
+            yield note, start + note.onset, end, semitones.get(note.staff, semitones.get(0, 0))
         for change in changes:
             _change(semitones, change)
 
@@ -169,16 +177,16 @@ def _onset_and_kind(note: Note) -> tuple[int, bool]:
     return note.onset, not note.is_grace
 
 
-def _continued(tied: list[_Sounding], onset: int, resolution: int) -> _Sounding | None:
+def _continued(tied: list[_Tied], onset: int, resolution: int) -> _Sounding | None:
     """Take the note that a tie continues at an onset from those of its pitch; None without one."""
     noise = resolution // _NOISE
-    tied[:] = [n for n in tied if n.onset + n.duration >= onset - noise]
-    ending = [n for n in tied if n.onset + n.duration <= onset + noise]
+    tied[:] = [(end, note) for end, note in tied if end >= onset - noise]
+    ending = [(end, note) for end, note in tied if end <= onset + noise]
     if not ending:
         return None
-    found = min(ending, key=lambda n: abs(n.onset + n.duration - onset))
+    found = min(ending, key=lambda t: abs(t[0] - onset))
     tied.remove(found)
-    return found
+    return found[1]
 
 
 def _meters(parts: Sequence[Part]) -> list[TimeSignature | None]:
@@ -191,29 +199,39 @@ def _meters(parts: Sequence[Part]) -> list[TimeSignature | None]:
 
 def _starts(parts: Sequence[Part], resolution: int) -> list[int]:
     """Where each measure begins, in all parts, and where the last one ends."""
-    starts, bar = [0], 4 * resolution
+    starts = [0]
+    bar: int | None = None
     for number, meter in enumerate(_meters(parts)):
         if meter is not None:
             bar = 4 * resolution * meter[0] // meter[1]
         here = [p.measures[number] for p in parts if number < len(p.measures)]
-        starts.append(starts[-1] + _length(here, bar, resolution, is_first=number == 0))
+        may_be_upbeat = number == 0 or any(m.is_implicit for m in here)
+        length = _length(here, bar, may_be_upbeat=may_be_upbeat)
+        full = 4 * resolution if bar is None else bar
+        missed = abs(length - full)
+        if not length or (missed * _NOISE < resolution and missed * 48 % resolution):
+            length = full  # the measure is empty, or divisions cannot express its tuplets
+        starts.append(starts[-1] + length)
     return starts
 
 
-def _length(measures: Sequence[Measure], bar: int, resolution: int, *, is_first: bool) -> int:
-    """How long a measure lasts: as long as what any part holds.
+def _length(measures: Sequence[Measure], bar: int | None, *, may_be_upbeat: bool) -> int:
+    """How long a measure lasts: as long as what the parts hold.
 
-    A whole-bar rest counts up to the length of the bar. In a first or implicit measure, which may
-    be an upbeat, it does not count beside notes. A measure that holds nothing lasts a bar.
+    Rests are often written longer than the bar: where the parts differ, and of whole-bar rests,
+    they count up to its end. Beside notes, an upbeat's rests do not count.
     """
-    length = max((m.length for m in measures), default=0)
-    rest = min(bar, max((m.rest for m in measures), default=0))
-    may_be_upbeat = is_first or any(m.is_implicit for m in measures)
-    if not (may_be_upbeat and length and any(m.notes for m in measures)):
-        length = max(length, rest)
-    missed = abs(length - bar)
-    is_noise = missed * _NOISE < resolution and missed * 48 % resolution
-    return bar if not length or is_noise else length
+    with_notes = [m for m in measures if m.notes]
+    ends = {m.length for m in with_notes}
+    length = max(ends, default=0)
+    if len(ends) > 1:
+        sounding = max(n.onset + n.duration for m in with_notes for n in m.notes)
+        length = max(sounding, length if bar is None else min(length, bar))
+    if with_notes and may_be_upbeat:
+        return length
+    rests = max((max(m.length, m.rest) for m in measures if not m.notes), default=0)
+    rests = max([rests, *(m.rest for m in with_notes)])
+    return max(length, rests if bar is None else min(rests, bar))
 
 
 _READERS = {"fast": read_fast, "music21": read_music21}

@@ -111,7 +111,8 @@ def _plain_chord(chord: Sequence[tuple[int, Element]], divisions: Fraction) -> I
             e for tag in ("grace", "pitch", "unpitched") if (e := note.find(tag)) is not None
         )
         if note.find("grace") is None:
-            SubElement(made, "duration").text = _duration(note, divisions)
+            alike = first if values.are_written_alike(note, first) else note
+            SubElement(made, "duration").text = _duration(alike, divisions)
         else:
             SubElement(made, "type").text = "eighth"
         ties = note.findall("tie") or note.findall("notations/tied")

@@ -1,6 +1,7 @@
 """The parts of a MusicXML score: what their measures hold, each for itself.
 
 - Cue notes are silent. Grace notes have no duration.
+- The notes of a chord have their own durations, except where their types are one.
 - A note without a duration lasts as long as its type, dots and tuplet say.
 - A rest of a whole bar may be written longer or shorter than its bar: its end is kept apart.
 
@@ -130,7 +131,8 @@ class _Reader:
 
     def measure(self, element: Element) -> Measure:
         found = Measure(is_implicit=element.get("implicit") == "yes")
-        now = onset = 0
+        now = onset = of_lead = 0
+        lead = element  # the first note of a chord
         rests: list[tuple[Element, int]] = []
         for index, child in enumerate(element):
             tag = child.tag
@@ -138,7 +140,10 @@ class _Reader:
                 inside = {c.tag: c for c in child}
                 duration = 0 if "grace" in inside else self._duration(child, inside)
                 if "chord" not in inside:
+                    lead, of_lead = child, duration
                     onset, now = now, now + duration
+                elif duration != of_lead and values.are_written_alike(child, lead):
+                    duration = of_lead
                 if "rest" in inside:
                     rests.append((child, now))
                     continue

@@ -79,6 +79,13 @@ def _dotted(kind: str, n_dots: int) -> Fraction:
     return Fraction(_TYPES[kind]) * (2 - Fraction(1, 2**n_dots))
 
 
+def are_written_alike(note: Element, other: Element) -> bool:
+    """Whether both notes have one type and number of dots."""
+    kind = note.findtext("type")
+    n_dots = len(note.findall("dot"))
+    return bool(kind) and (kind, n_dots) == (other.findtext("type"), len(other.findall("dot")))
+
+
 def stands_for_a_bar(note: Element, *, is_alone: bool) -> bool:
     """Whether a rest is that of a whole bar, whatever its duration."""
     rest = note.find("rest")
