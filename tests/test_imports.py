@@ -24,6 +24,7 @@ SAME_NAMES = {
     "__init__.py": "a folder's",
     "base.py": "the base class of representations and of models",
     "errors.py": "errors of a user, and of a file of music",
+    "musicxml.py": "a format, read and written",
 }
 
 
