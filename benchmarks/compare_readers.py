@@ -1,16 +1,20 @@
-"""How far the two MIDI readers agree, note by note, and the causes of their differences.
+"""How far the readers agree with independent ones, note by note, and the causes of differences.
 
     python benchmarks/compare_readers.py DIR [GRID]
 
-Reads every MIDI file below a folder with ``data.reader=fast`` and ``data.reader=music21``. Prints
-the share of notes that agree in (onset, duration, pitch) on the grid, and the number of differences
-of each cause (gan_music/io/formats/midi.py explains them) with an example.
+Reads every MIDI, Humdrum and ABC file below a folder. Prints for each format the share of notes
+that agree, and the number of differences of each cause with an example. The other reader is
+
+- of MIDI, ``data.reader=music21``: (onset, duration, pitch) on the grid (for the causes, see
+  gan_music/io/formats/midi.py);
+- of Humdrum, a count of the file's note tokens;
+- of ABC, abc2midi, if it is installed: onset and pitch.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from multiprocessing import get_context
@@ -18,6 +22,7 @@ from pathlib import Path
 
 import common
 import numpy as np
+import oracles
 
 from gan_music.data.sources import Source, find_sources
 from gan_music.io.formats.midi import music21_events, symusic_events
@@ -27,9 +32,10 @@ from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
 AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first note-off"
 ONCE = "repeated note-on, one note-off: music21 ends both notes there, fast has the first alone"
 OTHER = "another cause"
+N_EXAMPLES = 60  # files named for each cause
 
 
-def compare(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]]:
+def compare_midi(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]]:
     """Numbers of notes: of the fast reader, of music21, common to both; (cause, example) of
     differences.
     """
@@ -86,24 +92,37 @@ def main() -> None:
     parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")
     given = parser.parse_args()
     grid = given.grid
-    sources: list[Source] = [
-        s for s in find_sources(given.folder, "") if s.path.suffix.lower() in MIDI_SUFFIXES
-    ]
-    n_fast = n_music21 = n_both = 0
-    causes: Counter[str] = Counter()
-    examples: dict[str, str] = {}
+    sources: dict[str, list[Source]] = {}
+    for source in find_sources(given.folder, ""):
+        suffix = source.path.suffix.lower()
+        if suffix in MIDI_SUFFIXES:
+            sources.setdefault("MIDI", []).append(source)
+        elif suffix in oracles.BY_SUFFIX:
+            sources.setdefault(suffix, []).append(source)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        results = pool.map(compare, [s.path for s in sources], [grid] * len(sources))
-        for source, (fast, music21, both, differences) in zip(sources, results, strict=True):
-            n_fast, n_music21, n_both = n_fast + fast, n_music21 + music21, n_both + both
-            for cause, example in differences:
-                causes[cause] += 1
-                examples.setdefault(cause, f"{source.name}: {example}")
-    print(f"{len(sources)} files, grid of {grid}")
-    print(f"notes: fast {n_fast:,}, music21 {n_music21:,}; equal in onset, duration and pitch:")
-    print(f"  {n_both:,} ({n_both / max(1, n_fast, n_music21):.4%} of the larger)")
+        for name, own in sources.items():
+            compare = compare_midi if name == "MIDI" else oracles.BY_SUFFIX[name]
+            results = pool.map(compare, [s.path for s in own], [grid] * len(own))
+            others = ("fast", "music21") if name == "MIDI" else ("read", "expected")
+            print(f"{name}: {len(own)} files, grid of {grid}")
+            _show([s.name for s in own], results, others)
+
+
+def _show(names: list[str], results: Iterable[oracles.Compared], readers: tuple[str, str]) -> None:
+    n_first = n_second = n_both = 0
+    causes: Counter[str] = Counter()
+    examples: dict[str, dict[str, str]] = {}  # of each cause, one a file
+    for name, (first, second, both, differences) in zip(names, results, strict=True):
+        n_first, n_second, n_both = n_first + first, n_second + second, n_both + both
+        for cause, example in differences:
+            causes[cause] += 1
+            examples.setdefault(cause, {}).setdefault(name, example)
+    print(f"notes: {readers[0]} {n_first:,}, {readers[1]} {n_second:,}; equal:")
+    print(f"  {n_both:,} ({n_both / max(1, n_first, n_second):.4%} of the larger)")
     for cause, count in causes.most_common():
-        print(f"  {count:>6}  {cause}\n          e.g. {examples[cause]}")
+        print(f"  {count:>6}  {cause}")
+        for name, example in list(examples[cause].items())[:N_EXAMPLES]:
+            print(f"          {name}: {example}")
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ READERS = tuple(dict.fromkeys(name for readers in _FORMATS.values() for name in 
 
 
 def resolve(reader: str, path: Path) -> str:
-    """The reader that ``auto`` stands for: ``fast`` for MIDI, ``music21`` for scores. A format with
-    one reader is read by it, whatever ``data.reader`` is.
+    """The reader that ``auto`` stands for: ``fast`` where it reads the format, else ``music21``. A
+    format with one reader is read by it, whatever ``data.reader`` is.
     """
     readers = _readers(path)
     return next(iter(readers)) if reader == "auto" or len(readers) == 1 else reader

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import zipfile
 from collections import Counter
 from fractions import Fraction
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from music21 import converter, corpus, stream
 
-from gan_music.io.read import ReadError, read
+from gan_music.io.read import CustomReader, ReadError, read
 from tests.io import scores
 
 
@@ -127,3 +128,36 @@ def test_a_broken_score_raises_with_a_reason(tmp_path: Path, file: str, content:
     path.write_bytes(content)
     with pytest.raises(ReadError, match=r"\w"):
         read(path)
+
+
+@pytest.mark.parametrize("reader", ["auto", "music21"])
+@pytest.mark.parametrize("suffix", [".musicxml", ".krn", ".abc", ".mid"])
+def test_reasons_are_sentences_without_names_of_exceptions(
+    tmp_path: Path, suffix: str, reader: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    for content in (
+        b"\x00\xff garbage",
+        b"<score-partwise/>",
+        b"**kern\n4c",
+        b"X:1\nK:C\n[C",
+        b"MThd",
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ReadError) as raised:
+            read(path, reader=reader)
+        assert not re.search(r"[A-Z][a-z]+(Error|Exception)\b", str(raised.value))
+        assert " " in str(raised.value)
+
+
+def test_a_reader_of_ones_own_that_fails_gives_a_sentence(tmp_path: Path) -> None:
+    def fail(path: Path, grid: int, name: str) -> list:
+        raise KeyError("tempo")
+
+    path = tmp_path / "a.abx"
+    path.write_text("a")
+    with pytest.raises(ReadError) as raised:
+        read(path, custom={".abx": CustomReader("1", fail)})
+    assert str(raised.value) == (
+        "the reader of .abx files cannot read it ('tempo'); correct the reader, or the file"
+    )

@@ -6,6 +6,7 @@ Lengths are in quarter notes. What cannot be understood raises a :class:`ValueEr
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ _CLEF = re.compile(
     r"|auto|[GCFP])?\d?(?:[+\-^_](?:8|15))?",
     re.IGNORECASE,
 )
+# of K:, where a word may also be a key with an accidental, as in Dmix=c
+_PROPERTIES = {"clef", "octave", "oct", "transpose", "t", "middle", "m", "name", "nm", "snm"}
+_PROPERTIES |= {"sname", "subname", "stem", "stafflines", "staffscale", "style", "cue", "strings"}
 _OCTAVES = {
     "+8va": 1,
     "-8va": -1,
@@ -126,7 +130,7 @@ def key(text: str, current: Key) -> tuple[Key, Properties]:
 
     ``current`` holds where the field has no key, as in ``K:clef=bass``.
     """
-    words, properties = _words(text)
+    words, properties = _words(text, _PROPERTIES | _UNREAD)
     plain = [w for w in words if w == "none" or not (_is_clef(w) or w.startswith('"'))]
     if not plain:
         return (current if words or properties != Properties() else {}), properties
@@ -153,7 +157,7 @@ def _signature(name: str, text: str) -> Key:
         return {}
     fifths = _FIFTHS.index(found[1].upper()) - 1 + {"": 0, "#": 7, "♯": 7}.get(found[2], -7)
     if mode.lower() == "m":
-        fifths += _MODES["min"] if mode == "m" else 0
+        fifths += _MODES["min"]
     elif mode:
         fifths += _MODES[mode[:3].lower()]
     order = _FIFTHS if fifths > 0 else _FIFTHS[::-1]
@@ -171,12 +175,12 @@ def voice(text: str) -> tuple[str, Properties]:
     return name, _words(rest)[1]
 
 
-def _words(text: str) -> tuple[list[str], Properties]:
-    """The plain words of ``K:`` or ``V:``, clefs among them, and the properties."""
+def _words(text: str, known: Collection[str] | None = None) -> tuple[list[str], Properties]:
+    """The plain words of ``K:`` or ``V:``, clefs among them, and the properties, of known names."""
     words, found = [], Properties()
     for match in _WORD.finditer(text):
         name, value = (match[1] or "").lower(), (match[2] or "").strip('"')
-        if not name:
+        if not name or (known is not None and name not in known):
             words.append(match[0])
             if _is_clef(match[0]):
                 found = _with_clef(found, match[0])

@@ -15,7 +15,16 @@ SHARPS, FLATS = "FCGDAEB", "BEADGCF"
 @pytest.mark.parametrize(
     ("text", "n_sharps"),
     [
-        *(("C", 0), ("G", 1), ("Gmaj", 1), ("G Major", 1), ("Em", 1), ("E min", 1), ("Eminor", 1)),
+        *(
+            ("C", 0),
+            ("G", 1),
+            ("Gmaj", 1),
+            ("G Major", 1),
+            ("Em", 1),
+            ("EM", 1),
+            ("E min", 1),
+            ("Eminor", 1),
+        ),
         *(("D Dor", 0), ("DDorian", 0), ("Amix", 2), ("A Mixolydian", 2), ("F#m", 3), ("Fion", -1)),
         *(("Bb", -2), ("Eb maj", -3), ("Cm", -3), ("Abaeo", -7), ("F lyd", 0), ("E phr", 0)),
         *(("B loc", 0), ("C#", 7), ("am", 0), ("none", 0), ("", 0), ("C treble", 0), ("H", 5)),
@@ -33,6 +42,8 @@ def test_keys(text: str, n_sharps: int) -> None:
     [
         ("D Dor ^g", {"G": 1}),
         ("D =c", {"F": 1, "C": 0}),
+        ("Dmix=c", {"F": 1, "C": 0}),
+        ("Am=c clef=bass", {"C": 0}),
         ("D exp _b ^f", {"B": -1, "F": 1}),
         ("D^g_b", {"F": 1, "C": 1, "G": 1, "B": -1}),
         ("Hp", {"F": 1, "C": 1}),
