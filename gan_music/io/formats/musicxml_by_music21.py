@@ -76,9 +76,9 @@ def _plain(root: Element) -> Element:
                 _, first = chord[0]
                 if first.tag == "note":
                     made.extend(_plain_chord(chord, divisions))
-                elif first.tag != "attributes":
+                elif (text := first.findtext("divisions")) is None:
                     made.append(first)
-                elif (text := first.findtext("divisions")) is not None:
+                else:
                     divisions = values.number(text, "divisions")
                     SubElement(SubElement(made, "attributes"), "divisions").text = text
     return plain
@@ -88,9 +88,9 @@ def _chords(measure: Element) -> Iterator[list[tuple[int, Element]]]:
     """The elements of a measure that matter, with their indices; the notes of a chord as one."""
     chord: list[tuple[int, Element]] = []
     for index, child in enumerate(measure):
-        if child.tag not in ("note", "backup", "forward", "attributes"):
+        if child.tag not in ("note", "backup", "forward") and child.find("divisions") is None:
             continue
-        if chord and child.find("chord") is None:
+        if chord and (child.find("chord") is None or chord[0][1].tag != "note"):
             yield chord
             chord = []
         chord.append((index, child))

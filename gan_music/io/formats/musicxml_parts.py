@@ -132,14 +132,14 @@ class _Reader:
     def measure(self, element: Element) -> Measure:
         found = Measure(is_implicit=element.get("implicit") == "yes")
         now = onset = of_lead = 0
-        lead = element  # the first note of a chord
+        lead: Element | None = None  # the first note of a chord
         rests: list[tuple[Element, int]] = []
         for index, child in enumerate(element):
             tag = child.tag
             if tag == "note":
                 inside = {c.tag: c for c in child}
                 duration = 0 if "grace" in inside else self._duration(child, inside)
-                if "chord" not in inside:
+                if "chord" not in inside or lead is None:
                     lead, of_lead = child, duration
                     onset, now = now, now + duration
                 elif duration != of_lead and values.are_written_alike(child, lead):
@@ -149,11 +149,12 @@ class _Reader:
                     continue
                 self._note(child, inside, (index, onset, duration), found)
             elif tag == "backup":
-                now = max(0, now - self._in_ticks(child.findtext("duration")))
+                now, lead = max(0, now - self._in_ticks(child.findtext("duration"))), None
             elif tag == "forward":
-                now += self._in_ticks(child.findtext("duration"))
+                now, lead = now + self._in_ticks(child.findtext("duration")), None
             elif tag == "attributes":
                 self._attributes(child, now, found)
+                lead = lead if child.find("divisions") is None else None
             elif tag in ("direction", "sound") and not found.tempo and (t := values.tempo(child)):
                 found.tempo = (now, t)
             if now > found.length:
