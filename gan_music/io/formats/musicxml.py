@@ -36,6 +36,7 @@ from gan_music.io.formats.musicxml_parts import (
     read_part,
     ticks_of_a_quarter,
 )
+from gan_music.io.limits import MAX_QUARTERS
 from gan_music.music.piece import DEFAULT_TEMPO, ONE_TRACK, Piece, Track
 
 # Divisions that cannot express a tuplet miss a barline, or a tie, by less than 1/32 quarter note.
@@ -56,7 +57,7 @@ def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
     return [score.piece(grid, name)]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Sounding:
     """A note with all that is tied to it, in ticks."""
 
@@ -93,6 +94,8 @@ class Score:
             for p in root.findall("part")
         ]
         self.starts = _starts(self.parts, self.resolution)
+        if self.starts[-1] > MAX_QUARTERS * self.resolution:
+            raise ReadError(f"is longer than {MAX_QUARTERS:,} quarter notes")
 
     def piece(self, grid: int, name: str) -> Piece:
         tracks: list[Track] = []
@@ -121,19 +124,22 @@ class Score:
         """The notes of a part by staff and whether they are drums, with ties merged."""
         found: dict[tuple[int, bool], list[_Sounding]] = {}
         open_ties: dict[tuple[int, bool], list[_Tied]] = {}
-        for note, onset, end, semitones in _in_order(part, self.starts):
-            key = note.key + (0 if note.is_drum else semitones)
+        for note, start, skipped, semitones in _in_order(part, self.starts):
+            _, onset, duration, key, velocity, staff, is_drum, _, ends_tie, begins_tie = note
+            onset += start
+            key += 0 if is_drum else semitones
             if not 0 <= key <= 127:
                 raise ReadError(f"a note of part {part.name} has a pitch of {key}, not 0 to 127")
-            own = open_ties.setdefault((key, note.is_drum), [])
-            begun = _continued(own, onset, self.resolution) if note.ends_tie else None
+            begun = None
+            if ends_tie and (tied := open_ties.get((key, is_drum))):
+                begun = _continued(tied, onset, self.resolution)
             if begun is None:
-                begun = _Sounding(onset, note.duration, key, note.velocity)
-                found.setdefault((note.staff, note.is_drum), []).append(begun)
+                begun = _Sounding(onset, duration, key, velocity)
+                found.setdefault((staff, is_drum), []).append(begun)
             else:
-                begun.duration = onset + note.duration - begun.onset
-            if note.begins_tie:
-                own.append((end, begun))
+                begun.duration = onset + duration - begun.onset
+            if begins_tie:
+                open_ties.setdefault((key, is_drum), []).append((onset + duration + skipped, begun))
         return found
 
     def _measures(self) -> list[tuple[Fraction, TimeSignature | None]]:
@@ -151,19 +157,19 @@ class Score:
 
 
 def _in_order(part: Part, starts: Sequence[int]) -> Iterator[tuple[Note, int, int, int]]:
-    """The notes of a part by onset: note, onset, end, semitones to transpose it by.
-
-    The last notes of a measure that is shorter than in other parts end with it, for ties.
+    """The notes of a part by onset: note, start of its measure, what a tie of it skips at the end
+    of a measure that is shorter than in other parts, semitones to transpose it by.
     """
     semitones: dict[int, int] = {}  # by staff; 0: of all others
     for (start, stop), measure in zip(pairwise(starts), part.measures, strict=False):
         changes = sorted(measure.transpositions)
+        missing = max(0, stop - start - measure.length)
         for note in sorted(measure.notes, key=_onset_and_kind):
             while changes and changes[0].onset <= note.onset:
                 _change(semitones, changes.pop(0))
-            end = note.onset + note.duration
-            end = stop if end == measure.length and start + end < stop else start + end
-            yield note, start + note.onset, end, semitones.get(note.staff, semitones.get(0, 0))
+            is_last = missing and note.onset + note.duration == measure.length
+            own = semitones.get(note.staff, semitones.get(0, 0)) if semitones else 0
+            yield note, start, (missing if is_last else 0), own
         for change in changes:
             _change(semitones, change)
 

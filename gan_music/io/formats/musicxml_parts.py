@@ -21,8 +21,9 @@ from gan_music.io.errors import ReadError
 from gan_music.io.formats import musicxml_values as values
 from gan_music.io.formats.measures import TimeSignature
 from gan_music.io.instruments import SNARE, track_name
+from gan_music.io.limits import MAX_QUARTERS
 
-_LEAST, _MOST = 6720, 10**12  # ticks a quarter note
+_LEAST, _MOST = 6720, 10**10  # ticks a quarter note
 _STOPS, _STARTS = {"stop", "continue"}, {"start", "continue"}  # types of ties
 
 
@@ -128,6 +129,7 @@ class _Reader:
     def __init__(self, resolution: int, drum_keys: Mapping[str, int], lost: Counter[str]) -> None:
         self.resolution, self.drum_keys, self.lost = resolution, drum_keys, lost
         self.ticks: int | None = None  # of one division
+        self.most = MAX_QUARTERS * resolution
 
     def measure(self, element: Element) -> Measure:
         found = Measure(is_implicit=element.get("implicit") == "yes")
@@ -211,12 +213,13 @@ class _Reader:
     def _in_ticks(self, text: str | None) -> int:
         if self.ticks is None:
             raise ValueError("no divisions come before its first duration")
-        if text is not None and text.isdecimal():
-            return int(text) * self.ticks
-        length = values.number(text, "a duration")
-        if length < 0:
-            raise ValueError(f"a duration is {length}")
-        return round(length * self.ticks)
+        if text is not None and text.isdecimal() and len(text) < 16:
+            ticks = int(text) * self.ticks
+        else:
+            ticks = round(values.number(text, "a duration") * self.ticks)
+        if not 0 <= ticks <= self.most:
+            raise ValueError(f"a duration is {text}")
+        return ticks
 
     def _drum_key(self, instrument: Element | None) -> int:
         if instrument is None and len(self.drum_keys) == 1:

@@ -24,6 +24,7 @@ _TYPES: dict[str, Fraction | int] = {
 }
 # dynamics are a percentage of this velocity
 _FORTE = 90
+_DECIMAL = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -31,10 +32,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def number(text: str | None, what: str, *, above: int | None = None) -> Fraction:
     """The number that a text is; ``what`` names it in errors."""
     text = (text or "").strip()
-    try:
-        found = Fraction(text)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"{what} is {text[:20]!r}, which is no number") from error
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{what} is {text[:20]!r}, which is no number")
+    found = Fraction(text)
     if above is not None and found <= above:
         raise ValueError(f"{what} is {text[:20]}, but it must be above {above}")
     return found
