@@ -2,9 +2,9 @@
 
     python benchmarks/compare_readers.py MUSIC [GRID] [--all]
 
-MUSIC is a folder, or a part of music21's corpus (bach, haydn; "" for all of it). Of each format,
-100 files evenly spread by size are read, or all of them. Prints for each format the share of notes
-that agree, and the number of differences of each cause with the files. The other reader is
+MUSIC is a folder, a part of music21's corpus (bach, haydn), or ``corpus``, all of it. Of each
+format, 100 files evenly spread by size are read, or all of them. Prints for each format the share
+of notes that agree, and the number of differences of each cause with the files. The other reader is
 
 - of MusicXML, ``data.reader=music21``; musicxml_oracles.py adds independent ones;
 - of MIDI, ``data.reader=music21``: (onset, duration, pitch) on the grid (for the causes, see

@@ -72,6 +72,9 @@ def _plain(root: Element) -> Element:
         divisions = Fraction(1)
         for count, measure in enumerate(part.findall("measure"), 1):
             made = SubElement(own, "measure", {"number": str(count)})
+            # music21 fails at measures of grace notes without a meter
+            time = SubElement(SubElement(made, "attributes"), "time")
+            SubElement(time, "beats").text = SubElement(time, "beat-type").text = "4"
             for chord in _chords(measure):
                 _, first = chord[0]
                 if first.tag == "note":

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gan_music.io.errors import ReadError
@@ -549,6 +549,10 @@ _ELEMENTS = (
 )
 
 
+_GRACE = _ELEMENTS[9]
+
+
+@example([[_GRACE], [_GRACE]])
 @given(st.lists(st.lists(st.sampled_from(_ELEMENTS), max_size=8), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_music21_reads_the_same_notes_of_any_elements(measures: list[list[str]]) -> None:
