@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -24,6 +25,8 @@ MAX_MB = 64
 MAX_QUARTERS = 100_000
 
 XML_SUFFIXES = (".xml", ".musicxml")
+# encrypted archives raise RuntimeError
+DAMAGES_OF_ARCHIVES = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 def check_file(path: Path) -> None:
@@ -52,7 +55,8 @@ def check_content(path: Path) -> None:
     check_file(path)
     if path.suffix.lower() not in (".mxl", *XML_SUFFIXES):
         return
-    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+    # The reader reports a damaged archive.
+    with contextlib.suppress(*DAMAGES_OF_ARCHIVES), zipfile.ZipFile(path) as archive:
         _check_archive(archive)
         return
     with path.open("rb") as stream:

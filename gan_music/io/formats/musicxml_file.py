@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 
 from gan_music.io.errors import ReadError
 from gan_music.io.formats.text import decoded
-from gan_music.io.limits import XML_SUFFIXES, check_xml
+from gan_music.io.limits import DAMAGES_OF_ARCHIVES, XML_SUFFIXES, check_xml
 
 _CONTAINER = "META-INF/container.xml"
 _MEDIA_TYPES = ("", "application/vnd.recordare.musicxml+xml", "application/vnd.recordare.musicxml")
@@ -56,10 +56,9 @@ def open_score(path: Path) -> Element:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _partwise(_root_in(archive))
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ReadError(f"its archive is damaged ({error}); {_ADVICE}") from error
-    except (RuntimeError, NotImplementedError) as error:
-        raise ReadError(f"its archive cannot be unpacked ({error}); pack it again") from error
+    except DAMAGES_OF_ARCHIVES as error:
+        why = "what it holds cannot be unpacked" if isinstance(error, zlib.error) else str(error)
+        raise ReadError(f"its archive is damaged or locked: {why}; {_ADVICE}") from error
 
 
 def _root_in(archive: zipfile.ZipFile) -> Element:
