@@ -6,7 +6,7 @@
 - music21's own parse of the whole score: onset in the measure, pitch as written and whether a tie
   ends there, of each note of each measure of each part (it plays cue notes, and differs there);
 - partitura, if it is installed: onset and pitch (its parts fall out of step after a measure whose
-  length differs between them).
+  length differs between them, and transposing parts stay as written).
 
 The share of notes that it returns is that of ``fast`` and ``data.reader=music21``.
 """
