@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import music21
 import numpy as np
 import torch
 from hydra.errors import HydraException
@@ -102,7 +103,7 @@ def override(text: str) -> str:
 
 
 def find_music(name: str) -> list[Source]:
-    """The files of a folder, or of a part of music21's corpus.
+    """The files of a folder, of a part of music21's corpus, or of all of it (``corpus``).
 
     Raises
     ------
@@ -110,6 +111,8 @@ def find_music(name: str) -> list[Source]:
         If it is neither.
     """
     root = Path(name).expanduser().absolute()
+    if name == "corpus" and not root.is_dir():
+        root = Path(music21.__file__).parent / name
     return find_sources(root if root.is_dir() else None, name)
 
 

@@ -1,10 +1,12 @@
 """How far the readers agree with independent ones, note by note, and the causes of differences.
 
-    python benchmarks/compare_readers.py DIR [GRID]
+    python benchmarks/compare_readers.py MUSIC [GRID] [--all]
 
-Reads every MIDI, Humdrum and ABC file below a folder. Prints for each format the share of notes
-that agree, and the number of differences of each cause with an example. The other reader is
+MUSIC is a folder, a part of music21's corpus (bach, haydn), or ``corpus``, all of it. Of each
+format, 100 files evenly spread by size are read, or all of them. Prints for each format the share
+of notes that agree, and the number of differences of each cause with the files. The other reader is
 
+- of MusicXML, ``data.reader=music21``; musicxml_oracles.py adds independent ones;
 - of MIDI, ``data.reader=music21``: (onset, duration, pitch) on the grid (for the causes, see
   gan_music/io/formats/midi.py);
 - of Humdrum, a count of the file's note tokens;
@@ -23,8 +25,10 @@ from pathlib import Path
 import common
 import numpy as np
 import oracles
+from musicxml_oracles import compare_musicxml
 
-from gan_music.data.sources import Source, find_sources
+from gan_music.data.sources import Source
+from gan_music.io.formats import musicxml
 from gan_music.io.formats.midi import music21_events, symusic_events
 from gan_music.io.formats.midi_chunks import whole_tracks
 from gan_music.io.read import MIDI_SUFFIXES, ReadError, read
@@ -33,6 +37,7 @@ AGAIN = "repeated note-on, two note-offs: music21 ends both notes at the first n
 ONCE = "repeated note-on, one note-off: music21 ends both notes there, fast has the first alone"
 OTHER = "another cause"
 N_EXAMPLES = 60  # files named for each cause
+N_SAMPLE = 100  # files of a format
 
 
 def compare_midi(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, str]]]:
@@ -86,26 +91,40 @@ def _ends(notes: list[np.ndarray]) -> dict[tuple[int, int], Counter[int]]:
     return ends
 
 
+COMPARE = {"MIDI": compare_midi, "MusicXML": compare_musicxml, **oracles.BY_SUFFIX}
+
+
 def main() -> None:
     parser = common.Parser(__doc__)
-    parser.add_argument("folder", type=common.folder, metavar="DIR")
+    parser.add_argument("music", metavar="MUSIC")
     parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")
+    parser.add_argument("--all", action="store_true")
     given = parser.parse_args()
     grid = given.grid
     sources: dict[str, list[Source]] = {}
-    for source in find_sources(given.folder, ""):
+    for source in common.find_music(given.music):
         suffix = source.path.suffix.lower()
         if suffix in MIDI_SUFFIXES:
             sources.setdefault("MIDI", []).append(source)
+        elif suffix in musicxml.FORMATS:
+            sources.setdefault("MusicXML", []).append(source)
         elif suffix in oracles.BY_SUFFIX:
             sources.setdefault(suffix, []).append(source)
+    if not given.all:
+        sources = {name: _some(own) for name, own in sources.items()}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for name, own in sources.items():
-            compare = compare_midi if name == "MIDI" else oracles.BY_SUFFIX[name]
+            compare = COMPARE[name]
             results = pool.map(compare, [s.path for s in own], [grid] * len(own))
-            others = ("fast", "music21") if name == "MIDI" else ("read", "expected")
+            others = ("fast", "music21") if name in ("MIDI", "MusicXML") else ("read", "expected")
             print(f"{name}: {len(own)} files, grid of {grid}")
             _show([s.name for s in own], results, others)
+
+
+def _some(sources: list[Source]) -> list[Source]:
+    sources.sort(key=lambda s: (s.path.stat().st_size, s.name))
+    chosen = np.unique(np.linspace(0, len(sources) - 1, N_SAMPLE).astype(int))
+    return [sources[i] for i in chosen]
 
 
 def _show(names: list[str], results: Iterable[oracles.Compared], readers: tuple[str, str]) -> None:

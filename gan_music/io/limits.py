@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -23,7 +24,9 @@ MAX_MB = 64
 # Wagner's Ring lasts about 60,000 quarter notes.
 MAX_QUARTERS = 100_000
 
-_XML_SUFFIXES = (".xml", ".musicxml")
+XML_SUFFIXES = (".xml", ".musicxml")
+# encrypted archives raise RuntimeError
+DAMAGES_OF_ARCHIVES = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 def check_file(path: Path) -> None:
@@ -46,17 +49,18 @@ def check_content(path: Path) -> None:
     """Refuse XML that declares entities, and archives that unpack to more than ``MAX_MB``.
 
     A few lines of entities can expand to gigabytes, and no notation program writes them. XML allows
-    declarations only before the root element, so the check ends there.
+    declarations only before the root element, so the check ends there. An archive is told by what
+    the file holds, not by its suffix.
     """
     check_file(path)
-    suffix = path.suffix.lower()
-    if suffix == ".mxl":
-        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-            _check_archive(archive)
-            return
-    if suffix in (".mxl", *_XML_SUFFIXES):
-        with path.open("rb") as stream:
-            check_xml(stream)
+    if path.suffix.lower() not in (".mxl", *XML_SUFFIXES):
+        return
+    # The reader reports a damaged archive.
+    with contextlib.suppress(*DAMAGES_OF_ARCHIVES), zipfile.ZipFile(path) as archive:
+        _check_archive(archive)
+        return
+    with path.open("rb") as stream:
+        check_xml(stream)
 
 
 def check_pieces(pieces: Sequence[Piece]) -> None:
@@ -75,7 +79,7 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
         # The MusicXML standard allows only deflate. Other methods unpack without a bound.
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ReadError("is compressed by another method than deflate")
-        if member.filename.lower().endswith(_XML_SUFFIXES):
+        if member.filename.lower().endswith(XML_SUFFIXES):
             with archive.open(member) as stream:
                 check_xml(stream)
 

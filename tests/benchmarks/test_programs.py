@@ -69,6 +69,7 @@ PARTS = {
     "hostile_tables",
     "killed_commands",
     "mutations",
+    "musicxml_oracles",
     "oracles",
 }
 # a wrong argument of each program

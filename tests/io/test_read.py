@@ -82,7 +82,7 @@ def test_a_score_has_the_notes_that_music21_finds(name: str) -> None:
 
 
 # music21's stripTies does not merge ties into chords or in transposing parts
-@pytest.mark.parametrize("name", ["bach/bwv248.23-2", "schumann_clara/opus17/movement3"])
+@pytest.mark.parametrize("name", ["bach/bwv248.23-2", "haydn/opus1no1/movement1"])
 def test_every_tie_is_merged_and_no_note_is_lost(name: str) -> None:
     path = Path(corpus.getWork(name))
     (piece,) = read(path, grid=24)

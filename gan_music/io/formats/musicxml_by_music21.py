@@ -1,106 +1,138 @@
-"""Reads MusicXML through music21, which is given and corrected what it reads otherwise.
+"""The notes of MusicXML as music21 reads them.
 
-music21 counts the measures of each part by themselves, so that parts fall out of step after a
-measure whose length differs between them; reads cue notes as notes; and reads no time-wise scores.
+music21 counts the measures of each part by themselves, so that parts fall out of step after one
+whose length differs between them; it plays cue notes, and its voices, staves and instruments lose
+or double notes. So it is given each measure with nothing but divisions, notes, rests and moves.
+What it reads of these is each note's onset in the measure, duration, pitch and ties.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
-from lxml import etree
-from lxml.etree import _Element as Element
+from gan_music.io.errors import ReadError
+from gan_music.io.formats import musicxml_values as values
+from gan_music.io.formats.musicxml_parts import Note, Part
 
-from gan_music.io.formats.musicxml import Score
-from gan_music.io.formats.musicxml_file import open_score
-from gan_music.io.formats.score import pieces_of
-from gan_music.music.piece import Piece
-
-
-def read_musicxml(path: Path, grid: int, name: str) -> list[Piece]:
-    """The piece in a score."""
-    from music21 import converter
-
-    root = open_score(path)
-    score = Score(root)
-    _silence_cues(root)
-    _sound_ties(root)
-    _plain_transpositions(root)
-    with _drum_keys():
-        parsed = converter.parseData(etree.tostring(root, encoding="unicode"), format="musicxml")
-    for part in parsed.parts:
-        measures = part.getElementsByClass("Measure")
-        for start, measure in zip(score.starts, list(measures), strict=False):
-            part.setElementOffset(measure, Fraction(start, score.resolution))
-        part.coreElementsChanged()
-    return pieces_of(parsed, grid, name)
+_ADVICE = "use data.reader=auto"
 
 
-def _silence_cues(root: Element) -> None:
-    """Turn cue notes into rests, and take out those of a chord."""
-    for measure in root.iter("measure"):
-        for note in measure.findall("note"):
-            if note.find("cue") is None:
-                continue
-            if note.find("chord") is not None or note.find("grace") is not None:
-                measure.remove(note)
-                continue
-            for tag in ("cue", "pitch", "unpitched", "tie", "notations", "lyric"):
-                for element in note.findall(tag):
-                    note.remove(element)
-            note.insert(0, etree.Element("rest"))
+def with_notes_of_music21(parts: Sequence[Part], root: Element, resolution: int) -> None:
+    """Give the notes of the parts of a score what music21 reads of them.
 
-
-def _sound_ties(root: Element) -> None:
-    """Let a tie that is only drawn sound."""
-    for note in root.iter("note"):
-        if note.find("tie") is None:
-            for tied in note.findall("notations/tied"):
-                if tied.get("type") in ("start", "stop"):
-                    note.append(etree.Element("tie", {"type": tied.get("type", "")}))
-
-
-def _plain_transpositions(root: Element) -> None:
-    """Write octaves as steps, since music21 fails where an octave is all there is."""
-    for transpose in root.iter("transpose"):
-        octaves = int(transpose.findtext("octave-change") or 0)
-        chromatic = round(float(transpose.findtext("chromatic") or 0))
-        diatonic = int(transpose.findtext("diatonic") or round(chromatic * 7 / 12))
-        for element in list(transpose):
-            transpose.remove(element)
-        for tag, number in (("diatonic", diatonic + 7 * octaves), ("chromatic", chromatic)):
-            text = number + 12 * octaves if tag == "chromatic" else number
-            etree.SubElement(transpose, tag).text = str(text)
-
-
-@contextlib.contextmanager
-def _drum_keys() -> Iterator[None]:
-    """Within the block, music21 keeps the key of each unpitched note of MusicXML, as
-    ``editorial.drum_key``: it reads the first percussion instrument of a part alone.
+    Raises
+    ------
+    ReadError
+        If music21 does not read the same notes.
     """
-    from music21.musicxml.xmlToM21 import MeasureParser
+    from music21 import converter, note
 
-    original = MeasureParser.xmlToSimpleNote
-
-    def with_key(self: Any, element: Any, *arguments: Any, **named: Any) -> Any:
-        found = original(self, element, *arguments, **named)
-        used, part = element.find("instrument"), getattr(self.parent, "mxScorePart", None)
-        if element.find("unpitched") is not None and used is not None and part is not None:
-            for instrument in part.iter("midi-instrument"):
-                key = instrument.findtext("midi-unpitched", "")
-                if instrument.get("id") == used.get("id") and key.strip().isdecimal():
-                    found.editorial.drum_key = int(key) - 1
-        return found
-
-    MeasureParser.xmlToSimpleNote = with_key
-    try:
-        yield
-    finally:
-        MeasureParser.xmlToSimpleNote = original
+    text = ElementTree.tostring(_plain(root), encoding="unicode")
+    parsed = converter.parse(text, format="musicxml", forceSource=True)
+    for part, own in zip(parts, parsed.parts, strict=True):
+        measures = list(own.getElementsByClass("Measure"))
+        for number, (measure, other) in enumerate(zip(part.measures, measures, strict=True), 1):
+            read = {}
+            for element in other.flatten().notes:
+                onset = Fraction(element.offset)
+                for single in getattr(element, "notes", (element,)):
+                    is_drum = isinstance(single, note.Unpitched)
+                    read[int(single.style.color)] = (onset, single, is_drum)
+            if set(read) != {n.place for n in measure.notes}:
+                where = f"measure {number} of part {part.name or 'without a name'}"
+                raise ReadError(f"music21 does not read all notes of {where}; {_ADVICE}")
+            measure.notes = [_as_read(n, *read[n.place], resolution) for n in measure.notes]
 
 
-FORMATS = {suffix: {"music21": read_musicxml} for suffix in (".xml", ".musicxml", ".mxl")}
+def _as_read(own: Note, onset: Fraction, single: Any, is_drum: bool, resolution: int) -> Note:
+    tie = single.tie.type if single.tie is not None else None
+    return own._replace(
+        onset=round(onset * resolution),
+        duration=round(Fraction(single.quarterLength) * resolution),
+        key=own.key if is_drum else math.floor(single.pitch.ps + 0.5),
+        is_drum=is_drum,
+        ends_tie=tie in ("stop", "continue"),
+        begins_tie=tie in ("start", "continue"),
+    )
+
+
+def _plain(root: Element) -> Element:
+    """A score with nothing but divisions, notes, rests and moves."""
+    plain = Element("score-partwise")
+    listed = SubElement(plain, "part-list")
+    for number, part in enumerate(root.findall("part")):
+        described = SubElement(listed, "score-part", {"id": f"P{number}"})
+        SubElement(described, "part-name")
+        own = SubElement(plain, "part", {"id": f"P{number}"})
+        divisions = Fraction(1)
+        for count, measure in enumerate(part.findall("measure"), 1):
+            made = SubElement(own, "measure", {"number": str(count)})
+            # music21 fails at measures of grace notes without a meter
+            time = SubElement(SubElement(made, "attributes"), "time")
+            SubElement(time, "beats").text = SubElement(time, "beat-type").text = "4"
+            for chord in _chords(measure):
+                _, first = chord[0]
+                if first.tag == "note":
+                    made.extend(_plain_chord(chord, divisions))
+                elif (text := first.findtext("divisions")) is None:
+                    made.append(first)
+                else:
+                    divisions = values.number(text, "divisions")
+                    SubElement(SubElement(made, "attributes"), "divisions").text = text
+    return plain
+
+
+def _chords(measure: Element) -> Iterator[list[tuple[int, Element]]]:
+    """The elements of a measure that matter, with their indices; the notes of a chord as one."""
+    chord: list[tuple[int, Element]] = []
+    for index, child in enumerate(measure):
+        if child.tag not in ("note", "backup", "forward") and child.find("divisions") is None:
+            continue
+        if chord and (child.find("chord") is None or chord[0][1].tag != "note"):
+            yield chord
+            chord = []
+        chord.append((index, child))
+    if chord:
+        yield chord
+
+
+def _plain_chord(chord: Sequence[tuple[int, Element]], divisions: Fraction) -> Iterator[Element]:
+    """The notes of a chord that sound, or a rest of its length."""
+    _, first = chord[0]
+    sounding = [(i, n) for i, n in chord if n.find("cue") is None and n.find("rest") is None]
+    for number, (index, note) in enumerate(sounding):
+        # a colour is what music21 keeps of every note
+        made = Element("note", {"color": str(index)})
+        if number:
+            SubElement(made, "chord")
+        made.extend(
+            e for tag in ("grace", "pitch", "unpitched") if (e := note.find(tag)) is not None
+        )
+        if note.find("grace") is None:
+            alike = first if values.are_written_alike(note, first) else note
+            SubElement(made, "duration").text = _duration(alike, divisions)
+        else:
+            SubElement(made, "type").text = "eighth"
+        ties = note.findall("tie") or note.findall("notations/tied")
+        made.extend(Element("tie", {"type": t.get("type", "")}) for t in ties)
+        yield made
+    if first.find("grace") is not None or (sounding and sounding[0][1] is first):
+        return
+    if sounding:
+        back = Element("backup")
+        SubElement(back, "duration").text = _duration(sounding[0][1], divisions)
+        yield back
+    rest = Element("note")
+    SubElement(rest, "rest")
+    SubElement(rest, "duration").text = _duration(first, divisions)
+    yield rest
+
+
+def _duration(note: Element, divisions: Fraction) -> str:
+    text = note.findtext("duration")
+    return str(float(values.written_length(note) * divisions)) if text is None else text

@@ -1,99 +1,160 @@
-"""Opens MusicXML: plain or compressed, part-wise or time-wise, whatever the file's name says."""
+"""The score that a MusicXML file holds, as an element tree in parts of measures.
+
+A file is XML or an archive with it, whatever its suffix. Of an archive, the score is the one that
+``META-INF/container.xml`` names. A score in measures of parts (``score-timewise``) is turned.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
+import re
 import zipfile
-from pathlib import Path
-
-from lxml import etree
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from gan_music.io.errors import ReadError
-from gan_music.io.limits import check_xml
+from gan_music.io.formats.text import decoded
+from gan_music.io.limits import DAMAGES_OF_ARCHIVES, XML_SUFFIXES, check_xml
 
 _CONTAINER = "META-INF/container.xml"
-_ZIP = b"PK\x03\x04"
+_MEDIA_TYPES = ("", "application/vnd.recordare.musicxml+xml", "application/vnd.recordare.musicxml")
+_DECLARATION = re.compile(r"<\?xml[^>]*\?>")
+_DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.:-]+)")
+_MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_ROOTS = ("score-partwise", "score-timewise")
+_ADVICE = "export it again from the program that wrote it"
 
 
-def open_score(path: Path) -> etree._Element:
-    """The root, ``score-partwise``, of the score in a file.
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Within the block, no garbage is collected: it would take half of the time of reading."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def open_score(path: Path) -> Element:
+    """The element ``score-partwise`` of a file.
 
     Raises
     ------
     ReadError
-        If the file holds no MusicXML score, with the reason.
+        If there is none, with the reason.
     """
-    content = path.read_bytes()
-    if content.startswith(_ZIP):
-        content = _unpacked(content)
-    check_xml(io.BytesIO(content))
+    data = path.read_bytes()
+    if data[:4] != b"PK\x03\x04":
+        return _partwise(_root(data))
     try:
-        root = _parsed(content)
-    except etree.XMLSyntaxError as error:
-        line = f" at line {error.lineno}" if error.lineno else ""
-        raise ReadError(f"is not well-formed XML{line}: export it again") from error
-    if "}" in root.tag:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _partwise(_root_in(archive))
+    except DAMAGES_OF_ARCHIVES as error:
+        why = "what it holds cannot be unpacked" if isinstance(error, zlib.error) else str(error)
+        raise ReadError(f"its archive is damaged or locked: {why}; {_ADVICE}") from error
+
+
+def _root_in(archive: zipfile.ZipFile) -> Element:
+    """The score that the container names or, without a container, the only one."""
+    members = {_plain(name): name for name in archive.namelist() if not name.endswith("/")}
+    named = list(_named_by_container(archive, members))
+    for name in named:
+        if _plain(name) in members:
+            return _root(archive.read(members[_plain(name)]))
+    scores = []
+    for name in members:
+        if name.endswith(XML_SUFFIXES) and not _is_hidden(name):
+            root = _root(archive.read(members[name]))
+            if root.tag in _ROOTS:
+                scores.append(root)
+    if len(scores) == 1:
+        return scores[0]
+    what = f"names {named[0]}, which is not in it" if named else "is missing"
+    found = f"it holds {len(scores)} scores" if scores else "it holds no score"
+    raise ReadError(f"its archive's {_CONTAINER} {what}, and {found}; {_ADVICE}")
+
+
+def _named_by_container(archive: zipfile.ZipFile, members: dict[str, str]) -> Iterator[str]:
+    container = members.get(_plain(_CONTAINER))
+    if container is None:
+        return
+    for element in _root(archive.read(container)).iter("rootfile"):
+        if element.get("media-type", "") in _MEDIA_TYPES and element.get("full-path"):
+            yield element.get("full-path", "")
+
+
+def _plain(name: str) -> str:
+    """A member's name as other programs may write it."""
+    return str(PurePosixPath("/", name.replace("\\", "/"))).lower().lstrip("/")
+
+
+def _is_hidden(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return parts[0] in ("__macosx", "meta-inf") or parts[-1].startswith(".")
+
+
+def _root(data: bytes) -> Element:
+    data = _in_an_encoding_of_expat(data.lstrip(b" \t\r\n"))
+    check_xml(io.BytesIO(data))
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError as error:
+        raise ReadError(f"is damaged XML: {_told(error)}; {_ADVICE}") from error
+    except (LookupError, ValueError) as error:
+        raise ReadError(f"is XML in an encoding that cannot be read; {_ADVICE}") from error
+    if root.tag.startswith("{"):
         for element in root.iter():
-            element.tag = etree.QName(element).localname
-    if root.tag == "score-timewise":
-        return _partwise(root)
-    if root.tag != "score-partwise":
-        raise ReadError(f"its XML is a <{root.tag[:40]}>, not a score: export it as MusicXML")
+            element.tag = element.tag.rpartition("}")[2]
     return root
 
 
-def _unpacked(content: bytes) -> bytes:
-    """The score of an archive: what its container names first, or else the first score in it."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.read(_member(archive))
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ReadError("is a damaged archive: export it again") from error
+def _in_an_encoding_of_expat(data: bytes) -> bytes:
+    """UTF-16, and Latin-1 that is declared as UTF-8, as UTF-8; other data as it is."""
+    declared = _DECLARED.match(data)
+    if data[:2] not in _MARKS_OF_UTF_16:
+        if declared and declared[1].lower() != b"utf-8":
+            return data
+        with contextlib.suppress(UnicodeDecodeError):
+            data.decode()
+            return data
+    return _DECLARATION.sub("", decoded(data), count=1).encode()
 
 
-def _member(archive: zipfile.ZipFile) -> str:
-    names = archive.namelist()
-    if _CONTAINER in names:
-        data = archive.read(_CONTAINER)
-        check_xml(io.BytesIO(data))
-        with contextlib.suppress(etree.XMLSyntaxError):
-            for element in _parsed(data).iter("{*}rootfile"):
-                kind = element.get("media-type", "musicxml")
-                wanted = element.get("full-path", "").lstrip("/")
-                if "musicxml" in kind and wanted in names:
-                    return wanted
-    scores = [
-        name
-        for name in names
-        if name.lower().endswith((".xml", ".musicxml"))
-        and not name.startswith(("META-INF/", "__MACOSX/"))
-        and not name.rpartition("/")[2].startswith("._")
-    ]
-    if not scores:
-        raise ReadError("is an archive without a score: export it as MusicXML")
-    return scores[0]
+def _told(error: ElementTree.ParseError) -> str:
+    line, column = error.position
+    what = str(error).partition(":")[0]
+    return f"{what} in line {line}, column {column + 1}"
 
 
-def _parsed(content: bytes) -> etree._Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
-    )
-    return etree.fromstring(content, parser)
+def _partwise(root: Element) -> Element:
+    if root.tag == "score-timewise":
+        return _turned(root)
+    if root.tag == "opus":
+        raise ReadError("is an opus, a list of other files; read those")
+    if root.tag != "score-partwise":
+        raise ReadError(f"is no MusicXML: its outermost element is {root.tag[:40]}")
+    return root
 
 
-def _partwise(root: etree._Element) -> etree._Element:
-    """The same score with the measures of each part together."""
-    found = etree.Element("score-partwise")
-    parts: dict[str, etree._Element] = {}
-    for child in list(root):
-        if child.tag != "measure":
-            found.append(child)
-            continue
-        for part in child.findall("part"):
-            name = part.get("id", "")
-            if name not in parts:
-                parts[name] = etree.SubElement(found, "part", {"id": name})
-            measure = etree.SubElement(parts[name], "measure", dict(child.attrib))
-            measure.extend(list(part))
-    return found
+def _turned(root: Element) -> Element:
+    """A timewise score, partwise; a part that a measure lacks has an empty one there."""
+    turned = Element("score-partwise", root.attrib)
+    turned.extend(e for e in root if e.tag != "measure")
+    measures = root.findall("measure")
+    ids = dict.fromkeys(part.get("id") for m in measures for part in m.findall("part"))
+    parts = {number: Element("part", {"id": number or ""}) for number in ids}
+    for measure in measures:
+        own = {part.get("id"): part for part in measure.findall("part")}
+        for number, part in parts.items():
+            made = Element("measure", measure.attrib)
+            made.extend(own.get(number, ()))
+            part.append(made)
+    turned.extend(parts.values())
+    return turned

@@ -1,8 +1,8 @@
-"""Reads scores through music21, for the modules of their formats.
+"""Reads scores through music21, for the modules of Humdrum and ABC.
 
 - The notes of a chord have one onset, tied notes are one note, and transposing instruments are at
   sounding pitch.
-- A part, or a staff of a part on several staves, is a track; unpitched notes are a track of drums.
+- A part is a track.
 - Rests and chord symbols are left out.
 - Repeats are read once, as written.
 - Grace notes have no duration in the score and last one step.
@@ -11,16 +11,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan_music.io.formats.measures import meters_of_measures, steps
-from gan_music.io.instruments import SNARE, track_name
+from gan_music.io.instruments import track_name
 from gan_music.music.piece import (
     COMMON_TIME,
     DEFAULT_TEMPO,
@@ -37,15 +36,9 @@ Note = tuple[Any, Any, int, int]  # onset, duration, pitch, velocity; times in q
 
 def read_score(path: Path, grid: int, name: str) -> list[Piece]:
     """The pieces in a score: one, or several for a collection."""
-    from music21 import converter
+    from music21 import converter, stream
 
-    return pieces_of(converter.parse(path, forceSource=True), grid, name)
-
-
-def pieces_of(parsed: Any, grid: int, name: str) -> list[Piece]:
-    """The pieces of what music21 has parsed."""
-    from music21 import stream
-
+    parsed = converter.parse(path, forceSource=True)
     scores = list(parsed.scores) if isinstance(parsed, stream.Opus) else [parsed]
     names = names_of_pieces(name, len(scores))
     return [_piece(s, grid, n) for s, n in zip(scores, names, strict=True)]
@@ -78,13 +71,10 @@ def _piece(score: Any, grid: int, name: str) -> Piece:
         score.toSoundingPitch(inPlace=True)
     parts = list(score.parts) if score.hasPartLikeStreams() else [score]
     tracks, notes = [], []
-    for staves in (list(group) for _, group in groupby(parts, _part_of)):
-        found = [_part_notes(staves, drums=is_drum) for is_drum in (False, True)]
-        for staff, part in enumerate(staves):
-            for is_drum in (False, True):
-                if own := found[is_drum][staff]:
-                    tracks.append(_track(part, is_drum))
-                    notes.append(own)
+    for part in parts:
+        if own := list(_part_notes(part)):
+            tracks.append(_track(part))
+            notes.append(own)
     meters = _meters(parts[0], grid) if parts else [COMMON_TIME]
     return piece_in_quarters(
         [n for own in notes for n in own],
@@ -106,62 +96,42 @@ def _meters(part: Any, grid: int) -> list[tuple[int, int, int]]:
     return meters_of_measures(measures, grid)
 
 
-def _track(part: Any, is_drum: bool) -> Track:
+def _track(part: Any) -> Track:
     instrument = part.getInstrument(returnDefault=False)
     program = getattr(instrument, "midiProgram", None)
-    if is_drum or not isinstance(program, int) or not 0 <= program <= 127:
+    if not isinstance(program, int) or not 0 <= program <= 127:
         program = 0
-    return Track(track_name(str(part.partName or "")), program, is_drum)
+    return Track(track_name(str(part.partName or "")), program)
 
 
-def _drum_key(note: Any) -> int:
-    """The key of an unpitched note in General MIDI's percussion map."""
-    key = note.editorial.get("drum_key")
-    if key is None:
-        key = getattr(note.storedInstrument, "percMapPitch", None)
-    return key if isinstance(key, int) and 0 <= key <= 127 else SNARE
+def _part_notes(part: Any) -> Iterator[Note]:
+    """The notes of a part, with ties merged.
 
-
-def _part_of(staff: Any) -> str:
-    """The part that a staff belongs to, where music21 makes several parts of one."""
-    return str(staff.id).partition("-Staff")[0]
-
-
-def _part_notes(staves: list[Any], *, drums: bool) -> list[list[Note]]:
-    """The notes of each staff of a part with pitches, or those without, with ties merged.
-
-    A tied note continues the open note of its pitch that ends at its onset, in any staff. A tie
-    that leads to no note ends there.
+    A tied note continues the open note of its pitch that ends at its onset. A tie that leads to no
+    note ends there.
     """
-    from music21 import harmony, note
+    from music21 import harmony
 
     open_ties: dict[tuple[int, Any], list[Any]] = {}  # (pitch, end) -> the note to continue
-    merged: list[list[list[Any]]] = [[] for _ in staves]
-    elements = [
-        (Fraction(e.offset), staff, e)
-        for staff, part in enumerate(staves)
-        for e in part.flatten().notes
-    ]
-    for onset, staff, element in sorted(elements, key=itemgetter(0)):
+    merged: list[list[Any]] = []
+    for element in part.flatten().notes:
         if isinstance(element, harmony.Harmony):
             continue
         # A float plus a fraction is a float, which may miss the onset of the next note.
-        duration = Fraction(element.quarterLength)
+        onset, duration = Fraction(element.offset), Fraction(element.quarterLength)
         for single in getattr(element, "notes", (element,)):
-            if isinstance(single, note.Unpitched) != drums:
-                continue
             tie = single.tie.type if single.tie is not None else None
-            pitch = _drum_key(single) if drums else single.pitch.midi
+            pitch = single.pitch.midi
             begun = open_ties.pop((pitch, onset), None) if tie in ("stop", "continue") else None
             if begun is None:
                 velocity = single.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
                 begun = [onset, duration, pitch, max(1, min(127, int(velocity)))]
-                merged[staff].append(begun)
+                merged.append(begun)
             else:
                 begun[1] += duration
             if tie in ("start", "continue"):
                 open_ties[pitch, onset + duration] = begun
-    return [[(n[0], n[1], n[2], n[3]) for n in own] for own in merged]
+    yield from ((n[0], n[1], n[2], n[3]) for n in merged)
 
 
 def _first_tempo(score: Any) -> float:
