@@ -20,9 +20,9 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
 
+from lxml import etree
+from lxml.etree import _Element as Element
 from music21 import converter, harmony
 
 from gan_music.io.formats.musicxml import Score
@@ -77,7 +77,7 @@ def _beside_music21(root: Element) -> list[tuple[str, str]]:
     """Each measure of each part against music21's own parse of all that the score holds."""
     score = Score(root)
     try:
-        parsed = converter.parse(ElementTree.tostring(root, encoding="unicode"), format="musicxml")
+        parsed = converter.parse(etree.tostring(root, encoding="unicode"), format="musicxml")
     except Exception as error:  # music21's parser raises exceptions of any type
         return [("music21's own parse fails", str(error)[:80])]
     own: dict[Place, Counter[Any]] = {}
@@ -132,7 +132,7 @@ def _beside_partitura(root: Element, piece: Piece) -> list[tuple[str, str]]:
         import partitura
     except ImportError:
         return []
-    text = ElementTree.tostring(root)
+    text = etree.tostring(root)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -74,7 +74,7 @@ def test_an_archive_with_a_wrong_size(tmp_path: Path) -> None:
     content = path.read_bytes()
     assert content.count(size) == 2  # in the local header and in the central directory
     path.write_bytes(content.replace(size, len(scores.MUSICXML).to_bytes(4, "little")))
-    with pytest.raises(ReadError, match="damaged archive"):
+    with pytest.raises(ReadError, match="archive is damaged"):
         read(path)
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
 import numpy as np
+from lxml.etree import _Element as Element
 
 from gan_music.io.errors import ReadError
 from gan_music.io.formats.measures import TimeSignature, meters_of_measures, piece_in_ticks

@@ -8,21 +8,22 @@ What it reads of these is each note's onset in the measure, duration, pitch and 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
+
+from lxml.etree import Element, SubElement, _Element, tostring
 
 from gan_music.io.errors import ReadError
 from gan_music.io.formats import musicxml_values as values
-from gan_music.io.formats.musicxml_parts import Note, Part
+from gan_music.io.formats.musicxml_parts import OF_MEASURES, Note, Part
 
 _ADVICE = "use data.reader=auto"
 
 
-def with_notes_of_music21(parts: Sequence[Part], root: Element, resolution: int) -> None:
+def with_notes_of_music21(parts: Sequence[Part], root: _Element, resolution: int) -> None:
     """Give the notes of the parts of a score what music21 reads of them.
 
     Raises
@@ -32,7 +33,7 @@ def with_notes_of_music21(parts: Sequence[Part], root: Element, resolution: int)
     """
     from music21 import converter, note
 
-    text = ElementTree.tostring(_plain(root), encoding="unicode")
+    text = tostring(_plain(root), encoding="unicode")
     parsed = converter.parse(text, format="musicxml", forceSource=True)
     for part, own in zip(parts, parsed.parts, strict=True):
         measures = list(own.getElementsByClass("Measure"))
@@ -61,7 +62,7 @@ def _as_read(own: Note, onset: Fraction, single: Any, is_drum: bool, resolution:
     )
 
 
-def _plain(root: Element) -> Element:
+def _plain(root: _Element) -> _Element:
     """A score with nothing but divisions, notes, rests and moves."""
     plain = Element("score-partwise")
     listed = SubElement(plain, "part-list")
@@ -80,17 +81,17 @@ def _plain(root: Element) -> Element:
                 if first.tag == "note":
                     made.extend(_plain_chord(chord, divisions))
                 elif (text := first.findtext("divisions")) is None:
-                    made.append(first)
+                    made.append(copy.copy(first))
                 else:
                     divisions = values.number(text, "divisions")
                     SubElement(SubElement(made, "attributes"), "divisions").text = text
     return plain
 
 
-def _chords(measure: Element) -> Iterator[list[tuple[int, Element]]]:
+def _chords(measure: _Element) -> Iterator[list[tuple[int, _Element]]]:
     """The elements of a measure that matter, with their indices; the notes of a chord as one."""
-    chord: list[tuple[int, Element]] = []
-    for index, child in enumerate(measure):
+    chord: list[tuple[int, _Element]] = []
+    for index, child in enumerate(measure.iterchildren(*OF_MEASURES)):
         if child.tag not in ("note", "backup", "forward") and child.find("divisions") is None:
             continue
         if chord and (child.find("chord") is None or chord[0][1].tag != "note"):
@@ -101,7 +102,7 @@ def _chords(measure: Element) -> Iterator[list[tuple[int, Element]]]:
         yield chord
 
 
-def _plain_chord(chord: Sequence[tuple[int, Element]], divisions: Fraction) -> Iterator[Element]:
+def _plain_chord(chord: Sequence[tuple[int, _Element]], divisions: Fraction) -> Iterator[_Element]:
     """The notes of a chord that sound, or a rest of its length."""
     _, first = chord[0]
     sounding = [(i, n) for i, n in chord if n.find("cue") is None and n.find("rest") is None]
@@ -110,9 +111,7 @@ def _plain_chord(chord: Sequence[tuple[int, Element]], divisions: Fraction) -> I
         made = Element("note", {"color": str(index)})
         if number:
             SubElement(made, "chord")
-        made.extend(
-            e for tag in ("grace", "pitch", "unpitched") if (e := note.find(tag)) is not None
-        )
+        made.extend(copy.copy(e) for e in note.iterchildren("grace", "pitch", "unpitched"))
         if note.find("grace") is None:
             alike = first if values.are_written_alike(note, first) else note
             SubElement(made, "duration").text = _duration(alike, divisions)
@@ -133,6 +132,6 @@ def _plain_chord(chord: Sequence[tuple[int, Element]], divisions: Fraction) -> I
     yield rest
 
 
-def _duration(note: Element, divisions: Fraction) -> str:
+def _duration(note: _Element, divisions: Fraction) -> str:
     text = note.findtext("duration")
     return str(float(values.written_length(note) * divisions)) if text is None else text

@@ -14,8 +14,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+
+from lxml import etree
+from lxml.etree import _Element as Element
 
 from gan_music.io.errors import ReadError
 from gan_music.io.formats.text import decoded
@@ -103,9 +104,12 @@ def _is_hidden(name: str) -> bool:
 def _root(data: bytes) -> Element:
     data = _in_an_encoding_of_expat(data.lstrip(b" \t\r\n"))
     check_xml(io.BytesIO(data))
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
+    )
     try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
         raise ReadError(f"is damaged XML: {_told(error)}; {_ADVICE}") from error
     except (LookupError, ValueError) as error:
         raise ReadError(f"is XML in an encoding that cannot be read; {_ADVICE}") from error
@@ -127,10 +131,10 @@ def _in_an_encoding_of_expat(data: bytes) -> bytes:
     return _DECLARATION.sub("", decoded(data), count=1).encode()
 
 
-def _told(error: ElementTree.ParseError) -> str:
+def _told(error: etree.XMLSyntaxError) -> str:
     line, column = error.position
-    what = str(error).partition(":")[0]
-    return f"{what} in line {line}, column {column + 1}"
+    what = (error.msg or "").partition(", line ")[0]
+    return f"{what} in line {line}, column {column}"
 
 
 def _partwise(root: Element) -> Element:
@@ -145,16 +149,14 @@ def _partwise(root: Element) -> Element:
 
 def _turned(root: Element) -> Element:
     """A timewise score, partwise; a part that a measure lacks has an empty one there."""
-    turned = Element("score-partwise", root.attrib)
-    turned.extend(e for e in root if e.tag != "measure")
+    turned = etree.Element("score-partwise")
     measures = root.findall("measure")
+    turned.extend([e for e in root if e.tag != "measure"])
     ids = dict.fromkeys(part.get("id") for m in measures for part in m.findall("part"))
-    parts = {number: Element("part", {"id": number or ""}) for number in ids}
+    parts = {number: etree.SubElement(turned, "part", {"id": number or ""}) for number in ids}
     for measure in measures:
         own = {part.get("id"): part for part in measure.findall("part")}
         for number, part in parts.items():
-            made = Element("measure", measure.attrib)
-            made.extend(own.get(number, ()))
-            part.append(made)
-    turned.extend(parts.values())
+            made = etree.SubElement(part, "measure", dict(measure.attrib))
+            made.extend(list(own.get(number, ())))
     return turned

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from xml.etree.ElementTree import Element
+
+from lxml.etree import _Element as Element
 
 from gan_music.io.errors import ReadError
 from gan_music.io.formats import musicxml_values as values
@@ -24,6 +25,7 @@ from gan_music.io.instruments import SNARE, track_name
 from gan_music.io.limits import MAX_QUARTERS
 
 _LEAST, _MOST = 6720, 10**10  # ticks a quarter note
+OF_MEASURES = ("note", "backup", "forward", "attributes", "direction", "sound")  # that are read
 _STOPS, _STARTS = {"stop", "continue"}, {"start", "continue"}  # types of ties
 
 
@@ -136,7 +138,7 @@ class _Reader:
         now = onset = of_lead = 0
         lead: Element | None = None  # the first note of a chord
         rests: list[tuple[Element, int]] = []
-        for index, child in enumerate(element):
+        for index, child in enumerate(element.iterchildren(*OF_MEASURES)):
             tag = child.tag
             if tag == "note":
                 inside = {c.tag: c for c in child}
@@ -186,20 +188,21 @@ class _Reader:
             self.lost["unpitched"] += 1
         else:
             key = values.midi_number(inside.get("pitch"))
-        self.lost["grace"] += is_grace
+        if is_grace:
+            self.lost["grace"] += 1
         ends_tie = begins_tie = False
         if "tie" in inside or "notations" in inside:
             ties = {t.get("type") for t in element.iter("tie" if "tie" in inside else "tied")}
             ends_tie, begins_tie = not ties.isdisjoint(_STOPS), not ties.isdisjoint(_STARTS)
-        staff = int(values.number(inside["staff"].text, "a staff")) if "staff" in inside else 1
-        velocity = values.velocity(element)
+        staff = values.staff(inside["staff"].text) if "staff" in inside else 1
+        velocity = values.velocity(element.get("dynamics"))
         found.notes.append(Note(*at, key, velocity, staff, is_drum, is_grace, ends_tie, begins_tie))
 
     def _attributes(self, element: Element, now: int, found: Measure) -> None:
         if (text := element.findtext("divisions")) is not None:
             self.ticks = int(self.resolution / values.number(text, "divisions"))
         for transpose in element.findall("transpose"):
-            staff = int(values.number(transpose.get("number", "0"), "the number of a staff"))
+            staff = values.staff(transpose.get("number", "0"))
             found.transpositions.append(Transposition(now, staff, values.semitones(transpose)))
         for time in element.findall("time"):
             if time.get("number", "1") == "1" and (meter := values.time_signature(time)):

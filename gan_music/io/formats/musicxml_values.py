@@ -9,7 +9,8 @@ import math
 import re
 from fractions import Fraction
 from functools import lru_cache
-from xml.etree.ElementTree import Element
+
+from lxml.etree import _Element as Element
 
 from gan_music.io.formats.measures import TimeSignature
 from gan_music.io.instruments import named_program
@@ -49,7 +50,7 @@ def midi_number(pitch: Element | None) -> int:
     """A pitch as MIDI's number, which may be out of its bounds."""
     if pitch is None:
         raise ValueError("a note has no pitch")
-    return _midi_number(*[(c.tag, c.text) for c in pitch])
+    return _midi_number(*[(c.tag, c.text) for c in pitch[:]])
 
 
 @lru_cache(maxsize=4096)
@@ -96,12 +97,17 @@ def stands_for_a_bar(note: Element, *, is_alone: bool) -> bool:
     return is_alone and is_plain and kind in ("whole", "breve")
 
 
-def velocity(note: Element) -> int:
+def velocity(dynamics: str | None) -> int:
     """Of a note's own dynamics; marks as *p* and *f* are not counted."""
-    dynamics = note.get("dynamics")
     if dynamics is None:
         return DEFAULT_VELOCITY
     return max(1, min(127, round(number(dynamics, "the dynamics of a note") * _FORTE / 100)))
+
+
+@lru_cache(maxsize=256)
+def staff(text: str | None) -> int:
+    """The number of a staff."""
+    return int(number(text, "the number of a staff"))
 
 
 def semitones(transpose: Element) -> int:

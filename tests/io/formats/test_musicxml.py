@@ -5,11 +5,11 @@ from __future__ import annotations
 import zipfile
 from fractions import Fraction
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from gan_music.io.errors import ReadError
 from gan_music.io.formats.musicxml import Score
@@ -254,9 +254,9 @@ def test_encodings(encoding: str, reader: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (TEXT[:-20].encode(), "is damaged XML: .* in line 1, column 3"),
-        (TEXT.replace("</note>", "</nte>").encode(), "is damaged XML: mismatched tag in line 1"),
-        (b"C D E F", "is damaged XML: syntax error in line 1, column 1"),
+        (TEXT[:-20].encode(), r"is damaged XML: .* in line 1, column \d+"),
+        (TEXT.replace("</note>", "</nte>").encode(), "is damaged XML: .* tag mismatch.* in line 1"),
+        (b"C D E F", "is damaged XML: .* in line 1, column 1"),
         (b"<html><body/></html>", "is no MusicXML: its outermost element is html"),
         (b"<opus/>", "is an opus, a list of other files; read those"),
         (b"PK\x03\x04 and nothing more", "its archive is damaged"),
@@ -484,7 +484,7 @@ def test_what_a_score_loses_is_counted() -> None:
         + "<note><grace/><pitch><step>E</step><octave>4</octave></pitch></note>"
         + "<note><unpitched/><duration>2</duration></note>" * 2
     )
-    lost = Score(ElementTree.fromstring(score([attributes() + measure]))).lost
+    lost = Score(etree.fromstring(score([attributes() + measure]).encode())).lost
     assert lost == {"cue": 1, "grace": 1, "unpitched": 2}
 
 
@@ -516,7 +516,7 @@ def test_in_any_score_all_notes_are_in_step_with_their_measures(
             for part in given_parts
         )
     )
-    found = Score(ElementTree.fromstring(text))
+    found = Score(etree.fromstring(text.encode()))
     piece = found.piece(24, "a")
     quarters = [Fraction(s, found.resolution) for s in found.starts]
     expected = []
@@ -557,7 +557,7 @@ _GRACE = _ELEMENTS[9]
 @settings(max_examples=60, deadline=None)
 def test_music21_reads_the_same_notes_of_any_elements(measures: list[list[str]]) -> None:
     text = score([attributes() + "".join(measures[0]), *map("".join, measures[1:])])
-    root = ElementTree.fromstring(text)
+    root = etree.fromstring(text.encode())
     own, other = Score(root), Score(root)
     with_notes_of_music21(other.parts, root, other.resolution)
     assert own.piece(24, "a").notes() == other.piece(24, "a").notes()
