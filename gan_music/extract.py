@@ -59,6 +59,9 @@ def _extract(config: ExtractConfig) -> None:
     size = _size(*cache.size())
     print(f"cache: {cache.root} ({result.n_cached:,} of these files were in it; {size} in total)")
     _write_rejects(result, rejects)
+    losses = rejects.with_name("losses.csv")
+    result.write_losses(losses)
+    print(f"grace, cue and drum notes of each piece that has any: {losses}")
     if config.pack:
         print(f"pack: {config.pack}; train on it with data=midi data.root={config.pack}")
     if config.picture:
@@ -81,7 +84,7 @@ def _size(n_entries: int, n_bytes: int) -> str:
 def _write_rejects(extraction: Extraction, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     extraction.write_rejects(path)
-    print(f"refused files, one per line: {path}")
+    print(f"refused files and pieces, one a line: {path}")
 
 
 if __name__ == "__main__":

@@ -65,12 +65,13 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     (tmp_path / "music" / "page.mid").write_text("<html>")
     music = ("data=midi", "data.root=music", "data.cache_dir=kept")
     first = succeed(run_command("extract", *music, "picture=true", "out=shown", cwd=tmp_path))
-    rows = [" ".join(line.split()) for line in first.stdout.splitlines()[:7]]
+    rows = [" ".join(line.split()) for line in first.stdout.splitlines()[:11]]
     assert rows == [
-        *("files 17", "pieces 16", "notes 1,920", "folders 2"),
-        *("hours of music 0.2", "median tempo 120", "refused 1"),
+        *("files 17", "refused files 1", "pieces 16", "refused pieces 0", "notes 1,920"),
+        *("folders 2", "hours of music 0.2", "median tempo 120"),
+        *("grace notes 0", "cue notes 0", "drum notes 0"),
     ]
-    assert "(page.mid)" in first.stdout.splitlines()[7]
+    assert "(page.mid)" in first.stdout.splitlines()[11]
     assert "page.mid" in (tmp_path / "kept" / "rejects.csv").read_text()
     assert (tmp_path / "shown" / "data.png").read_bytes().startswith(b"\x89PNG")
     # the refusal is an entry, too
@@ -78,7 +79,7 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     assert len(list((tmp_path / "kept").rglob("*.npz"))) == 17
     second = succeed(run_command("extract", *music, cwd=tmp_path))
     assert "(17 of these files were in it; 17 entries" in second.stdout
-    assert second.stdout.splitlines()[:8] == first.stdout.splitlines()[:8]
+    assert second.stdout.splitlines()[:12] == first.stdout.splitlines()[:12]
     cleared = succeed(run_command("extract", *music, "clear=true", cwd=tmp_path))
     assert "is empty now (17 entries" in cleared.stdout
     assert not list((tmp_path / "kept").rglob("*.npz"))
@@ -93,7 +94,9 @@ def test_the_files_of_plain_commands_lie_in_their_run_dir(
     assert "walk00.mid" in (tmp_path / "mine" / "rejects.csv").read_text()
     music = (*music[:-1], "data.min_notes=16", "picture=true")
     succeed(run_command("extract", *music, "hydra.run.dir=a/b", cwd=tmp_path))
-    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == ["data.png", "rejects.csv"]
+    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == [
+        *("data.png", "losses.csv", "rejects.csv")
+    ]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "kept", "mine"]
     assert not (tmp_path / "kept" / "rejects.csv").exists()
     short = ("n_pieces=1", "n_notes=4", "out=here", "hydra.run.dir=a")
@@ -108,5 +111,5 @@ def test_extract_shows_why_nothing_was_read(tmp_path: Path) -> None:
     music = ("data=midi", "data.root=music", "data.cache_dir=kept")
     done = run_command("extract", *music, cwd=tmp_path)
     assert sentence(done).startswith("error: none of 1 files could be used")
-    assert "refused                  1" in done.stdout
+    assert "refused files            1" in done.stdout
     assert len((tmp_path / "kept" / "rejects.csv").read_text().splitlines()) == 2

@@ -11,8 +11,7 @@ from gan_music.config.invocation import user_path
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract_root
 from gan_music.io.instruments import chosen_programs, played_by
-from gan_music.io.read import SUFFIXES, CustomReader, ReadError
-from gan_music.io.read import read as read_file
+from gan_music.io.read import SUFFIXES, CustomReader, ReadError, Refused, read_or_refuse
 from gan_music.io.write import write_piece
 from gan_music.music.piece import Piece
 
@@ -54,16 +53,21 @@ def read(
     assert file is not None
     if file.suffix.lower() in SUFFIXES | (custom or {}).keys() and not file.is_dir():
         try:
-            return read_file(file, grid=grid, custom=custom)
+            items = read_or_refuse(file, grid=grid, custom=custom)
         except ReadError as error:
             raise ReadError(f"{path} cannot be read: {error}") from error
+        _log_refusals(path, {i.name: i.reason for i in items if isinstance(i, Refused)})
+        return [item for item in items if isinstance(item, Piece)]
     cache = NoteCache(cache_dir or default_cache_dir(), grid, custom=custom)
     found = extract_root(file, "", cache, min_notes=1, n_workers=n_workers)
-    if found.rejects:
-        name, reason = next(iter(found.rejects.items()))
-        n = len(found.rejects)
-        log.info("%s: %d files were rejected, for instance %s: %s", path, n, name, reason)
+    _log_refusals(path, found.rejects)
     return list(found.pieces)
+
+
+def _log_refusals(path: str | os.PathLike[str], rejects: Mapping[str, str]) -> None:
+    if rejects:
+        name, reason = next(iter(rejects.items()))
+        log.warning("%s: refused %d, for instance %s: %s", path, len(rejects), name, reason)
 
 
 def write(

@@ -1,5 +1,7 @@
 """The cache of extracted notes: one .npz of plain arrays for each file, read or refused.
 
+The pieces of a file that cannot be read are kept as the reasons for it, in their places.
+
 An entry's key is a hash of the file's bytes, its kind, the grid, the reader with its library's
 version, and the extractor's version, so that any change leads to a new entry. Entries are written
 to a temporary file and renamed: processes that share the cache see complete entries or none, even
@@ -10,6 +12,7 @@ missing. Pickles are not loaded.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.data.track_table import decode_tracks, encode_tracks
-from gan_music.io.read import SUFFIXES, CustomReader, resolve
-from gan_music.music.piece import Piece, Rounding, Track, names_of_pieces
+from gan_music.io.read import SUFFIXES, CustomReader, Refused, resolve
+from gan_music.music.piece import Losses, Piece, Rounding, names_of_pieces
 from gan_music.system.atomic_files import atomic_write, remove_temporaries
 from gan_music.system.errors import UserError
 from gan_music.system.zip_sizes import member_sizes
@@ -73,7 +76,7 @@ class NoteCache:
         """Whether there is an entry for a key, damaged or not."""
         return self._path(key).exists()
 
-    def load(self, key: str, name: str) -> list[Piece] | str | None:
+    def load(self, key: str, name: str) -> list[Piece | Refused] | str | None:
         """The pieces of a key, named ``name``, or the reason for refusing the file.
 
         None without an entry, or if it is damaged.
@@ -86,13 +89,12 @@ class NoteCache:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 if "reason" in entry:
                     return str(entry["reason"])
-                tracks = decode_tracks(str(entry["tracks"]))
-                return self._pieces(entry["notes"], entry["pieces"], entry["meters"], tracks, name)
+                return self._pieces(entry, name)
         except Exception:  # no such file, or whatever zipfile and numpy raise for a damaged one
             return None
 
-    def store(self, key: str, content: Sequence[Piece] | str) -> None:
-        """Store the pieces of a file, or the reason for refusing it.
+    def store(self, key: str, content: Sequence[Piece | Refused] | str) -> None:
+        """Store the pieces of a file, at least one of them read, or the reason for refusing it.
 
         Raises
         ------
@@ -102,15 +104,20 @@ class NoteCache:
         if isinstance(content, str):
             self._write(key, reason=np.array(content))
             return
-        notes = [(p.onset, p.duration, p.pitch, p.velocity, p.track) for p in content]
+        pieces = [p for p in content if isinstance(p, Piece)]
+        refused = {i: item.reason for i, item in enumerate(content) if isinstance(item, Refused)}
+        notes = [(p.onset, p.duration, p.pitch, p.velocity, p.track) for p in pieces]
         self._write(
             key,
             # [5, N]; onsets and durations are bounded by the readers
             notes=np.concatenate(notes, 1).astype(np.uint32),
-            # a row a piece: the numbers of notes and of meters, tempo, rounding
-            pieces=np.array([(len(p), len(p.meters), p.tempo, *p.rounding) for p in content]),
-            meters=np.concatenate([p.meters for p in content]),
-            tracks=np.array(encode_tracks([p.tracks for p in content])),
+            # a row a piece: the numbers of notes and of meters, losses, tempo, rounding
+            pieces=np.array(
+                [(len(p), len(p.meters), *p.losses, p.tempo, *p.rounding) for p in pieces]
+            ),
+            meters=np.concatenate([p.meters for p in pieces]),
+            tracks=np.array(encode_tracks([p.tracks for p in pieces])),
+            refused=np.array(json.dumps(refused)),  # place in the file -> reason
         )
 
     def remove_temporaries(self) -> None:
@@ -141,33 +148,35 @@ class NoteCache:
                 "remove it by hand."
             ) from error
 
-    def _pieces(
-        self,
-        notes: np.ndarray,
-        pieces: np.ndarray,
-        meters: np.ndarray,
-        tracks: list[tuple[Track, ...]],
-        name: str,
-    ) -> list[Piece]:
-        n_notes, n_meters = pieces[:, :2].astype(np.int64).T
-        names = names_of_pieces(name, len(pieces))
-        columns = np.split(notes, np.cumsum(n_notes)[:-1], axis=1)
-        meters_of = np.split(meters, np.cumsum(n_meters)[:-1])
-        parts = (columns, meters_of, pieces.tolist(), names, tracks)
-        return [
-            Piece.from_arrays(
-                *column[:3],
-                velocity=column[3],
-                grid=self.grid,
-                meters=meter,
-                tempo=tempo,
-                name=n,
-                rounding=Rounding(*moved),
-                track=column[4],
-                tracks=own,
+    def _pieces(self, entry: Mapping[str, np.ndarray], name: str) -> list[Piece | Refused]:
+        rows, tracks = entry["pieces"], decode_tracks(str(entry["tracks"]))
+        refused = {int(i): reason for i, reason in json.loads(str(entry["refused"])).items()}
+        names = names_of_pieces(name, len(rows) + len(refused))
+        n_notes, n_meters = rows[:, :2].astype(np.int64).T
+        columns = np.split(entry["notes"], np.cumsum(n_notes)[:-1], axis=1)
+        meters = np.split(entry["meters"], np.cumsum(n_meters)[:-1])
+        parts = iter(zip(columns, meters, rows.tolist(), tracks, strict=True))
+        found: list[Piece | Refused] = []
+        for i, own_name in enumerate(names):
+            if i in refused:
+                found.append(Refused(own_name, refused[i]))
+                continue
+            column, meter, (_, _, grace, cue, tempo, *moved), own = next(parts)
+            found.append(
+                Piece.from_arrays(
+                    *column[:3],
+                    velocity=column[3],
+                    grid=self.grid,
+                    meters=meter,
+                    tempo=tempo,
+                    name=own_name,
+                    rounding=Rounding(*moved),
+                    track=column[4],
+                    tracks=own,
+                    losses=Losses(int(grace), int(cue)),
+                )
             )
-            for column, meter, (_, _, tempo, *moved), n, own in zip(*parts, strict=True)
-        ]
+        return found
 
     def _write(self, key: str, **arrays: np.ndarray) -> None:
         path = self._path(key)

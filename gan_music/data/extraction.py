@@ -18,7 +18,7 @@ from gan_music.data.pack import is_pack, open_pack, write_pack
 from gan_music.data.pool import Failure, Pool
 from gan_music.data.sources import Source, find_sources
 from gan_music.io.limits import check_file
-from gan_music.io.read import ReadError, read
+from gan_music.io.read import ReadError, Refused, read_or_refuse
 from gan_music.music.piece import Piece, lengths
 from gan_music.system.errors import UserError
 
@@ -28,12 +28,19 @@ ReadingPool = Pool[tuple[Source, str], str | None]
 
 @dataclass
 class Extraction:
-    """The pieces of a data set, in the order of its files, and the reasons for refusals by name."""
+    """The pieces of a data set, in the order of its files, and what is refused.
+
+    Attributes
+    ----------
+    rejects : the reason by the name of a file, or of a piece of a file that has others.
+    n_refused_files : how many of these are files.
+    """
 
     pieces: Sequence[Piece] = field(default_factory=list)
     rejects: dict[str, str] = field(default_factory=dict)
     n_files: int = 0
     n_cached: int = 0
+    n_refused_files: int = 0
 
     @property
     def n_notes(self) -> int:
@@ -43,17 +50,25 @@ class Extraction:
         """One sentence, and a line for each reason of refusal."""
         line = (
             f"{len(self.pieces)} pieces with {self.n_notes:,} notes "
-            f"({self.n_cached} files from the cache); {len(self.rejects)} files refused"
+            f"({self.n_cached} files from the cache); {self.n_refused_files} files refused"
         )
+        if n_refused_pieces := len(self.rejects) - self.n_refused_files:
+            line += f", and {n_refused_pieces} pieces of other files"
         return "\n".join([line, *read_report.refusal_lines(self.rejects)])
 
     def table(self) -> str:
         """See :func:`read_report.table`."""
-        return read_report.table(self.pieces, self.rejects, n_files=self.n_files)
+        return read_report.table(
+            self.pieces, self.rejects, n_files=self.n_files, n_refused_files=self.n_refused_files
+        )
 
     def write_rejects(self, path: Path) -> None:
         """See :func:`read_report.write_rejects`."""
         read_report.write_rejects(self.rejects, path)
+
+    def write_losses(self, path: Path) -> None:
+        """See :func:`read_report.write_losses`."""
+        read_report.write_losses(self.pieces, path)
 
 
 class NothingReadError(UserError):
@@ -176,17 +191,30 @@ def _pieces(
         if content is None:
             content = "cannot be kept in the cache"
         if isinstance(content, str):
-            result.rejects[source.name] = read_report.one_line(content)
-            continue
-        for piece in content:
-            if len(piece.pitched()) < min_notes:
-                reason = f"fewer notes with a pitch than data.min_notes={min_notes}"
-                result.rejects[piece.name] = reason
-            else:
-                n_pieces += 1
-                yield piece
+            content = [Refused(source.name, content)]
+        used, reasons = _used(content, min_notes)
+        if not used:
+            reasons = {source.name: "; ".join(dict.fromkeys(reasons.values()))}
+            result.n_refused_files += 1
+        result.rejects.update(reasons)
+        n_pieces += len(used)
+        yield from used
     if not n_pieces:
         raise NothingReadError(result)
+
+
+def _used(items: Sequence[Piece | Refused], min_notes: int) -> tuple[list[Piece], dict[str, str]]:
+    """The pieces of a file that are long enough, and the reason against each other one."""
+    used: list[Piece] = []
+    reasons: dict[str, str] = {}
+    for item in items:
+        if isinstance(item, Refused):
+            reasons[item.name] = read_report.one_line(item.reason)
+        elif len(item.pitched()) < min_notes:
+            reasons[item.name] = f"fewer notes with a pitch than data.min_notes={min_notes}"
+        else:
+            used.append(item)
+    return used, reasons
 
 
 def _key(source: Source, cache: NoteCache) -> str:
@@ -218,9 +246,9 @@ def read_and_store(item: tuple[Source, str], cache: NoteCache) -> str | None:
     """A worker's function: read a source into the cache; returns the reason if it cannot."""
     source, key = item
     try:
-        content: list[Piece] | str
+        content: list[Piece | Refused] | str
         try:
-            content = read(
+            content = read_or_refuse(
                 source.path,
                 grid=cache.grid,
                 name=source.name,

@@ -21,12 +21,12 @@ from typing import Any, overload
 import numpy as np
 
 from gan_music.data.track_table import decode_tracks, encode_tracks
-from gan_music.music.piece import KEYBOARD, IntArray, Piece, Rounding
+from gan_music.music.piece import KEYBOARD, IntArray, Losses, Piece, Rounding
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.errors import UserError
 from gan_music.system.locks import lock
 
-_VERSION = 2
+_VERSION = 3
 _NOTE, _METER = np.dtype("<u4"), np.dtype("<i8")
 _RECORD = np.dtype(
     [
@@ -36,6 +36,7 @@ _RECORD = np.dtype(
         ("tracks", "<i8"),
         ("tempo", "<f8"),
         ("rounding", "<f8", (4,)),
+        ("losses", "<i8", (2,)),
         ("n_off_keyboard", "<i4"),  # drums aside
         ("n_drums", "<i8"),  # notes
     ]
@@ -95,6 +96,7 @@ class PackedPieces(Sequence[Piece]):
             Rounding(*record["rounding"].tolist()),
             track,
             tracks,
+            losses=Losses(*record["losses"].tolist()),
         )
         return piece if self.with_drums else piece.pitched()
 
@@ -238,7 +240,7 @@ def _write(pieces: Iterable[Piece], folder: Path, grid: int) -> None:
             )
             ends += (len(piece), len(piece.meters), len(parts[2]), len(parts[3]))
             off = n_off_keyboard([piece.pitched()])
-            record = (*ends, piece.tempo, piece.rounding, off, n_drums([piece]))
+            record = (*ends, piece.tempo, piece.rounding, piece.losses, off, n_drums([piece]))
             row = np.array([record], _RECORD).tobytes()
             files = (notes, meters, names, tracks, index)
             for file, part in zip(files, (*parts, row), strict=True):

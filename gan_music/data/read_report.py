@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_music.io.instruments import GENERAL_MIDI
-from gan_music.music.piece import Piece
+from gan_music.music.piece import IntArray, Piece
 from gan_music.system.atomic_files import atomic_write
 from gan_music.system.csv_cells import escape_formula
 from gan_music.system.printable import printable
@@ -20,6 +20,8 @@ from gan_music.system.printable import printable
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
 _N_REASONS = 12
 _N_TRACKS = 12
+# last one step; are left out; have no pitch, and models do not play them
+_LOST = ("grace notes", "cue notes", "drum notes")
 
 
 def refusals(rejects: Mapping[str, str]) -> list[tuple[str, int, str]]:
@@ -47,12 +49,20 @@ def refusal_lines(rejects: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) -> str:
+def table(
+    pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int, n_refused_files: int
+) -> str:
     """A line for each quantity of what was read, then one for each reason of refusal.
 
-    Tempos are in quarter notes a minute; hours of music are at each piece's first tempo.
+    Tempos are in quarter notes a minute; hours of music are at each piece's first tempo. Files are
+    refused where no piece of theirs is left; refused pieces are those of other files.
     """
-    rows = [("files", f"{n_files:,}"), ("pieces", f"{len(pieces):,}")]
+    rows = [
+        ("files", f"{n_files:,}"),
+        ("refused files", f"{n_refused_files:,}"),
+        ("pieces", f"{len(pieces):,}"),
+        ("refused pieces", f"{len(rejects) - n_refused_files:,}"),
+    ]
     if pieces:
         folders = {piece.name.rpartition("/")[0] for piece in pieces}
         tempos = np.array([piece.tempo for piece in pieces])
@@ -61,8 +71,8 @@ def table(pieces: Sequence[Piece], rejects: Mapping[str, str], *, n_files: int) 
             ("folders", f"{len(folders):,}"),
             ("hours of music", f"{sum(map(minutes, pieces)) / 60:.1f}"),
             ("median tempo", f"{np.median(tempos):.0f}"),
+            *((what, f"{n:,}") for what, n in zip(_LOST, _losses(pieces).sum(0), strict=True)),
         ]
-    rows.append(("refused", f"{len(rejects):,}"))
     lines = [f"{what:16}{value:>10}" for what, value in rows] + refusal_lines(rejects)
     if pieces:
         lines += [_rounding(pieces), "", *track_table(pieces)]
@@ -108,6 +118,21 @@ def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
         writer.writerows(
             (escape_formula(name), escape_formula(reason)) for name, reason in rejects.items()
         )
+
+
+def write_losses(pieces: Sequence[Piece], path: Path) -> None:
+    """A table of the pieces with grace notes, cue notes or drums, and their numbers."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("piece", *(what.replace(" ", "_") for what in _LOST)))
+        for piece, row in zip(pieces, _losses(pieces).tolist(), strict=True):
+            if any(row):
+                writer.writerow((escape_formula(piece.name), *row))
+
+
+def _losses(pieces: Sequence[Piece]) -> IntArray:
+    """The numbers that ``_LOST`` names, of each piece, ``[N, 3]``."""
+    return np.array([(*p.losses, len(p) - len(p.pitched())) for p in pieces], dtype=np.int64)
 
 
 def one_line(reason: str) -> str:

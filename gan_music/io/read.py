@@ -9,19 +9,30 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from gan_music.io import formats
-from gan_music.io.errors import ReadError
+from gan_music.io.errors import ReadError, Refused
 from gan_music.io.formats import midi
 from gan_music.io.limits import check_content, check_pieces
 from gan_music.music.piece import Piece
 
-__all__ = ["MIDI_SUFFIXES", "READERS", "SUFFIXES", "CustomReader", "ReadError", "read", "resolve"]
+__all__ = [
+    "MIDI_SUFFIXES",
+    "READERS",
+    "SUFFIXES",
+    "CustomReader",
+    "ReadError",
+    "Refused",
+    "read",
+    "read_or_refuse",
+    "resolve",
+]
 
-Reader = Callable[[Path, int, str], list[Piece]]  # (path, grid, name) -> pieces
+# (path, grid, name) -> pieces
+Reader = Callable[[Path, int, str], Sequence[Piece] | Sequence[Piece | Refused]]
 
 
 class CustomReader(NamedTuple):
@@ -47,6 +58,7 @@ def _formats() -> dict[str, dict[str, Reader]]:
 
 
 _FORMATS = _formats()
+_NO_NOTES = "no notes in it"
 SUFFIXES = frozenset(_FORMATS)
 MIDI_SUFFIXES = frozenset(midi.FORMATS)
 READERS = tuple(dict.fromkeys(name for readers in _FORMATS.values() for name in readers))
@@ -68,7 +80,22 @@ def read(
     reader: str = "auto",
     custom: Mapping[str, CustomReader] | None = None,
 ) -> list[Piece]:
-    """The pieces in a file: one, or several for a collection such as an ABC tune book.
+    """The pieces in a file: one, or several for a collection such as an ABC tune book, of which
+    those that cannot be read are left out. See :func:`read_or_refuse`.
+    """
+    items = read_or_refuse(path, grid=grid, name=name, reader=reader, custom=custom)
+    return [item for item in items if isinstance(item, Piece)]
+
+
+def read_or_refuse(
+    path: Path,
+    *,
+    grid: int = 24,
+    name: str | None = None,
+    reader: str = "auto",
+    custom: Mapping[str, CustomReader] | None = None,
+) -> list[Piece | Refused]:
+    """The pieces in a file, at least one, and in their order those that cannot be read.
 
     Parameters
     ----------
@@ -89,18 +116,24 @@ def read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check_content(path)
-            pieces = _reader(path, reader, custom or {})(path, grid, name)
-        check_pieces(pieces)
+            items = _reader(path, reader, custom or {})(path, grid, name)
+        check_pieces([item for item in items if isinstance(item, Piece)])
     except (ReadError, MemoryError):
         raise
     except RecursionError as error:
         raise ReadError("it is nested too deeply to be read") from error
     except Exception as error:  # music21's parsers raise exceptions of any type
         raise ReadError(_failure(error, path, reader, custom or {})) from error
-    pieces = [p for p in pieces if len(p)]
-    if not pieces:
-        raise ReadError("no notes in it")
-    return pieces
+    found = [_without_notes(item) for item in items]
+    if not any(isinstance(item, Piece) for item in found):
+        reasons = dict.fromkeys(item.reason for item in found if isinstance(item, Refused))
+        raise ReadError("; ".join(reasons) or _NO_NOTES)
+    return found
+
+
+def _without_notes(item: Piece | Refused) -> Piece | Refused:
+    """A refusal of a piece without notes; others as they are."""
+    return Refused(item.name, _NO_NOTES) if isinstance(item, Piece) and not len(item) else item
 
 
 def _failure(error: Exception, path: Path, reader: str, custom: Mapping[str, CustomReader]) -> str:

@@ -49,6 +49,16 @@ class Rounding(NamedTuple):
 EXACT = Rounding()
 
 
+class Losses(NamedTuple):
+    """Notes of a file that a piece has not (``cue``), or as notes of one step (``grace``)."""
+
+    grace: int = 0
+    cue: int = 0
+
+
+NO_LOSSES = Losses()
+
+
 class Track(NamedTuple):
     """A part of a piece: a MIDI track or channel, a part of a score, a staff of a piano part.
 
@@ -102,6 +112,7 @@ class Piece:
     tracks : at least one.
     ends : whether the piece ends after its last note; False for an excerpt, and for a sample that
         was cut off.
+    losses : numbers of notes that the reader has left out or changed.
     """
 
     onset: IntArray
@@ -116,6 +127,7 @@ class Piece:
     track: IntArray
     tracks: tuple[Track, ...]
     ends: bool = True
+    losses: Losses = NO_LOSSES
 
     @classmethod
     def from_arrays(
@@ -133,6 +145,7 @@ class Piece:
         track: ArrayLike | None = None,
         tracks: Sequence[Track] = ONE_TRACK,
         ends: bool = True,
+        losses: Losses = NO_LOSSES,
     ) -> Piece:
         """A piece of notes in any order.
 
@@ -176,6 +189,7 @@ class Piece:
         return cls(
             *(onset, duration, pitch, velocity, grid, meters),
             *(float(tempo), name, Rounding(*rounding), track, tuple(tracks), ends),
+            losses=losses,
         )
 
     def __len__(self) -> int:

@@ -15,7 +15,8 @@ import pytest
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.extraction import extract
 from gan_music.data.sources import find_sources
-from gan_music.music.piece import Piece, Rounding
+from gan_music.io.errors import Refused
+from gan_music.music.piece import Losses, Piece, Rounding
 from tests.conftest import make_piece
 
 KEY = "ab" * 32
@@ -32,13 +33,16 @@ def test_everything_of_a_piece_comes_back(tmp_path: Path) -> None:
         meters=[(-24, 3, 4), (48, 6, 8)],
         tempo=93.5,
         rounding=Rounding(0.01, 0.02, 0.03, 0.5),
+        losses=Losses(3, 4),
     )
-    cache.store(KEY, [first, make_piece(0)])
-    again, other = cache.load(KEY, "x")  # type: ignore[misc]
+    cache.store(KEY, [Refused("x#1", "a misprint"), first, make_piece(0), Refused("x#4", "é")])
+    before, again, other, after = cache.load(KEY, "x")  # type: ignore[misc]
+    assert (before, after) == (("x#1", "a misprint"), ("x#4", "é"))
     assert isinstance(again, Piece)
     assert (again.notes(), again.velocity.tolist()) == (first.notes(), [1, 127])
     assert again.meters.tolist() == first.meters.tolist()
-    assert (again.tempo, again.rounding, again.name) == (93.5, first.rounding, "x#1")
+    assert (again.tempo, again.rounding, again.name) == (93.5, first.rounding, "x#2")
+    assert again.losses == (3, 4)
     assert isinstance(other, Piece)
     assert other.same_notes(make_piece(0))
 

@@ -86,6 +86,57 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     result.table().encode()
 
 
+_NOTES = "CDEF|GABc|" * 3
+BOOK = f"""X:1
+K:C
+{_NOTES}
+
+X:2
+K:C
+{_NOTES}C 3A2 c|
+
+X:3
+K:C
+{{CD}}{_NOTES}
+
+X:4
+K:C
+C|
+"""
+
+
+def test_files_and_pieces_that_are_read_and_refused_add_up(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "book.abc").write_text(BOOK)
+    (music / "misprints.abc").write_text(BOOK.replace("CDEF", "C 3DEF"))
+    (music / "one.krn").write_text("**kern\n" + "4c\n" * 20 + "qd\n4d\n*-\n")
+    (music / "page.mid").write_text("<html>")
+    for _ in range(2):  # read, and from the cache
+        found = extract(
+            find_sources(music, ""), NoteCache(tmp_path / "cache", 24), min_notes=20, n_workers=1
+        )
+        assert [p.name for p in found.pieces] == ["book.abc#1", "book.abc#3", "one.krn"]
+        assert [p.losses for p in found.pieces] == [(0, 0), (2, 0), (1, 0)]
+        assert list(found.rejects) == ["book.abc#2", "book.abc#4", "misprints.abc", "page.mid"]
+        assert "3A" in found.rejects["book.abc#2"]
+        assert found.rejects["book.abc#4"] == "fewer notes with a pitch than data.min_notes=20"
+        assert found.rejects["misprints.abc"].startswith("tune 1 (X:1)")
+        table = found.table().splitlines()
+        assert table[:4] == [
+            *("files                    4", "refused files            2"),
+            *("pieces                   3", "refused pieces           2"),
+        ]
+        assert "grace notes              3" in table
+        assert "2 files refused, and 2 pieces of other files" in found.summary()
+    found.write_losses(tmp_path / "losses.csv")
+    assert (tmp_path / "losses.csv").read_text().splitlines() == [
+        "piece,grace_notes,cue_notes,drum_notes",
+        "book.abc#3,2,0,0",
+        "one.krn,1,0,0",
+    ]
+
+
 def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
     root, cache = tmp_path / "music", tmp_path / "cache"
     root.mkdir()

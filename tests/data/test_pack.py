@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from gan_music.data.pack import open_pack, write_pack
 from gan_music.data.sources import find_sources
 from gan_music.io.write import write_midi
 from gan_music.metrics.sets.originality import longest_matches
-from gan_music.music.piece import Piece, windows
+from gan_music.music.piece import Losses, Piece, windows
 from gan_music.representations.base import Representation
 from gan_music.representations.note_events import NoteEvents
 from gan_music.representations.note_quadruples import NoteQuadruples
@@ -77,6 +78,12 @@ def test_a_pack_is_the_folder_it_was_made_of(
     cache.clear()
     assert n_entries > 3
     assert cache.size() == (0, 0)
+
+
+def test_a_pack_keeps_what_its_files_lost(tmp_path: Path) -> None:
+    piece = replace(make_piece(0), losses=Losses(5, 7))
+    (again,) = write_pack([piece], tmp_path / "pack", grid=24)
+    assert again.losses == (5, 7)
 
 
 def test_errors_of_packs(tmp_path: Path) -> None:

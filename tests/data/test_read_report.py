@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gan_music.data import read_report
-from gan_music.music.piece import Piece, Rounding
+from gan_music.music.piece import NO_LOSSES, Losses, Piece, Rounding
 
 
 def test_reasons_are_one_but_for_their_particulars() -> None:
@@ -45,19 +45,26 @@ def test_the_table() -> None:
             grid=12,
             tempo=tempo,
             name=name,
+            losses=Losses(2, 1) if name == "c.mid" else NO_LOSSES,
             rounding=Rounding(n / 36000, n / 10000, n / 18000, n / 7200),
         )
         for n, tempo, name in [(3600, 60, "x/a.mid"), (1800, 120, "x/b.mid"), (900, 90, "c.mid")]
     ]
     assert read_report.minutes(pieces[0]) == 60
-    assert read_report.table(pieces, {"d.mid": "is empty"}, n_files=1234).splitlines() == [
+    assert read_report.table(
+        pieces, {"d.mid": "is empty"}, n_files=1234, n_refused_files=1
+    ).splitlines() == [
         "files                1,234",
+        "refused files            1",
         "pieces                   3",
+        "refused pieces           0",
         "notes                    6",
         "folders                  2",
         "hours of music         1.4",
         "median tempo            90",
-        "refused                  1",
+        "grace notes              2",
+        "cue notes                1",
+        "drum notes               0",
         "  refused 1: is empty (d.mid)",
         # means over all notes, and the largest of all
         "rounding to 12 steps a quarter note moved onsets by 0.0583 quarter notes on average",
@@ -69,7 +76,7 @@ def test_the_table() -> None:
 
 
 def test_the_table_of_nothing() -> None:
-    assert "notes" not in read_report.table([], {}, n_files=0)
+    assert "notes" not in read_report.table([], {}, n_files=0, n_refused_files=0)
 
 
 def test_rejects_are_a_table(tmp_path: Path) -> None:

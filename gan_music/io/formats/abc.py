@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gan_music.io.errors import ReadError, Refused
 from gan_music.io.formats import score
-from gan_music.io.formats.abc_book import divided
+from gan_music.io.formats.abc_book import Line, Tune, divided
 from gan_music.io.formats.abc_music import Reader
 from gan_music.io.formats.abc_voice import Voice
 from gan_music.io.formats.agreement import agreed
@@ -26,22 +27,33 @@ from gan_music.music.piece import (
     DEFAULT_TEMPO,
     DEFAULT_VELOCITY,
     ONE_TRACK,
+    Losses,
     Piece,
     Track,
     names_of_pieces,
 )
 
 
-def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
+def read_fast(path: Path, grid: int, name: str) -> list[Piece | Refused]:
     """The pieces of an ABC file, a tune each."""
     header, tunes = divided(decoded(path.read_bytes()))
     names = names_of_pieces(name, len(tunes))
-    return [_piece(Reader(header, t), grid, n) for t, n in zip(tunes, names, strict=True)]
+    return [_tune(header, t, grid, n) for t, n in zip(tunes, names, strict=True)]
 
 
-def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
+def _tune(header: list[Line], tune: Tune, grid: int, name: str) -> Piece | Refused:
+    try:
+        return _piece(Reader(header, tune), grid, name)
+    except ReadError as error:
+        return Refused(name, str(error))
+
+
+def read_music21(path: Path, grid: int, name: str) -> list[Piece | Refused]:
     """The pieces that music21 reads, if they have the notes that :func:`read_fast` reads."""
-    return agreed(read_fast(path, grid, name), score.read_score(path, grid, name))
+    own = read_fast(path, grid, name)
+    if all(isinstance(tune, Refused) for tune in own):
+        return own
+    return agreed(own, score.read_score(path, grid, name))
 
 
 def _piece(reader: Reader, grid: int, name: str) -> Piece:
@@ -63,6 +75,7 @@ def _piece(reader: Reader, grid: int, name: str) -> Piece:
         tempo=reader.tempo or DEFAULT_TEMPO,
         track=track,
         tracks=tracks or ONE_TRACK,
+        losses=Losses(grace=sum(voice.n_grace for voice in voices.values())),
     )
 
 

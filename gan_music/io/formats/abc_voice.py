@@ -78,12 +78,14 @@ class Voice:
     bars : the starts of the bars.
     meters : the time and the meter of each change.
     end : the end of the last note or rest.
+    n_grace : grace notes.
     """
 
     def __init__(self, state: State) -> None:
         self.state = replace(state, key=dict(state.key), unit=state.quarters)
         self.now = Fraction()
         self.notes: list[Sounding] = []
+        self.n_grace = 0
         self.bars = [Fraction()]
         self.meters: list[tuple[Fraction, Meter | None]] = [(Fraction(), state.meter)]
         self._accidentals: dict[tuple[str, int], int] = {}
@@ -121,6 +123,7 @@ class Voice:
     def grace(self, notes: list[Written]) -> None:
         for note in notes:
             self._sound(replace(note, is_tied=False), Fraction(), grace=True)
+        self.n_grace += len(notes)
 
     def rest_bars(self, count: int) -> None:
         if self.state.meter is None:

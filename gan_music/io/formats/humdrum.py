@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gan_music.io.errors import ReadError
+from gan_music.io.errors import ReadError, Refused
 from gan_music.io.formats import humdrum_spines
 from gan_music.io.formats.agreement import agreed
 from gan_music.io.formats.humdrum_spines import Line, Spine
@@ -32,6 +32,7 @@ from gan_music.music.piece import (
     DEFAULT_TEMPO,
     DEFAULT_VELOCITY,
     ONE_TRACK,
+    Losses,
     Piece,
     Track,
     names_of_pieces,
@@ -84,7 +85,7 @@ def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     return [_Reader(lines).piece(grid, n) for lines, n in zip(found, names, strict=True)]
 
 
-def read_music21(path: Path, grid: int, name: str) -> list[Piece]:
+def read_music21(path: Path, grid: int, name: str) -> list[Piece | Refused]:
     """The pieces that music21 reads, if they have the notes that :func:`read_fast` reads."""
     return agreed(read_fast(path, grid, name), read_score(path, grid, name))
 
@@ -96,6 +97,7 @@ class _Reader:
         self.parts: dict[Spine, _Part] = {}
         self.tempo: float | None = None
         self.measures: list[tuple[Fraction, TimeSignature | None]] = [(Fraction(), None)]
+        self.n_grace = 0
         self._now = Fraction()
         self._meter: TimeSignature | None = None
         for line in lines:
@@ -169,6 +171,7 @@ class _Reader:
     def _sound(self, part: _Part, token: Token) -> None:
         if token.pitch is None:
             return
+        self.n_grace += token.is_grace
         duration = Fraction() if token.is_grace else token.duration
         begun = part.tied.get((token.pitch, self._now)) if token.ends_tie else None
         if begun:
@@ -198,6 +201,7 @@ class _Reader:
             tempo=self.tempo or DEFAULT_TEMPO,
             track=[i for i, part in enumerate(parts) for _ in part.notes],
             tracks=[_track(part) for part in parts] or ONE_TRACK,
+            losses=Losses(grace=self.n_grace),
         )
 
 

@@ -37,7 +37,7 @@ from gan_music.io.formats.musicxml_parts import (
     ticks_of_a_quarter,
 )
 from gan_music.io.limits import MAX_QUARTERS
-from gan_music.music.piece import DEFAULT_TEMPO, ONE_TRACK, Piece, Track
+from gan_music.music.piece import DEFAULT_TEMPO, ONE_TRACK, Losses, Piece, Track
 
 # Divisions that cannot express a tuplet miss a barline, or a tie, by less than 1/32 quarter note.
 _NOISE = 32
@@ -77,7 +77,7 @@ class Score:
     ----------
     resolution : ticks a quarter note.
     starts : of the measures, in ticks, and the end of the last one.
-    lost : notes that a piece has not (``cue``) or not as they are (``grace``, ``unpitched``).
+    lost : the numbers of cue notes (``cue``) and of grace notes (``grace``).
 
     Raises
     ------
@@ -118,6 +118,7 @@ class Score:
             tempo=self._first_tempo(),
             track=track,
             tracks=tracks or ONE_TRACK,
+            losses=Losses(self.lost["grace"], self.lost["cue"]),
         )
 
     def _tracks_of(self, part: Part) -> dict[tuple[int, bool], list[_Sounding]]:

@@ -104,7 +104,7 @@ def read_part(
 ) -> Part:
     """Read a part, in ticks of which a quarter note has ``resolution``.
 
-    ``lost`` counts the notes that a piece has not, or not as they are, by their kind.
+    ``lost`` counts cue notes (``cue``) and grace notes (``grace``).
 
     Raises
     ------
@@ -185,7 +185,6 @@ class _Reader:
         is_drum, is_grace = "unpitched" in inside, "grace" in inside
         if is_drum:
             key = self._drum_key(inside.get("instrument"))
-            self.lost["unpitched"] += 1
         else:
             key = values.midi_number(inside.get("pitch"))
         if is_grace:

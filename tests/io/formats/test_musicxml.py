@@ -485,7 +485,7 @@ def test_what_a_score_loses_is_counted() -> None:
         + "<note><unpitched/><duration>2</duration></note>" * 2
     )
     lost = Score(etree.fromstring(score([attributes() + measure]).encode())).lost
-    assert lost == {"cue": 1, "grace": 1, "unpitched": 2}
+    assert lost == {"cue": 1, "grace": 1}
 
 
 @st.composite
