@@ -102,7 +102,7 @@ def symusic_events(data: bytes) -> MidiEvents:
         )
         found.tempos.extend((t.time, t.qpm) for t in score.tempos)
         found.meters.extend((m.time, m.numerator, m.denominator) for m in score.time_signatures)
-    return found
+    return _named(found, header)
 
 
 def _symusic_score(header: bytes, chunk: bytes) -> Any:
@@ -157,7 +157,7 @@ def music21_events(data: bytes) -> MidiEvents:
             [Track(track_name(name), p, c == _PERCUSSION_CHANNEL) for c, p in ordered],
             [np.array(notes[key], dtype=np.int64) for key in ordered],
         )
-    return found
+    return _named(found, header)
 
 
 def _add(found: MidiEvents, tracks: list[Track], notes: list[IntArray]) -> None:
@@ -173,6 +173,14 @@ def _add(found: MidiEvents, tracks: list[Track], notes: list[IntArray]) -> None:
             found.notes.append(own.astype(np.int64))
         else:
             found.notes[overlapped] = np.concatenate([found.notes[overlapped], own])
+
+
+def _named(found: MidiEvents, header: bytes) -> MidiEvents:
+    """Without the name of a track of format 0 that is split: that is the music's title."""
+    is_format_0 = not int.from_bytes(header[8:10], "big")
+    if is_format_0 and len(found.tracks) > 1:
+        found.tracks[:] = [track._replace(name="") for track in found.tracks]
+    return found
 
 
 def _is_within(notes: IntArray, others: IntArray) -> bool:

@@ -41,7 +41,8 @@ def whole_tracks(data: bytes) -> bytes:
         raise ReadError("no tracks in it")
     if len(tracks) >= 2**16:
         raise ReadError(f"{len(tracks):,} tracks in it: a MIDI file has at most 65,535")
-    return struct.pack(">4sIHHh", b"MThd", 6, 1, len(tracks), division) + b"".join(tracks)
+    kind = 1 if len(tracks) > 1 else kind
+    return struct.pack(">4sIHHh", b"MThd", 6, kind, len(tracks), division) + b"".join(tracks)
 
 
 def _without_frame(data: bytes) -> bytes:

@@ -312,7 +312,8 @@ def named(name: bytes) -> bytes:
         ),
         pytest.param(
             [
-                event(0, 0xC2, 7) + on(0, 72, channel=2) + on(0, 60) + on(0, 38, channel=9)
+                named(b"A title") + event(0, 0xC2, 7)
+                + on(0, 72, channel=2) + on(0, 60) + on(0, 38, channel=9)
                 + off(480, 72, channel=2) + off(0, 60) + off(0, 38, channel=9)
             ],
             0,
