@@ -8,7 +8,7 @@ of notes that agree, and the number of differences of each cause with the files.
 
 - of MusicXML, ``data.reader=music21``; musicxml_oracles.py adds independent ones;
 - of MIDI, ``data.reader=music21``: (onset, duration, pitch) on the grid (for the causes, see
-  gan_music/io/formats/midi.py);
+  gan_music/io/formats/midi.py), and mido: the same in ticks;
 - of Humdrum, a count of the file's note tokens;
 - of ABC, abc2midi, if it is installed: onset and pitch.
 """
@@ -58,12 +58,17 @@ def compare_midi(path: Path, grid: int) -> tuple[int, int, int, list[tuple[str, 
     if refused:
         ((reader, reason),) = refused.items()
         return n_fast, n_music21, n_both, [(f"refused by {reader} alone", reason)]
-    return n_fast, n_music21, n_both, list(_causes(path))
-
-
-def _causes(path: Path) -> Iterator[tuple[str, str]]:
-    """A (cause, example) for each note that music21 reads differently, before any rounding."""
     data = whole_tracks(path.read_bytes())
+    in_ticks = Counter(
+        (onset, duration, pitch)
+        for track in symusic_events(data).notes
+        for onset, duration, pitch, _ in track.tolist()
+    )
+    return n_fast, n_music21, n_both, [*_causes(data), *oracles.beside_mido(data, in_ticks)]
+
+
+def _causes(data: bytes) -> Iterator[tuple[str, str]]:
+    """A (cause, example) for each note that music21 reads differently, before any rounding."""
     fast, music21 = _ends(symusic_events(data).notes), _ends(music21_events(data).notes)
     for (onset, pitch), ends in music21.items():
         own = fast.get((onset, pitch), Counter())

@@ -1,18 +1,20 @@
-"""Independent answers to which notes a score has, for compare_readers.py.
+"""Independent answers to which notes a file has, for compare_readers.py.
 
-:func:`compare_kern` counts the note tokens of a Humdrum file. :func:`compare_abc` asks abc2midi
-(``apt install abcmidi``) for the onsets and pitches of ABC tunes, without repeats and grace notes.
-Both return the numbers of notes: read, of the oracle, common to both; and a (cause, example) for
-each tune or file that differs.
+:func:`beside_mido` pairs the events that mido reads of MIDI. :func:`compare_kern` counts the note
+tokens of a Humdrum file. :func:`compare_abc` asks abc2midi (``apt install abcmidi``) for the onsets
+and pitches of ABC tunes, without repeats and grace notes. The latter two return the numbers of
+notes: read, of the oracle, common to both; and a (cause, example) for each tune or file that
+differs.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +38,35 @@ _DECORATION = re.compile(r"[.~H-Wh-w]")
 _OPTIONS = ("-BF", "0", "-NFER", "-NGUI", "-STFW")
 
 
+def beside_mido(data: bytes, own: Counter[tuple[int, int, int]]) -> list[tuple[str, str]]:
+    """(cause, example) if mido reads other notes (onset, duration, pitch in ticks) of a MIDI file.
+
+    In a track and channel, a note-off ends the oldest open note of its pitch.
+    """
+    other: Counter[tuple[int, int, int]] = Counter()
+    try:
+        tracks = mido.MidiFile(file=io.BytesIO(data), clip=True).tracks
+    except Exception as error:  # of any type
+        return [("mido fails", str(error)[:80])]
+    for track in tracks:
+        now = 0
+        begun: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+        for message in track:
+            now += message.time
+            if message.type not in ("note_on", "note_off"):
+                continue
+            onsets = begun[message.channel, message.note]
+            if message.type == "note_on" and message.velocity:
+                onsets.append(now)
+            elif onsets:
+                onset = onsets.popleft()
+                other[onset, now - onset, message.note] += 1
+    missing, further = (other - own).total(), (own - other).total()
+    if not missing and not further:
+        return []
+    return [("mido has other notes", f"{missing} that fast lacks, {further} that mido lacks")]
+
+
 def compare_kern(path: Path, grid: int) -> Compared:
     try:
         n_read = sum(map(len, read(path, grid=grid)))
@@ -55,12 +86,16 @@ def compare_abc(path: Path, grid: int) -> Compared:
     differ: list[tuple[str, str]] = []
     try:
         header, tunes = divided(decoded(path.read_bytes()))
-        voices = [Reader(header, tune).voices.values() for tune in tunes]
     except ReadError as error:
         return 0, 0, 0, [("refused", str(error))]
     with tempfile.TemporaryDirectory() as folder:
-        for tune, own_voices in zip(tunes, voices, strict=True):
-            own = [(n.onset, n.pitch) for v in own_voices for n in v.notes if n.duration]
+        for tune in tunes:
+            try:
+                voices = Reader(header, tune).voices.values()
+            except ReadError as error:
+                differ.append(("a tune is refused", str(error)))
+                continue
+            own = [(n.onset, n.pitch) for v in voices for n in v.notes if n.duration]
             other = abc(tune, program, Path(folder))
             if other is None:
                 differ.append(("abc2midi refuses the tune", f"tune {tune.number}"))
