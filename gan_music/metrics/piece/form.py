@@ -1,0 +1,115 @@
+"""How a piece ends, and where its phrases do.
+
+A *harmony* is what sounds at an onset. A cadence is authentic if the bass of two successive
+harmonies falls a fifth, or rises a fourth, onto a triad in root position that lasts a quarter note
+or more and begins on a beat (Aldwell & Schachter 2003, chapter 8). Figures of whole pieces, never
+of excerpts. Undefined figures are NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gan_music.metrics.piece.histograms import entropy
+from gan_music.metrics.piece.tonality import key_fits
+from gan_music.music.piece import IntArray, Piece
+
+_TRIADS = {(0, 4, 7), (0, 3, 7)}
+_LAST_NOTES = 32  # from which the key at the end is estimated
+_CADENCES = 3  # at least, for the entropy of their distances
+
+
+def form(piece: Piece) -> dict[str, float]:
+    """All figures of this module."""
+    return {
+        "ends_on_triad": ends_on_triad(piece),
+        "ends_on_tonic": ends_on_tonic(piece),
+        "ends_with_cadence": ends_with_cadence(piece),
+        "cadences_per_16_bars": cadences_per_16_bars(piece),
+        "phrase_length_entropy": phrase_length_entropy(piece),
+    }
+
+
+def ends_on_triad(piece: Piece) -> float:
+    """1 if the notes that sound at the end are a major or minor triad, and the last of them to
+    begin lasts a quarter note or more; else 0.
+    """
+    last = _last_harmony(piece)
+    if not len(last):
+        return float("nan")
+    is_long = int(piece.duration[last].min()) >= piece.grid
+    return float(is_long and _root(piece.pitch[last]) is not None)
+
+
+def ends_on_tonic(piece: Piece) -> float:
+    """1 if the lowest note at the end is the tonic of the last 32 notes' key; else 0.
+
+    The key is that of the Krumhansl-Schmuckler algorithm (Krumhansl 1990, chapter 4).
+    """
+    last = _last_harmony(piece)
+    if not len(last):
+        return float("nan")
+    pitch, duration = piece.pitch[-_LAST_NOTES:], piece.duration[-_LAST_NOTES:]
+    weights = np.bincount(pitch % 12, weights=duration.astype(float), minlength=12)
+    key = int(key_fits(weights).argmax())
+    return float(int(piece.pitch[last].min()) % 12 == key % 12)
+
+
+def ends_with_cadence(piece: Piece) -> float:
+    """1 if the last harmony is the end of an authentic cadence; else 0."""
+    if not len(piece):
+        return float("nan")
+    found = cadences(piece)
+    return float(len(found) > 0 and found[-1] == piece.onset.max())
+
+
+def cadences_per_16_bars(piece: Piece) -> float:
+    """Authentic cadences, for 16 bars."""
+    if not len(piece):
+        return float("nan")
+    bar = piece.bars()[0]
+    return 16 * len(cadences(piece)) / float(bar.max() - bar.min() + 1)
+
+
+def phrase_length_entropy(piece: Piece) -> float:
+    """Entropy of the distances between cadences in bars, in bits: 0 if phrases are equally long."""
+    ends = cadences(piece)
+    if len(ends) < _CADENCES:
+        return float("nan")
+    return entropy(np.diff(piece.bars(ends)[0]))
+
+
+def cadences(piece: Piece) -> IntArray:
+    """The onsets at which authentic cadences arrive, ``[C]``."""
+    if not len(piece):
+        return np.empty(0, np.int64)
+    onsets = np.unique(piece.onset)
+    end = piece.onset + piece.duration
+    position = piece.bars(onsets)[1]
+    found, before = [], None
+    for k, onset in enumerate(onsets.tolist()):
+        sounding = (piece.onset <= onset) & (end > onset)
+        bass = int(piece.pitch[sounding].min())
+        until = int(onsets[k + 1]) if k + 1 < len(onsets) else int(end.max())
+        lasts = until - onset >= piece.grid and position[k] % piece.grid == 0
+        fifth = before is not None and (before - bass) % 12 == 7
+        if lasts and fifth and _root(piece.pitch[sounding]) == bass % 12:
+            found.append(onset)
+        if before is None or bass % 12 != before % 12:
+            before = bass
+    return np.array(found, dtype=np.int64)
+
+
+def _last_harmony(piece: Piece) -> IntArray:
+    """The notes that sound when the piece ends."""
+    end = piece.onset + piece.duration
+    return np.flatnonzero(end == end.max()) if len(piece) else np.empty(0, np.int64)
+
+
+def _root(pitch: IntArray) -> int | None:
+    """The root of a complete major or minor triad."""
+    classes = np.unique(pitch % 12)
+    for root in classes.tolist():
+        if tuple(sorted(((classes - root) % 12).tolist())) in _TRIADS:
+            return int(root)
+    return None
