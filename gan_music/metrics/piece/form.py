@@ -1,9 +1,10 @@
 """How a piece ends, and where its phrases do.
 
 A *harmony* is what sounds at an onset. A cadence is authentic if the bass of two successive
-harmonies falls a fifth, or rises a fourth, onto a triad in root position that lasts a quarter note
-or more and begins on a beat (Aldwell & Schachter 2003, chapter 8). Figures of whole pieces, never
-of excerpts. Undefined figures are NaN.
+harmonies falls a fifth, or rises a fourth, onto the tonic triad in root position, which begins on a
+beat and lasts a quarter note or more (Aldwell & Schachter 2003, chapter 8). The key is that of the
+last 16 quarter notes, by the Krumhansl-Schmuckler algorithm (Krumhansl 1990, chapter 4). Figures of
+whole pieces, never of excerpts. Undefined figures are NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gan_music.metrics.piece.tonality import key_fits
 from gan_music.music.piece import IntArray, Piece
 
 _TRIADS = {(0, 4, 7), (0, 3, 7)}
-_LAST_NOTES = 32  # from which the key at the end is estimated
+_KEY_SPAN = 16  # quarter notes
 _CADENCES = 3  # at least, for the entropy of their distances
 
 
@@ -42,17 +43,12 @@ def ends_on_triad(piece: Piece) -> float:
 
 
 def ends_on_tonic(piece: Piece) -> float:
-    """1 if the lowest note at the end is the tonic of the last 32 notes' key; else 0.
-
-    The key is that of the Krumhansl-Schmuckler algorithm (Krumhansl 1990, chapter 4).
-    """
+    """1 if the lowest note at the end is the tonic; else 0."""
     last = _last_harmony(piece)
     if not len(last):
         return float("nan")
-    pitch, duration = piece.pitch[-_LAST_NOTES:], piece.duration[-_LAST_NOTES:]
-    weights = np.bincount(pitch % 12, weights=duration.astype(float), minlength=12)
-    key = int(key_fits(weights).argmax())
-    return float(int(piece.pitch[last].min()) % 12 == key % 12)
+    end = int((piece.onset + piece.duration).max())
+    return float(int(piece.pitch[last].min()) % 12 == _tonic(piece, end))
 
 
 def ends_with_cadence(piece: Piece) -> float:
@@ -93,7 +89,8 @@ def cadences(piece: Piece) -> IntArray:
         until = int(onsets[k + 1]) if k + 1 < len(onsets) else int(end.max())
         lasts = until - onset >= piece.grid and position[k] % piece.grid == 0
         fifth = before is not None and (before - bass) % 12 == 7
-        if lasts and fifth and _root(piece.pitch[sounding]) == bass % 12:
+        arrives = lasts and fifth and _root(piece.pitch[sounding]) == bass % 12
+        if arrives and _tonic(piece, until) == bass % 12:
             found.append(onset)
         if before is None or bass % 12 != before % 12:
             before = bass
@@ -104,6 +101,16 @@ def _last_harmony(piece: Piece) -> IntArray:
     """The notes that sound when the piece ends."""
     end = piece.onset + piece.duration
     return np.flatnonzero(end == end.max()) if len(piece) else np.empty(0, np.int64)
+
+
+def _tonic(piece: Piece, stop: int) -> int:
+    """The tonic of the key before a step."""
+    first = np.searchsorted(piece.onset, stop - _KEY_SPAN * piece.grid)
+    span = slice(int(first), int(np.searchsorted(piece.onset, stop)))
+    weights = np.bincount(
+        piece.pitch[span] % 12, weights=piece.duration[span].astype(float), minlength=12
+    )
+    return int(key_fits(weights).argmax()) % 12
 
 
 def _root(pitch: IntArray) -> int | None:

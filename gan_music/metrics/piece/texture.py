@@ -6,6 +6,8 @@ are NaN.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,5 +88,4 @@ def _patterns(piece: Piece) -> list[frozenset[int]]:
 
 
 def _overlaps(patterns: list[frozenset[int]]) -> list[float]:
-    pairs = zip(patterns[:-1], patterns[1:], strict=True)
-    return [len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairs]
+    return [len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairwise(patterns)]

@@ -8,7 +8,7 @@ while two voices or more sound at both. Undefined figures are NaN.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from gan_music.metrics.piece.voice_separation import slices
 from gan_music.music.piece import IntArray, Piece
@@ -16,8 +16,6 @@ from gan_music.music.piece import IntArray, Piece
 _SILENT = -1
 _PERFECT = (0, 7)  # unison or octave, fifth: semitones modulo 12
 _FIFTH, _OCTAVE = 7, 12
-
-BoolArray = NDArray[np.bool_]
 
 
 def voice_leading(piece: Piece) -> dict[str, float]:
@@ -31,7 +29,10 @@ def voice_leading(piece: Piece) -> dict[str, float]:
         "crossing_rate": crossing_rate(pitch),
         "wide_spacing_rate": wide_spacing_rate(pitch),
         "unresolved_seventh_rate": unresolved_rate(pitch, degree=10, steps=(-1, -2)),
-        "unresolved_leading_note_rate": unresolved_rate(pitch, degree=4, steps=(1,)),
+        # an inner voice may leave the leading note for the fifth of the next chord
+        "unresolved_leading_note_rate": unresolved_rate(
+            pitch, degree=4, steps=(1,), only_highest=True
+        ),
     }
 
 
@@ -93,13 +94,15 @@ def wide_spacing_rate(pitch: IntArray) -> float:
     more than an octave apart.
     """
     rows = [np.sort(row[row >= 0])[1:] for row in pitch]
-    return _share(np.array([(np.diff(r) > _OCTAVE).any() for r in rows if len(r) >= 2], bool))
+    return _share([(np.diff(r) > _OCTAVE).any() for r in rows if len(r) >= 2])
 
 
-def unresolved_rate(pitch: IntArray, *, degree: int, steps: tuple[int, ...]) -> float:
-    """Of dominant sevenths that resolve to a chord a fourth above or a second above (a deceptive
-    cadence), the share in which the voice on this degree above the root neither moves by one of
-    these steps nor stays.
+def unresolved_rate(
+    pitch: IntArray, *, degree: int, steps: tuple[int, ...], only_highest: bool = False
+) -> float:
+    """Of dominant sevenths whose bass then is a fourth above their root, or a second (a deceptive
+    cadence), the share in which a voice on this degree above the root neither moves by one of
+    these steps nor stays; of all voices, or of the highest.
 
     A dominant seventh has a root, a major third, a minor seventh and perhaps a fifth.
     """
@@ -110,13 +113,13 @@ def unresolved_rate(pitch: IntArray, *, degree: int, steps: tuple[int, ...]) -> 
         if root is None or roots[k + 1] == root:
             continue
         following = pitch[k + 1][pitch[k + 1] >= 0]
-        if not len(following) or (following.min() - root) % 12 not in (5, 8, 9):
+        if not len(following) or (following.min() - root) % 12 not in (5, 1, 2):
             continue
         own = np.flatnonzero((pitch[k] >= 0) & ((pitch[k] - root) % 12 == degree))
-        for voice in own.tolist():
+        for voice in own[own == 0] if only_highest else own:
             step = pitch[k + 1, voice] - pitch[k, voice]
             found.append(pitch[k + 1, voice] < 0 or (step != 0 and step not in steps))
-    return _share(np.array(found, bool))
+    return _share(found)
 
 
 def _dominant_root(row: IntArray) -> int | None:
@@ -128,5 +131,6 @@ def _dominant_root(row: IntArray) -> int | None:
     return None
 
 
-def _share(found: BoolArray) -> float:
+def _share(found: ArrayLike) -> float:
+    found = np.asarray(found, bool)
     return float(found.mean()) if len(found) else float("nan")
