@@ -3,7 +3,7 @@
 A *harmony* is what sounds at an onset. A cadence is authentic if the bass of two successive
 harmonies falls a fifth, or rises a fourth, onto the tonic triad in root position, which begins on a
 beat and lasts a quarter note or more (Aldwell & Schachter 2003, chapter 8). The key is that of the
-last 16 quarter notes, by the Krumhansl-Schmuckler algorithm (Krumhansl 1990, chapter 4). Figures of
+last 8 quarter notes, by the Krumhansl-Schmuckler algorithm (Krumhansl 1990, chapter 4). Figures of
 whole pieces, never of excerpts. Undefined figures are NaN.
 """
 
@@ -16,7 +16,7 @@ from gan_music.metrics.piece.tonality import key_fits
 from gan_music.music.piece import IntArray, Piece
 
 _TRIADS = {(0, 4, 7), (0, 3, 7)}
-_KEY_SPAN = 16  # quarter notes
+_KEY_SPAN = 8  # quarter notes: about a phrase of a chorale
 _CADENCES = 3  # at least, for the entropy of their distances
 
 
