@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from gan_music.metrics.piece.histograms import entropy
+from gan_music.metrics.piece.rhythm import expand_ranges
 from gan_music.metrics.piece.tonality import key_fits
 from gan_music.music.piece import IntArray, Piece
 
@@ -79,21 +80,25 @@ def cadences(piece: Piece) -> IntArray:
     """The onsets at which authentic cadences arrive, ``[C]``."""
     if not len(piece):
         return np.empty(0, np.int64)
-    onsets = np.unique(piece.onset)
-    end = piece.onset + piece.duration
-    position = piece.bars(onsets)[1]
-    found, before = [], None
-    for k, onset in enumerate(onsets.tolist()):
-        sounding = (piece.onset <= onset) & (end > onset)
-        bass = int(piece.pitch[sounding].min())
-        until = int(onsets[k + 1]) if k + 1 < len(onsets) else int(end.max())
-        lasts = until - onset >= piece.grid and position[k] % piece.grid == 0
-        fifth = before is not None and (before - bass) % 12 == 7
-        arrives = lasts and fifth and _root(piece.pitch[sounding]) == bass % 12
-        if arrives and _tonic(piece, until) == bass % 12:
-            found.append(onset)
-        if before is None or bass % 12 != before % 12:
-            before = bass
+    onsets, end = np.unique(piece.onset), piece.onset + piece.duration
+    first, last = np.searchsorted(onsets, piece.onset), np.searchsorted(onsets, end) - 1
+    where, note = expand_ranges(first, last)
+    bass = np.full(len(onsets), 127)
+    np.minimum.at(bass, where, piece.pitch[note])
+    until = np.append(onsets[1:], end.max())
+    lasts = (until - onsets >= piece.grid) & (piece.bars(onsets)[1] % piece.grid == 0)
+    # the bass of another pitch class before it
+    classes = bass % 12
+    moved = np.flatnonzero(np.diff(classes)) + 1
+    group = np.searchsorted(moved, np.arange(len(onsets)), side="right")
+    before = np.where(group > 0, classes[moved[np.maximum(group, 1) - 1] - 1], -1)
+    fifth = (before >= 0) & ((before - classes) % 12 == 7)
+    found = []
+    for k in np.flatnonzero(lasts & fifth).tolist():
+        sounding = (piece.onset <= onsets[k]) & (end > onsets[k])
+        tonic = int(classes[k])
+        if _root(piece.pitch[sounding]) == tonic == _tonic(piece, int(until[k])):
+            found.append(int(onsets[k]))
     return np.array(found, dtype=np.int64)
 
 
