@@ -87,14 +87,10 @@ def cadences(piece: Piece) -> IntArray:
     np.minimum.at(bass, where, piece.pitch[note])
     until = np.append(onsets[1:], end.max())
     lasts = (until - onsets >= piece.grid) & (piece.bars(onsets)[1] % piece.grid == 0)
-    # the bass of another pitch class before it
     classes = bass % 12
-    moved = np.flatnonzero(np.diff(classes)) + 1
-    group = np.searchsorted(moved, np.arange(len(onsets)), side="right")
-    before = np.where(group > 0, classes[moved[np.maximum(group, 1) - 1] - 1], -1)
-    fifth = (before >= 0) & ((before - classes) % 12 == 7)
+    falls = np.diff(classes, prepend=classes[:1]) % 12 == 5
     found = []
-    for k in np.flatnonzero(lasts & fifth).tolist():
+    for k in np.flatnonzero(lasts & falls).tolist():
         sounding = (piece.onset <= onsets[k]) & (end > onsets[k])
         tonic = int(classes[k])
         if _root(piece.pitch[sounding]) == tonic == _tonic(piece, int(until[k])):
