@@ -41,7 +41,7 @@ def separate(piece: Piece) -> IntArray:
 
     Voices are the tracks where each of several is monophonic, from the highest on average.
     """
-    if (voices := _tracks_as_voices(piece)) is not None:
+    if (voices := tracks_as_voices(piece)) is not None:
         return voices
     voice = np.full(len(piece), -1, np.int64)
     for contig, lanes in _mapped(piece):
@@ -68,7 +68,8 @@ def slices(piece: Piece, voice: IntArray | None = None) -> Slices:
     return Slices(start, note)
 
 
-def _tracks_as_voices(piece: Piece) -> IntArray | None:
+def tracks_as_voices(piece: Piece) -> IntArray | None:
+    """The voice of each note, ``[N]``, if there are several tracks and each is monophonic."""
     used, track = np.unique(piece.track, return_inverse=True)
     if len(used) < 2:
         return None
