@@ -18,6 +18,7 @@ from gan_music.metrics.custom import PieceMetric, custom_figures
 from gan_music.metrics.excerpts import Excerpts, sample_excerpts
 from gan_music.metrics.figure_groups import FigureGroup
 from gan_music.metrics.piece.rhythm import rhythm
+from gan_music.metrics.piece.texture import texture
 from gan_music.metrics.piece.tonality import tonality
 from gan_music.metrics.reference_sets import Figure, ReferenceSets, prepare
 from gan_music.music.piece import Piece, lengths
@@ -165,6 +166,9 @@ def _groups(
         "pitch": lambda: figure_groups.piecewise_group(tonality, sets),
         "rhythm": lambda: figure_groups.piecewise_group(rhythm, sets),
         "harmony": lambda: figure_groups.harmony_group(sets),
+        "voice_leading": lambda: figure_groups.voice_leading_group(sets),
+        "texture": lambda: figure_groups.piecewise_group(texture, sets),
+        "form": lambda: figure_groups.form_group(sets),
         "diversity": lambda: figure_groups.diversity_group(sets),
         "structure": lambda: figure_groups.structure_group(sets, spans),
     } | own

@@ -42,11 +42,14 @@ class Windows:
 
 @dataclass(frozen=True)
 class Excerpts:
-    """Equally many excerpts of two sets, each of at most ``n_notes`` notes."""
+    """Equally many excerpts of two sets, each of at most ``n_notes`` notes, and the whole pieces
+    that they were cut from.
+    """
 
     generated: list[Piece]
     reference: list[Piece]
     n_notes: int
+    whole: tuple[list[Piece], list[Piece]] = ([], [])
 
 
 def sample_excerpts(
@@ -69,11 +72,16 @@ def sample_excerpts(
         return Excerpts([], [], 0)
     typical = int(min(np.median([len(p) for p in pieces]) for pieces in sets))
     n_notes = max(1, min(max_notes, max(typical, long_window)))
-    ours, theirs = (_draw(p, n_pieces=n_pieces, n_notes=n_notes, seed=seed) for p in sets)
-    return Excerpts(ours, theirs, n_notes)
+    ours, theirs = (_draw(p, n_pieces=n_pieces, seed=seed) for p in sets)
+    generated, reference = (
+        [_excerpt(piece, n_notes, rhythm) for rhythm, piece in drawn] for drawn in (ours, theirs)
+    )
+    whole = [piece for _, piece in ours], [piece for _, piece in theirs]
+    return Excerpts(generated, reference, n_notes, whole)
 
 
-def _draw(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) -> list[Piece]:
+def _draw(pieces: Sequence[Piece], *, n_pieces: int, seed: int) -> list[tuple[bytes, Piece]]:
+    """Pieces, each with a hash that decides where it is cut."""
     salt = np.array([seed], np.int64)
     keyed = []
     for piece in pieces:
@@ -83,7 +91,7 @@ def _draw(pieces: Sequence[Piece], *, n_pieces: int, n_notes: int, seed: int) ->
         rhythm = _digest(piece.onset - piece.onset[:1], piece.duration[in_chord], salt)
         keyed.append((rhythm, _digest(np.diff(piece.pitch), salt), piece))
     keyed.sort(key=lambda k: k[:2])
-    return [_excerpt(piece, n_notes, rhythm) for rhythm, _, piece in keyed[:n_pieces]]
+    return [(rhythm, piece) for rhythm, _, piece in keyed[:n_pieces]]
 
 
 def _digest(*columns: IntArray) -> bytes:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, HalfSample, SetMetric
 from gan_music.metrics.excerpts import opening_and_ending, stack_windows
 from gan_music.metrics.piece.descriptors import as_matrix, window_features
+from gan_music.metrics.piece.form import form
 from gan_music.metrics.piece.harmony import (
     Chromagram,
     bigram_log_likelihood,
@@ -17,6 +18,8 @@ from gan_music.metrics.piece.harmony import (
     harmony,
 )
 from gan_music.metrics.piece.structure import structure
+from gan_music.metrics.piece.voice_leading import voice_leading
+from gan_music.metrics.piece.voice_separation import tracks_as_voices
 from gan_music.metrics.reference_sets import (
     MIN_WINDOW,
     Figure,
@@ -142,6 +145,25 @@ def piecewise_group(
 ) -> FigureGroup:
     """A metric of each piece, such as :func:`.piece.rhythm.rhythm`."""
     return over_all_pieces([columns([metric(p) for p in s.pieces]) for s in sets.all], sets)
+
+
+def voice_leading_group(sets: ReferenceSets) -> FigureGroup:
+    """Voice leading of each piece (:mod:`.piece.voice_leading`).
+
+    The voices are the tracks where most pieces of both sets have such, and separated otherwise, so
+    that both sets have the same kind.
+    """
+    compared = (sets.generated, sets.reference)
+    shares = [
+        np.mean([tracks_as_voices(p) is not None for p in s.pieces]) for s in compared if s.pieces
+    ]
+    use_tracks = bool(shares) and min(shares) > 0.5
+    return piecewise_group(lambda p: voice_leading(p if use_tracks else p.merged()), sets)
+
+
+def form_group(sets: ReferenceSets) -> FigureGroup:
+    """How whole pieces end, and where their phrases do (:mod:`.piece.form`)."""
+    return over_all_pieces([columns([form(p) for p in s.whole]) for s in sets.all], sets)
 
 
 def harmony_group(sets: ReferenceSets) -> FigureGroup:

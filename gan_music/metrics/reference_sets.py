@@ -52,9 +52,12 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class PieceSet:
-    """Pieces, their windows, and the standardised features of the windows ``[W, F]``."""
+    """Pieces, the whole ones that they are excerpts of, their windows, and the standardised
+    features of the windows ``[W, F]``.
+    """
 
     pieces: list[Piece]
+    whole: list[Piece]
     windows: Windows
     features: FloatArray
     long_windows: Windows
@@ -87,12 +90,10 @@ def prepare(
     excerpts: Excerpts, *, window: int, long_window: int, n_draws: int, seed: int
 ) -> ReferenceSets:
     """Windows and features of all four sets; none where a window has less than 8 notes."""
-    pieces = [
-        excerpts.generated,
-        excerpts.reference,
-        shuffled(excerpts.reference, seed),
-        one_note(excerpts.reference),
-    ]
+    pieces, whole = (
+        [ours, theirs, shuffled(theirs, seed), one_note(theirs)]
+        for ours, theirs in ((excerpts.generated, excerpts.reference), excerpts.whole)
+    )
     short, long = (
         [stack_windows(p if length >= MIN_WINDOW else [], max(length, MIN_WINDOW)) for p in pieces]
         for length in (window, long_window)
@@ -101,7 +102,8 @@ def prepare(
     features = _standardised(raw)
     long_features = _standardised([as_matrix(window_features(w)) for w in long])
     generated, reference, permuted, repeated = (
-        PieceSet(*parts) for parts in zip(pieces, short, features, long, long_features, strict=True)
+        PieceSet(*parts)
+        for parts in zip(pieces, whole, short, features, long, long_features, strict=True)
     )
     draws = half_samples(len(excerpts.reference), n_draws, seed)
     return ReferenceSets(generated, reference, permuted, repeated, draws, raw[1])

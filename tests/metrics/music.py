@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import muspy
 import numpy as np
 
@@ -36,9 +38,7 @@ def with_pitches_shuffled(p: Piece, rate: float, seed: int) -> Piece:
 
 
 def transposed(p: Piece, semitones: int) -> Piece:
-    return Piece.from_arrays(
-        p.onset, p.duration, p.pitch + semitones, grid=p.grid, meters=p.meters, name=p.name
-    )
+    return replace(p, pitch=p.pitch + semitones)
 
 
 def walks(first: int, n_pieces: int = 16) -> list[Piece]:

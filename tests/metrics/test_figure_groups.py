@@ -20,7 +20,7 @@ def with_second_half_shuffled(p: Piece, seed: int) -> Piece:
 
 
 def mgeval(generated: list[Piece], reference: list[Piece]) -> figure_groups.FigureGroup:
-    excerpts = Excerpts(generated, reference, 400)
+    excerpts = Excerpts(generated, reference, 400, (generated, reference))
     return figure_groups.mgeval_group(
         prepare(excerpts, window=64, long_window=256, n_draws=24, seed=0)
     )
