@@ -1,16 +1,21 @@
 """How the metrics behave on real music.
 
-    python benchmarks/metrics.py cost MIDI [--pieces N]
-    python benchmarks/metrics.py sensitivity MIDI [--pieces N] [--seed SEED]
-    python benchmarks/metrics.py false_alarms MIDI [--splits N]
+    python benchmarks/metrics.py cost MUSIC [--pieces N]
+    python benchmarks/metrics.py sensitivity MUSIC [--pieces N] [--seed SEED]
+    python benchmarks/metrics.py variety MUSIC [--splits N]
+    python benchmarks/metrics.py verdicts MUSIC [--splits N] [--seed SEED]
 
-The folder's pieces are dealt into two sets of 64 (or N) pieces, of each at most 400 notes.
+MUSIC is a folder, or a part of music21's corpus (bach). Its pieces are dealt into two sets of 64
+(or N) pieces, of each at most 400 notes.
 
 - ``cost``: seconds of each group of figures, where all pieces count as training music
 - ``sensitivity``: the figures of one set against the other, as it is and with the pitches of 5, 25
   and 100 % of each piece's notes shuffled, beside those of the baselines
-- ``false_alarms``: the verdicts on mode collapse of real music against other real music, for sets
-of several sizes and 400 (or N) random splits each, and the lowest ratio of each figure
+- ``variety``: that of real music against other real music, for sets of several sizes and 400 (or
+  N) random splits each, and the lowest ratio of each figure
+- ``verdicts``: the verdicts on real music against other real music, for sets of 8, 16 and 32 pieces
+  and 400 (or N) random splits each; and, in every tenth split, on its notes in random order, on one
+  note, on random notes, and on a first-order Markov chain
 """
 
 from __future__ import annotations
@@ -23,7 +28,10 @@ from collections.abc import Sequence
 import common
 import numpy as np
 
-from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, verdict
+from gan_music.data.cache import NoteCache, default_cache_dir
+from gan_music.data.extraction import extract
+from gan_music.metrics.baselines import one_note, shuffled
+from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, variety
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
 from gan_music.music.piece import Piece, windows
 
@@ -38,7 +46,7 @@ SIZES = ((2, 4), (4, 2), (4, 4), (8, 1), (8, 2), (16, 1), (16, 2), (16, 4), (32,
 
 
 def cost(given: argparse.Namespace) -> None:
-    pieces = common.read_pieces(given.midi)
+    pieces = read_pieces(given.music)
     shuffled = [pieces[i] for i in np.random.default_rng(0).permutation(len(pieces))]
     sets = [shuffled[i::2][: given.pieces] for i in (0, 1)]
     start, cpu = time.perf_counter(), time.process_time()
@@ -63,7 +71,7 @@ def with_pitches_shuffled(piece: Piece, rate: float, seed: int) -> Piece:
 
 
 def sensitivity(given: argparse.Namespace) -> None:
-    pieces = common.read_pieces(given.midi)
+    pieces = read_pieces(given.music)
     order, n = np.random.default_rng(given.seed).permutation(len(pieces)), given.pieces
     generated, reference = ([pieces[i] for i in order[k : k + n]] for k in (0, n))
     columns = {}
@@ -80,20 +88,84 @@ def sensitivity(given: argparse.Namespace) -> None:
         print(f"{name:18}" + "".join(f"{float('nan') if v is None else v:10.3f}" for v in values))
 
 
-def false_alarms(given: argparse.Namespace) -> None:
-    pieces = common.read_pieces(given.midi, min_notes=WINDOW)
+def varieties(given: argparse.Namespace) -> None:
+    pieces = read_pieces(given.music)
     for n_pieces, n_each in SIZES:
-        verdicts: Counter[str] = Counter()
+        words: Counter[str] = Counter()
         lowest = dict.fromkeys(THRESHOLDS, np.inf)
         for seed in range(given.splits):
             order = np.random.default_rng(seed).permutation(len(pieces))
             parts = order[:n_pieces], order[n_pieces : 2 * n_pieces]
             figures = both_figures([[pieces[i] for i in part] for part in parts], n_each)
             ratios = relative_to(*figures)
-            verdicts[verdict(*figures).word] += 1
+            words[variety(*figures).word] += 1
             lowest = {k: min(v, ratios[k]) for k, v in lowest.items()}
-        print(f"{n_pieces} pieces of {n_each} windows: {dict(verdicts)}")
+        print(f"{n_pieces} pieces of {n_each} windows: {dict(words)}")
         print("  lowest: " + ", ".join(f"{k} {v:.2f}" for k, v in lowest.items()))
+
+
+def verdicts(given: argparse.Namespace) -> None:
+    pieces = read_pieces(given.music)
+    settings = EvaluationSettings(n_bootstrap=40)
+    for n_pieces in (8, 16, 32):
+        words: dict[str, Counter[str]] = {}
+        for seed in range(given.seed, given.seed + given.splits):
+            order = np.random.default_rng(seed).permutation(len(pieces))
+            first, second = ([pieces[i] for i in order[k : k + n_pieces]] for k in (0, n_pieces))
+            sets = {"real": first}
+            if seed % 10 == 0:
+                sets |= degenerate(first, seed)
+            for name, samples in sets.items():
+                found = evaluate(samples, second, None, settings, only=("c2st", "prdc"))
+                words.setdefault(name, Counter())[found.verdict.word] += 1
+        for name, counts in words.items():
+            print(f"{n_pieces} pieces, {name}: {dict(counts)}", flush=True)
+
+
+def degenerate(pieces: Sequence[Piece], seed: int) -> dict[str, list[Piece]]:
+    """Sets of pieces as many and as long as these that are no music."""
+    rng = np.random.default_rng(seed)
+    grid = pieces[0].grid
+    notes = np.concatenate([_of_notes(p) for p in pieces])
+    return {
+        "notes in random order": shuffled(pieces, seed),
+        "one note": one_note(pieces),
+        "random notes": [
+            Piece.from_arrays(
+                rng.integers(0, 4 * len(p), len(p)),
+                rng.integers(1, grid + 1, len(p)),
+                rng.integers(21, 109, len(p)),
+                grid=grid,
+            )
+            for p in pieces
+        ],
+        "Markov chain": [_chain(notes, len(p), grid, rng) for p in pieces],
+    }
+
+
+def _of_notes(piece: Piece) -> np.ndarray:
+    """Offset, duration and pitch of each note, ``[N, 3]``."""
+    offset = np.diff(piece.onset, prepend=piece.onset[:1])
+    return np.stack([offset, piece.duration, piece.pitch], 1)
+
+
+def _chain(notes: np.ndarray, n_notes: int, grid: int, rng: np.random.Generator) -> Piece:
+    """Notes that each follow one of the same pitch and duration somewhere in ``notes``."""
+    follows: dict[tuple[int, ...], list[int]] = {}
+    for i, key in enumerate(map(tuple, notes[:-1, 1:].tolist())):
+        follows.setdefault(key, []).append(i + 1)
+    chosen = [int(rng.integers(len(notes)))]
+    while len(chosen) < n_notes:
+        places = follows.get(tuple(notes[chosen[-1], 1:].tolist())) or range(len(notes))
+        chosen.append(int(places[rng.integers(len(places))]))
+    offset, duration, pitch = notes[chosen].T
+    return Piece.from_arrays(offset.cumsum(), duration, pitch, grid=grid)
+
+
+def read_pieces(music: str) -> list[Piece]:
+    cache = NoteCache(default_cache_dir(), common.GRID)
+    found = extract(common.find_music(music), cache, min_notes=WINDOW)
+    return [piece.pitched() for piece in found.pieces]
 
 
 def both_figures(sets: Sequence[Sequence[Piece]], n_each: int) -> list[dict[str, float]]:
@@ -105,9 +177,9 @@ def both_figures(sets: Sequence[Sequence[Piece]], n_each: int) -> list[dict[str,
 
 def main() -> None:
     parser = common.Parser(__doc__)
-    checks = {"cost": cost, "sensitivity": sensitivity, "false_alarms": false_alarms}
+    checks = {"cost": cost, "sensitivity": sensitivity, "variety": varieties, "verdicts": verdicts}
     parser.add_argument("check", choices=checks)
-    parser.add_argument("midi", type=common.folder, metavar="MIDI")
+    parser.add_argument("music", metavar="MUSIC")
     parser.add_argument("--pieces", type=common.count, default=64, metavar="N")
     parser.add_argument("--splits", type=common.count, default=400, metavar="N")
     parser.add_argument("--seed", type=int, default=0)

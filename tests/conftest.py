@@ -84,7 +84,7 @@ TINY = (
 # a run with this code finds every sample collapsed
 COLLAPSED = """
 from gan_music.metrics import collapse
-collapse.verdict = lambda *_: collapse.Verdict(collapse.COLLAPSED, "")
+collapse.variety = lambda *_: collapse.Variety(collapse.COLLAPSED, "")
 from gan_music.train import main
 main()
 """

@@ -58,7 +58,7 @@ def test_the_paper(midi_folder: Path, run: Path) -> None:
     assert "training notes, each alone" in printed
     figures = metrics(run)
     # two epochs teach it hardly more than one pitch; the test split has one excerpt
-    assert figures["while_training"] == {"last_verdict": "collapsed", "first_collapsed_batch": 4}
+    assert figures["while_training"] == {"last_variety": "collapsed", "first_collapsed_batch": 4}
     assert figures["verdict"] == "undefined"
     assert figures["n_clipped"] >= 0
     page = checked_page((run / "report.html").read_text())

@@ -95,7 +95,7 @@ def test_a_terminal_has_one_bar_and_whole_lines(cwd: Path) -> None:
     assert any(b.startswith("epoch 1/2 (warm start)") for b in bars)
     figures = [b for b in bars if b.startswith("epoch 2/2")][-1]
     assert re.search(
-        r"loss_d \d\.\d\d, loss_g \d\.\d\d, nll [\d.]+, (healthy|narrow|collapsed), [\d,]+ "
+        r"loss_d \d\.\d\d, loss_g \d\.\d\d, nll [\d.]+, (varied|narrow|collapsed), [\d,]+ "
         r"windows/s",
         figures,
     )
@@ -118,7 +118,7 @@ def test_scalars_stand_in_groups(events: EventAccumulator) -> None:
         *(f"train/{n}" for n in ("grad_norm_d", "grad_norm_g", "lr_d", "lr_g", "temperature")),
         *(f"collapse/entropy_{n}" for n in ("pitch", "duration", "offset")),
         *(f"val/{n}" for n in ("distance", "coverage", "oa_mean", "nll", "selection")),
-        *("collapse/verdict", "train/nll"),
+        *("collapse/variety", "train/nll"),
     } <= tags
     assert {e.value for e in events.Scalars("train/temperature")} == {1.0}
     assert {round(e.value, 9) for e in events.Scalars("train/lr_d")} == {0.001}
@@ -309,8 +309,8 @@ def sweep(run: Path) -> Path:
     """Jobs as a sweep leaves them: two seeds of one size, and sizes that fared otherwise."""
     sweep = run.parent / "sweep"
     for name, size, seed, edit in (
-        ("0", 12, 1, {"val_distance": 0.5, "verdict": "healthy"}),
-        ("1", 12, 2, {"val_distance": 0.7, "verdict": "healthy"}),
+        ("0", 12, 1, {"val_distance": 0.5, "verdict": "near"}),
+        ("1", 12, 2, {"val_distance": 0.7, "verdict": "near"}),
         ("2", 24, 1, {"val_distance": 0.25, "verdict": "collapsed"}),
         ("3", 24, 2, None),
         ("4", 48, 1, None),
@@ -363,7 +363,7 @@ def test_a_sweeps_page_ranks_its_jobs(sweep: Path) -> None:
     first = "1 job 2 seed 1: 0.250 job 3 seed 2: unfinished 24 0.250 collapsed"
     assert texts[0].startswith(first)
     # 0.6, and the standard deviation of two that are 0.2 apart
-    assert texts[1].startswith("2 job 0 seed 1: 0.500 job 1 seed 2: 0.700 12 0.600 ± 0.141 healthy")
+    assert texts[1].startswith("2 job 0 seed 1: 0.500 job 1 seed 2: 0.700 12 0.600 ± 0.141 near")
     assert ["job 4 48" in texts[2], "failed" in texts[2]] == [True, True]
     # jobs without settings are not taken together
     for job, text in zip(("job 5", "job 6"), texts[3:], strict=True):

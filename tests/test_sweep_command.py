@@ -76,7 +76,7 @@ def test_a_job_that_collapses_fails_and_the_others_continue(
     assert [status(tmp_path / "s" / n) for n in "01"] == ["failed", "done"]
     log = (tmp_path / "s" / "0" / "train.log").read_text()
     assert "Traceback" in log
-    assert "the samples had collapsed (verdicts in a row: 1)" in log
+    assert "the samples had collapsed (checks in a row: 1)" in log
     # its samples and figures are written all the same
     assert (tmp_path / "s" / "0" / "samples" / "sample_01.mid").is_file()
     assert json.loads((tmp_path / "s" / "0" / "metrics.json").read_text())["best_epoch"] == 1

@@ -81,7 +81,7 @@ def test_a_run_ends_with_its_evaluation(run: Path) -> None:
     assert 0 < figures["val_distance"] <= 1
     assert figures["verdict"] == "undefined"  # one excerpt of each set has a window's length
     assert figures["verdict_reason"] == "both sets have fewer than two excerpts to compare"
-    assert figures["while_training"].keys() == {"last_verdict", "first_collapsed_batch"}
+    assert figures["while_training"].keys() == {"last_variety", "first_collapsed_batch"}
     groups = figures["figures"]
     for group in ("mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "originality"):
         assert groups[group]
@@ -127,7 +127,7 @@ def test_every_batch_has_its_points(run: Path) -> None:
     n_batches = -(-n_windows // 8)
     assert [e.step for e in events.Scalars("train/nll")] == list(range(2 * n_batches))
     expected = sorted({*range(3, 2 * n_batches, 4), n_batches - 1, 2 * n_batches - 1})
-    assert [e.step for e in events.Scalars("collapse/verdict")] == expected
+    assert [e.step for e in events.Scalars("collapse/variety")] == expected
 
 
 def test_generate_gives_the_same_bytes_for_the_same_seed(run: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def evaluate(
     True
 
     ``docs/metrics.md`` explains the figures. One that is undefined is NaN. The verdict is
-    collapsed, narrow, healthy or undefined.
+    collapsed, narrow, unlike, distinguishable, near, indistinguishable or undefined.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Mode collapse: how much the generated windows vary, relative to a reference.
 
 These figures are fast enough for training: windows of one length, no classifier, no intervals. They
-measure variety and not quality: shuffled notes are ``healthy``.
+measure variety and not quality: shuffled notes are ``varied``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from gan_music.metrics.piece.ngrams import (
 )
 from gan_music.music.piece import IntArray, Piece
 
-HEALTHY, NARROW, COLLAPSED, UNDEFINED = "healthy", "narrow", "collapsed", "undefined"
+VARIED, NARROW, COLLAPSED, UNDEFINED = "varied", "narrow", "collapsed", "undefined"
 
-VERDICTS = (HEALTHY, NARROW, COLLAPSED, UNDEFINED)
+WORDS = (VARIED, NARROW, COLLAPSED, UNDEFINED)
 
 NAN = float("nan")
 
@@ -87,15 +87,15 @@ def relative_to(figures: dict[str, float], reference: dict[str, float]) -> dict[
     }
 
 
-class Verdict(NamedTuple):
-    """``collapsed``, ``narrow``, ``healthy`` or ``undefined``, and why; healthy has no reason."""
+class Variety(NamedTuple):
+    """``collapsed``, ``narrow``, ``varied`` or ``undefined``, and why; varied has no reason."""
 
     word: str
     reason: str | None
 
 
-def verdict(figures: dict[str, float], reference: dict[str, float]) -> Verdict:
-    """The verdict on a set, from its figures and those of equally many windows of the reference.
+def variety(figures: dict[str, float], reference: dict[str, float]) -> Variety:
+    """The variety of a set, from its figures and those of equally many windows of the reference.
 
     A set is collapsed or narrow if any ratio lies below that threshold (``THRESHOLDS``). It is
     undefined if a figure of either set is, or if the reference does not vary in one of them and no
@@ -105,17 +105,17 @@ def verdict(figures: dict[str, float], reference: dict[str, float]) -> Verdict:
         undefined = [figures[name] != figures[name], reference[name] != reference[name]]
         if any(undefined):
             where = "both sets have" if all(undefined) else "the samples have"
-            return Verdict(UNDEFINED, f"{where if undefined[0] else 'the reference has'} {cause}")
+            return Variety(UNDEFINED, f"{where if undefined[0] else 'the reference has'} {cause}")
     ratios = relative_to(figures, reference)
     for word, place in ((COLLAPSED, 1), (NARROW, 0)):
         below = {n: r / THRESHOLDS[n][place] for n, r in ratios.items() if r < THRESHOLDS[n][place]}
         if below:
             name = min(below, key=lambda n: below[n])
-            return Verdict(word, f"{name} is {ratios[name]:.2f} of the reference's")
+            return Variety(word, f"{name} is {ratios[name]:.2f} of the reference's")
     for name, ratio in ratios.items():
         if ratio != ratio:
-            return Verdict(UNDEFINED, f"{name} of the reference is {reference[name]:.2g}")
-    return Verdict(HEALTHY, None)
+            return Variety(UNDEFINED, f"{name} of the reference is {reference[name]:.2g}")
+    return Variety(VARIED, None)
 
 
 def _joined(arrays: Sequence[IntArray]) -> IntArray:

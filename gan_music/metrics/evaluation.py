@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from gan_music.metrics.piece.rhythm import rhythm
 from gan_music.metrics.piece.texture import texture
 from gan_music.metrics.piece.tonality import tonality
 from gan_music.metrics.reference_sets import Figure, ReferenceSets, prepare
+from gan_music.metrics.verdict import Verdict, verdict
 from gan_music.music.piece import Piece, lengths
 
 
@@ -53,14 +54,16 @@ class Evaluation:
     Attributes
     ----------
     groups : figures by the name of their group and by their own name.
-    verdict : ``collapsed``, ``narrow``, ``healthy`` or ``undefined``, and the reason.
-    collapse : the figures behind the verdict, divided by the reference's.
+    verdict : how near it comes to the reference, and why (:mod:`.verdict`).
+    variety : ``collapsed``, ``narrow``, ``varied`` or ``undefined``, and why.
+    collapse : the figures behind the variety, divided by the reference's.
     notes : sentences about the amount of music and its limits.
     seconds : computing time of each group.
     """
 
     groups: dict[str, FigureGroup]
-    verdict: collapse.Verdict
+    verdict: Verdict
+    variety: collapse.Variety
     collapse: dict[str, float]
     notes: list[str]
     settings: EvaluationSettings
@@ -71,6 +74,8 @@ class Evaluation:
         return {
             "verdict": self.verdict.word,
             "verdict_reason": self.verdict.reason,
+            "variety": self.variety.word,
+            "variety_reason": self.variety.reason,
             "collapse": {k: _plain(v) for k, v in self.collapse.items()},
             "figures": {
                 group: {name: _figure_as_json(f) for name, f in figures.items()}
@@ -99,6 +104,7 @@ def evaluate(
     training: Sequence[Piece] | None = None,
     settings: EvaluationSettings | None = None,
     metrics: Mapping[str, PieceMetric] | None = None,
+    only: Collection[str] | None = None,
 ) -> Evaluation:
     """All figures, of equally many pieces of both sets; the order of the pieces has no effect.
 
@@ -108,6 +114,7 @@ def evaluate(
     ----------
     training : what the generator was trained on; without it, originality is NaN.
     metrics : of a piece, from outside the package; their figures are the group ``custom``.
+    only : the groups to compute, at least ``c2st`` and ``prdc``; None for all.
 
     Raises
     ------
@@ -137,14 +144,19 @@ def evaluate(
         )
     groups = {}
     for name, compute in _groups(sets, settings, metrics or {}).items():
-        with _timed(seconds, name):
-            groups[name] = compute()
-    with _timed(seconds, "originality"):
-        groups["originality"], n_copied = figure_groups.originality_group(sets, training)
+        if only is None or name in only:
+            with _timed(seconds, name):
+                groups[name] = compute()
+    n_copied = 0
+    if only is None or "originality" in only:
+        with _timed(seconds, "originality"):
+            groups["originality"], n_copied = figure_groups.originality_group(sets, training)
     ours, theirs = collapse_figures_of(sets)
+    variety = collapse.variety(ours, theirs)
     return Evaluation(
         groups=groups,
-        verdict=collapse.verdict(ours, theirs),
+        verdict=verdict(variety, groups),
+        variety=variety,
         collapse=collapse.relative_to(ours, theirs),
         notes=_notes(generated, reference, training, excerpts, sets, n_copied),
         settings=settings,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_music.metrics.bootstrap import NAN, UNDEFINED, Estimate, HalfSample, SetMetric
+from gan_music.metrics.bootstrap import NAN, Estimate, HalfSample, SetMetric
 from gan_music.metrics.excerpts import opening_and_ending, stack_windows
 from gan_music.metrics.piece.descriptors import as_matrix, window_features
 from gan_music.metrics.piece.form import form
@@ -108,7 +108,8 @@ def _c2st(
     ]
     interval = classifier.null_interval(null, sets.n_pieces)
     known = [a for a in map(classifier.accuracy, null) if a == a]
-    ceiling = Estimate(float(np.mean(known)), interval.low, interval.high) if known else UNDEFINED
+    middle = float(np.mean(known)) if known else interval.value
+    ceiling = Estimate(middle, interval.low, interval.high)
     return Figure(
         "0.5",
         classifier.accuracy_interval(generated, len(sets.draws), seed),

@@ -44,6 +44,7 @@ def table(evaluation: Evaluation) -> str:
         "best: + higher, - lower, 0.5 nearer to 0.5, = nearer to the reference's value.",
         "reference: one half of it against the other; shuffled: its notes in random order.",
         *(line for note in evaluation.notes for line in textwrap.wrap(note, WIDTH)),
+        f"variety: {_because(*evaluation.variety)}",
         "",
         _verdict(evaluation),
     ]
@@ -58,8 +59,11 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def _verdict(evaluation: Evaluation) -> str:
-    word, reason = evaluation.verdict
-    return f"verdict: {word}{f': {reason}' if reason else ''}"
+    return f"verdict: {_because(*evaluation.verdict)}"
+
+
+def _because(word: str, reason: str | None) -> str:
+    return f"{word}{f': {reason}' if reason else ''}"
 
 
 def _row(name: str, figure: Figure, group: str = " ") -> str:

@@ -30,10 +30,14 @@ _SELECTION = (
     ("4-grams repeated within 256 notes", "structure", "repeated_4gram_rate_in_256"),
 )
 VERDICTS = {
-    "healthy": "the samples vary about as much as real music",
+    "indistinguishable": "nothing tells the samples from real music",
+    "near": "the samples are hard to tell from real music",
+    "distinguishable": "the samples can be told from real music",
+    "unlike": "the samples are nothing like real music",
     "narrow": "the samples vary less than real music",
     "collapsed": "the samples hardly vary (mode collapse)",
     "undefined": "there is too little music for a verdict",
+    "varied": "the samples vary about as much as real music",  # while training
 }
 NONE = "\N{EN DASH}"
 SIGNS = {"higher": "higher", "lower": "lower", "0.5": "0.5", "reference": "as real"}

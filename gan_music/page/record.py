@@ -84,18 +84,18 @@ class Run:
 
     @property
     def verdict_reason(self) -> str | None:
-        """Why the verdict of the evaluation is what it is; None if healthy or unfinished."""
+        """Why the verdict of the evaluation is what it is; None if it has none or is unfinished."""
         reason = (self.figures or {}).get("verdict_reason")
         return str(reason) if reason else None
 
     @property
     def verdict(self) -> str | None:
-        """The verdict of the evaluation or, in an unfinished run, the last one during training."""
+        """The verdict of the evaluation or, in an unfinished run, the last variety of samples."""
         if self.figures is not None:
             verdict = self.figures.get("verdict")
             return str(verdict) if verdict else None
-        curve = self.curves.get("collapse/verdict")
-        levels = ("healthy", "narrow", "collapsed")
+        curve = self.curves.get("collapse/variety") or self.curves.get("collapse/verdict")
+        levels = ("varied", "narrow", "collapsed")
         if curve is None or not 0 <= int(curve.values[-1]) < len(levels):
             return None
         return levels[int(curve.values[-1])]

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loops.fit_loop import _FitLoop
 
 from gan_music.config.schema import TrainConfig
-from gan_music.metrics.collapse import VERDICTS
+from gan_music.metrics.collapse import WORDS
 from gan_music.training.state_checks import (
     WrongError,
     check_bool,
@@ -65,8 +65,8 @@ def _scores(value: Any) -> None:
         check_scalar(score)
 
 
-def _verdict(value: Any) -> None:
-    if value not in (None, *VERDICTS):
+def _variety(value: Any) -> None:
+    if value not in (None, "healthy", *WORDS):  # the former is the old word for varied
         raise WrongError
 
 
@@ -74,8 +74,8 @@ _LATER = ("last_verdict",)  # added while the schema was 6
 # class of the callback -> what its state holds
 _CALLBACKS: dict[str, dict[str, Callable[[Any], None]]] = {
     "CollapseAlarm": {
-        "verdict": _verdict,
-        "last_verdict": _verdict,
+        "verdict": _variety,
+        "last_verdict": _variety,
         "first_collapse": optional(check_count),
         "n_in_a_row": check_count,
     },

@@ -221,7 +221,7 @@ def _finish(
         log.info("%s", closing_lines(folder, figures, main_figures))
     if alarm.has_stopped:
         raise UserError(
-            f"the samples had collapsed (verdicts in a row: {alarm.n_in_a_row}) when training "
+            f"the samples had collapsed (checks in a row: {alarm.n_in_a_row}) when training "
             f"stopped (stop_on_collapse); samples and figures are in {folder}: lower the "
             "learning rates, warm up for longer, or set stop_on_collapse=false."
         )

@@ -60,9 +60,9 @@ def test_types_are_found() -> None:
 def test_a_folder_and_its_pieces_have_the_same_figures(midi_folder: Path, tmp_path: Path) -> None:
     pieces = gan_music.read(midi_folder, cache_dir=tmp_path)
     assert len(pieces) == 16
-    found = gan_music.evaluate(pieces[:4], midi_folder, n_bootstrap=4)
-    again = gan_music.evaluate(pieces[:4], pieces, n_bootstrap=4)
-    assert found["verdict"] == again["verdict"] == "healthy"
+    found = gan_music.evaluate(pieces[:8], midi_folder, n_bootstrap=4)
+    again = gan_music.evaluate(pieces[:8], pieces, n_bootstrap=4)
+    assert found["verdict"] == again["verdict"] in ("near", "indistinguishable")
     assert found["oa_mean"] == again["oa_mean"] > 0
     assert len(found) > 40
 

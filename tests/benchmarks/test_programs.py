@@ -39,7 +39,8 @@ RUNS = {
     ),
     "metrics cost": ("cost LONG --pieces 4", r"originality .* s\nall .* 4 pieces a set"),
     "metrics sensitivity": ("sensitivity LONG --pieces 8", r"ceiling +real +5%.*\noa_mean +0\.\d"),
-    "metrics false_alarms": ("false_alarms MIDI --splits 2", r"2 pieces of 4 windows: .*lowest: "),
+    "metrics variety": ("variety MIDI --splits 2", r"2 pieces of 4 windows: .*lowest: "),
+    "metrics verdicts": ("verdicts MIDI --splits 1", r"8 pieces, Markov chain: "),
     "nan_guard_cost": ("2", r"gumbel_gan: .* ms a batch.*crnn_gan: .* µs of it"),
     "reading": (
         "MIDI --parsed 2",
@@ -57,6 +58,7 @@ RUNS = {
     "sampling": ("2 10 20", r"2 pieces.*lstm_lm +[\d,]+ notes a second.*attention_lm"),
     "scale": ("30", r"30 pieces.*windows of 64 cut.*in 1,000,000 notes"),
     "training_overhead": ("2", r"step .*published .*step / published.*step / bare"),
+    "voice_separation": ("MIDI", "no piece has several monophonic tracks"),
     "training_pieces": ("LONG 2", r"overlapped area +0\.\d{3} ± \d\.\d{3}\n"),
 }
 # these have tests of their own
@@ -89,6 +91,7 @@ WRONG = {
     "sampling": "0",
     "scale": "x",
     "training_overhead": "0.5",
+    "voice_separation": ("MIDI", "no piece has several monophonic tracks"),
     "training_pieces": "nowhere",
     "baselines": "nowhere",
     "fuzz_readers": "x",

@@ -144,7 +144,7 @@ def finished(
     figure = {"generated": area, "reference": 0.9 + seed / 100}
     content = {
         "figures": {"mgeval": {"oa_mean": figure}},
-        "verdict": more.get("verdict", "healthy"),
+        "verdict": more.get("verdict", "unlike"),
         "notes": ["8 of 8 pieces.", f"of seed {seed}"],
         "settings": {"window": more.get("window", 64)},
         "cost": {
@@ -178,9 +178,9 @@ def test_rows_by_hand(report: ModuleType) -> None:
     cells = [[c.strip() for c in row.split("|")[1:-1]] for row in rows]
     costs = ["1,200 (3,400)", "12,346"]
     assert cells[0][:4] == ["b", "2", "0.600 ± 0.141", "NaN"]
-    assert cells[0][-4:] == ["1 collapsed, 1 healthy", "1.5 ± 0.0", costs[0], "12,346 ± 0"]
+    assert cells[0][-4:] == ["1 collapsed, 1 unlike", "1.5 ± 0.0", costs[0], "12,346 ± 0"]
     assert cells[1][:3] == ["a", "1", "0.700"]
-    assert cells[1][-4:] == ["1 healthy", "NaN", *costs]
+    assert cells[1][-4:] == ["1 unlike", "NaN", *costs]
     assert cells[2][:3] == ["c", "1", "NaN"]
     # one number a seed, since runs of one seed have the same reference excerpts
     assert cells[3][:3] == ["real music", "2", "0.905 ± 0.007"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, verdict
+from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, variety
 from gan_music.music.piece import Piece, windows
 from tests.metrics.music import piece
 
@@ -50,7 +50,7 @@ def test_windows_of_independent_notes_have_no_distance() -> None:
 
 def test_undefined_is_nan() -> None:
     assert all(math.isnan(v) for v in collapse_figures([]).values())
-    assert verdict(collapse_figures([]), collapse_figures([])) == (
+    assert variety(collapse_figures([]), collapse_figures([])) == (
         "undefined",
         "both sets have no notes",
     )
@@ -75,13 +75,13 @@ VARIED = drawn(6, list(range(40, 80)), [6, 12, 24, 48], [0, 6, 12])
 def test_too_little_music_has_no_verdict(
     samples: list[Piece], reference: list[Piece], reason: str
 ) -> None:
-    found = verdict(collapse_figures(samples), collapse_figures(reference))
+    found = variety(collapse_figures(samples), collapse_figures(reference))
     assert found == ("undefined", reason)
 
 
 def test_a_collapse_is_seen_beside_a_reference_of_one_rhythm() -> None:
     one_rhythm = collapse_figures(drawn(3, list(range(40, 80)), [12], [12]))
-    found = verdict(collapse_figures(drawn(4, [60, 61], [12], [12])), one_rhythm)
+    found = variety(collapse_figures(drawn(4, [60, 61], [12], [12])), one_rhythm)
     assert found.word == "collapsed"
 
 
@@ -100,7 +100,7 @@ def test_degenerate_music_is_collapsed(
     chorales: list[Piece], degenerate: list[Piece], n_windows: int
 ) -> None:
     real = collapse_figures(windows(chorales, 64, n_windows))
-    assert verdict(collapse_figures(degenerate[:n_windows]), real).word == "collapsed"
+    assert variety(collapse_figures(degenerate[:n_windows]), real).word == "collapsed"
 
 
 def test_few_windows_are_narrow_or_collapsed(chorales: list[Piece]) -> None:
@@ -108,12 +108,12 @@ def test_few_windows_are_narrow_or_collapsed(chorales: list[Piece]) -> None:
     # the windows of one chorale, repeated
     few = windows(chorales[:1], 64, 64)
     few = [few[i % len(few)] for i in range(64)]
-    assert verdict(collapse_figures(few), real).word in ("narrow", "collapsed")
+    assert variety(collapse_figures(few), real).word in ("narrow", "collapsed")
     ones = dict.fromkeys(THRESHOLDS, 1.0)
-    assert verdict(ones, ones) == ("healthy", None)
+    assert variety(ones, ones) == ("varied", None)
     narrow = ones | {"n_pitches": 0.5}
-    assert verdict(narrow, ones) == ("narrow", "n_pitches is 0.50 of the reference's")
-    assert verdict(narrow | {"entropy_pitch": 0.1}, ones) == (
+    assert variety(narrow, ones) == ("narrow", "n_pitches is 0.50 of the reference's")
+    assert variety(narrow | {"entropy_pitch": 0.1}, ones) == (
         "collapsed",
         "entropy_pitch is 0.10 of the reference's",
     )
@@ -121,7 +121,7 @@ def test_few_windows_are_narrow_or_collapsed(chorales: list[Piece]) -> None:
 
 @pytest.mark.parametrize("n_pieces", [16, 64])
 @pytest.mark.parametrize("per_piece", [1, 4])
-def test_real_music_is_healthy(chorales: list[Piece], n_pieces: int, per_piece: int) -> None:
+def test_real_music_is_varied(chorales: list[Piece], n_pieces: int, per_piece: int) -> None:
     for seed in range(40):
         order = np.random.default_rng(seed).permutation(len(chorales))
         sets = [
@@ -130,4 +130,4 @@ def test_real_music_is_healthy(chorales: list[Piece], n_pieces: int, per_piece: 
         ]
         n = min(map(len, sets))
         ours, theirs = (collapse_figures(s[:n]) for s in sets)
-        assert verdict(ours, theirs).word == "healthy", relative_to(ours, theirs)
+        assert variety(ours, theirs).word == "varied", relative_to(ours, theirs)

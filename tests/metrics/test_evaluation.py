@@ -54,7 +54,8 @@ def real(halves: tuple[list[Piece], list[Piece]]) -> Evaluation:
 
 def test_a_half_of_the_reference_is_at_the_ceiling(real: Evaluation) -> None:
     figures = flat(real)
-    assert real.verdict.word == "healthy"
+    assert real.variety.word == "varied"
+    assert real.verdict.word in ("near", "indistinguishable")
     for name in SIMILARITY:
         f = figures[name]
         if name == "accuracy":

@@ -18,9 +18,9 @@ def test_jobs_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
         overrides = ["data=midi", f"model.hidden_size={size}", f"seed={seed}", "skip_done=True"]
         write_job(tmp_path / name, settings(size, seed), status, overrides=overrides, **more)
 
-    job("0", 8, 1, val_distance=0.5, verdict="healthy")
+    job("0", 8, 1, val_distance=0.5, verdict="near")
     job("1", 8, 2, val_distance=0.7, verdict="narrow")
-    job("2", 9, 1, val_distance=0.4, verdict="healthy")
+    job("2", 9, 1, val_distance=0.4, verdict="near")
     job("10", 9, 2, "failed", error="no music.")
     job("9", 7, 1, "running")
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
@@ -31,10 +31,10 @@ def test_jobs_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
     ranking.write(tmp_path)
     assert (tmp_path / "ranking.txt").read_text().splitlines() == [
         "ranked by validation distance, smallest first: mean ± standard deviation over seeds",
-        "rank  val distance   seeds  verdicts        jobs  settings",
-        "1     0.400          1      healthy         2     model.hidden_size=9",
+        "rank  val distance   seeds  verdicts     jobs  settings",
+        "1     0.400          1      near         2     model.hidden_size=9",
         # of 0.5 and 0.7: 0.1 times the square root of 2
-        "2     0.600 ± 0.141  1,2    healthy,narrow  0,1   model.hidden_size=8",
+        "2     0.600 ± 0.141  1,2    narrow,near  0,1   model.hidden_size=8",
         "job 9 (model.hidden_size=7 seed=1) running",
         "job 10 (model.hidden_size=9 seed=2) failed: no music.",
         "job 11 (model.hidden_size=7 seed=2) cut off",

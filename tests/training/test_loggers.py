@@ -106,7 +106,7 @@ def test_a_run_keeps_at_most_log_at_most_points(train: Command, tmp_path: Path) 
         assert len(steps) <= 4, tag
         assert set(steps) <= set(every[tag]), tag
         assert steps[-1] == every[tag][-1], tag
-    assert few["collapse/verdict"][-1] == last
+    assert few["collapse/variety"][-1] == last
     assert len(few["train/loss_d"]) == 4 < len(every["train/loss_d"]) == last + 1
     table = csv_points(tmp_path / "few")
     within = {n: steps for n, steps in few.items() if not n.startswith("final/")}

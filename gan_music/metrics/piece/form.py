@@ -105,9 +105,10 @@ def _last_harmony(piece: Piece) -> IntArray:
 
 
 def _tonic(piece: Piece, stop: int) -> int:
-    """The tonic of the key before a step."""
-    first = np.searchsorted(piece.onset, stop - _KEY_SPAN * piece.grid)
-    span = slice(int(first), int(np.searchsorted(piece.onset, stop)))
+    """The tonic of the key before a step, of the last onset at least."""
+    last = int(np.searchsorted(piece.onset, stop))
+    begin = min(stop - _KEY_SPAN * piece.grid, int(piece.onset[last - 1]))
+    span = slice(int(np.searchsorted(piece.onset, begin)), last)
     weights = np.bincount(
         piece.pitch[span] % 12, weights=piece.duration[span].astype(float), minlength=12
     )

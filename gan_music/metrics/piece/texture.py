@@ -58,34 +58,33 @@ def texture_change_rate(piece: Piece) -> float:
     It is 0 where each beat repeats the rhythm of the one before (1 - the Jaccard index of the
     positions of onsets).
     """
-    patterns = _patterns(piece)
-    return float(np.mean([1 - a for a in _overlaps(patterns)])) if len(patterns) > 1 else _NAN
+    overlap, count = _overlaps(piece)
+    return float(1 - np.average(overlap, weights=count)) if len(overlap) else float("nan")
 
 
 def pattern_run_length(piece: Piece) -> float:
     """Mean number of successive beats that share a rhythm: two thirds of their onsets or more."""
-    patterns = _patterns(piece)
-    if not patterns:
-        return _NAN
-    breaks = sum(a < 2 / 3 for a in _overlaps(patterns))
-    return len(patterns) / (breaks + 1)
-
-
-_NAN = float("nan")
-
-
-def _patterns(piece: Piece) -> list[frozenset[int]]:
-    """The positions of the onsets in each beat from the first to the last with one."""
     if not len(piece):
-        return []
-    start = int(piece.meters[0, 0])
-    onset = np.unique(piece.onset) - start
-    beat: NDArray[np.int64] = onset // piece.grid
-    found: list[set[int]] = [set() for _ in range(int(beat[-1] - beat[0]) + 1)]
-    for k, position in zip((beat - beat[0]).tolist(), (onset % piece.grid).tolist(), strict=True):
-        found[k].add(position)
-    return [frozenset(f) for f in found]
+        return float("nan")
+    overlap, count = _overlaps(piece)
+    breaks = count[overlap < 2 / 3].sum()
+    return float((count.sum() + 1) / (breaks + 1))
 
 
-def _overlaps(patterns: list[frozenset[int]]) -> list[float]:
-    return [len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairwise(patterns)]
+def _overlaps(piece: Piece) -> tuple[NDArray[np.float64], IntArray]:
+    """The Jaccard indices of successive beats, from the first to the last with an onset, and how
+    often each occurs; of two beats without an onset it is 1.
+    """
+    onset = np.unique(piece.onset) - int(piece.meters[0, 0])
+    patterns: dict[int, set[int]] = {}
+    for beat, position in zip(*(x.tolist() for x in np.divmod(onset, piece.grid)), strict=True):
+        patterns.setdefault(beat, set()).add(position)
+    found = [(1.0, 0)]
+    for (beat, own), (after, other) in pairwise(patterns.items()):
+        if after == beat + 1:
+            found.append((len(own & other) / len(own | other), 1))
+        else:  # rests between
+            found += [(0.0, 2), (1.0, after - beat - 2)]
+    overlap, count = zip(*found, strict=True)
+    kept = np.array(count) > 0
+    return np.array(overlap)[kept], np.array(count, dtype=np.int64)[kept]

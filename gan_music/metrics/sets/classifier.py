@@ -83,12 +83,14 @@ def null_interval(null: Sequence[PieceAccuracies], n_pieces: int) -> Estimate:
 
     ``null`` are tests of real against real music. The variance of their pieces' accuracies gives
     the variance of a mean over ``n_pieces`` of each set. Equation 2 of Lopez-Paz & Oquab assumes
-    independent windows, and would give too narrow an interval.
+    independent windows, and would give too narrow an interval. Without a test, for which there must
+    be ten pieces, the variance is the largest that is possible.
     """
-    tests = [t for t in null if t[0].size]
-    if not tests or not n_pieces:
+    if n_pieces < _N_FOLDS:
         return UNDEFINED
-    variance = np.mean([[((a - 0.5) ** 2).mean() for a in test] for test in tests])
+    tests = [t for t in null if t[0].size]
+    spread = [[((a - 0.5) ** 2).mean() for a in test] for test in tests]
+    variance = np.mean(spread) if tests else 0.25
     margin = 1.96 * float(np.sqrt(variance / (2 * n_pieces)))
     return Estimate(0.5, max(0.0, 0.5 - margin), min(1.0, 0.5 + margin))
 

@@ -29,7 +29,7 @@ _FIGURES = (
 
 
 class RunProgressBar(Callback):
-    """Epoch, share of all batches, time left, losses, verdict and examples (``unit``) a second.
+    """Epoch, share of all batches, time left, losses, variety and examples (``unit``) a second.
 
     Log lines are printed above the bar, which is removed at the end. The speed is that of this
     epoch's batches without the time between them; the time left includes it.
@@ -94,7 +94,7 @@ class RunProgressBar(Callback):
     def _figures(self, trainer: Trainer) -> str:
         known = trainer.callback_metrics
         words = [f"{name} {float(known[key]):.2f}" for name, key in _FIGURES if key in known]
-        if self.alarm.verdict is not None:
-            words.append(self.alarm.verdict)
+        if self.alarm.variety is not None:
+            words.append(self.alarm.variety)
         words.append(f"{self._n_examples / max(self._seconds, 1e-9):,.0f} {self.unit}/s")
         return ", ".join(words)

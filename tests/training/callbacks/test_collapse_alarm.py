@@ -32,13 +32,13 @@ def run(alarm: CollapseAlarm, model: FakeModel, batches: range) -> bool:
     return trainer.should_stop
 
 
-def test_real_music_is_healthy_and_one_note_collapsed() -> None:
+def test_real_music_is_varied_and_one_note_collapsed() -> None:
     alarm, model = make_alarm(), FakeModel()
     run(alarm, model, range(25))
-    assert alarm.summary() == {"last_verdict": "healthy", "first_collapsed_batch": None}
+    assert alarm.summary() == {"last_variety": "varied", "first_collapsed_batch": None}
     model.pieces = ONE_NOTE
     assert not run(alarm, model, range(25, 35))
-    assert alarm.summary() == {"last_verdict": "collapsed", "first_collapsed_batch": 30}
+    assert alarm.summary() == {"last_variety": "collapsed", "first_collapsed_batch": 30}
     assert run(alarm, model, range(35, 45))
 
 
