@@ -2,15 +2,17 @@
 
     python benchmarks/gan_step.py [N_ROUNDS [KEY=VALUE ...]]
     python benchmarks/gan_step.py 10 experiment=flagship
+    python benchmarks/gan_step.py 10 experiment=flagship data.root=MIDI
 
 ``step`` is a training batch of Lightning's trainer without a warm start: rollout, updates of both
 networks, clipping, optimizers and EMA weights. ``passes`` are the forward and backward passes of
 the same losses, teacher-forced, on a rollout that is at hand. ``rollout`` is the rollout of a step.
 Where a rollout serves ``model.rollout_reuse`` batches, step and rollout are means over so many.
 
-All are timed in turn on random music; ratios are medians over rounds, with quartiles. On the CPU
-with the settings of ``quick``, or those that are given, and two threads; where there is a GPU, also
-there, in bfloat16, without and with a CUDA graph, by default with larger networks and batches.
+All are timed in turn on random music of one track, or on music that is named; ratios are medians
+over rounds, with quartiles. On the CPU with the settings of ``quick``, or those that are given, and
+two threads; where there is a GPU, also there, in bfloat16, without and with a CUDA graph, by
+default with larger networks and batches.
 """
 
 from __future__ import annotations
@@ -141,9 +143,11 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    with common.random_music() as music:
+    with common.random_music() as random_music:
 
         def time_on(device: str, *overrides: str) -> None:
+            is_named = any(o.startswith(("data=", "data.root=")) for o in overrides)
+            music = () if is_named else random_music
             config = compose_run(*music, *ADVERSARIAL, *overrides)
             if config.model.name not in ("gumbel_gan", "reinforce_gan"):
                 raise UserError(f"model.name={config.model.name} has no rollout to time.")
