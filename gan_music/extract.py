@@ -61,7 +61,7 @@ def _extract(config: ExtractConfig) -> None:
     _write_rejects(result, rejects)
     losses = rejects.with_name("losses.csv")
     result.write_losses(losses)
-    print(f"grace, cue and drum notes of each piece that has any: {losses}")
+    print(f"grace, cue, unended and drum notes of each piece that has any: {losses}")
     if config.pack:
         print(f"pack: {config.pack}; train on it with data=midi data.root={config.pack}")
     if config.picture:

@@ -65,13 +65,13 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     (tmp_path / "music" / "page.mid").write_text("<html>")
     music = ("data=midi", "data.root=music", "data.cache_dir=kept")
     first = succeed(run_command("extract", *music, "picture=true", "out=shown", cwd=tmp_path))
-    rows = [" ".join(line.split()) for line in first.stdout.splitlines()[:11]]
+    rows = [" ".join(line.split()) for line in first.stdout.splitlines()[:12]]
     assert rows == [
         *("files 17", "refused files 1", "pieces 16", "refused pieces 0", "notes 1,920"),
         *("folders 2", "hours of music 0.2", "median tempo 120"),
-        *("grace notes 0", "cue notes 0", "drum notes 0"),
+        *("grace notes 0", "cue notes 0", "unended notes 0", "drum notes 0"),
     ]
-    assert "(page.mid)" in first.stdout.splitlines()[11]
+    assert "(page.mid)" in first.stdout.splitlines()[12]
     assert "page.mid" in (tmp_path / "kept" / "rejects.csv").read_text()
     assert (tmp_path / "shown" / "data.png").read_bytes().startswith(b"\x89PNG")
     # the refusal is an entry, too
@@ -79,7 +79,7 @@ def test_extract_shows_what_was_read_and_fills_the_cache(tmp_path: Path, midi_fo
     assert len(list((tmp_path / "kept").rglob("*.npz"))) == 17
     second = succeed(run_command("extract", *music, cwd=tmp_path))
     assert "(17 of these files were in it; 17 entries" in second.stdout
-    assert second.stdout.splitlines()[:12] == first.stdout.splitlines()[:12]
+    assert second.stdout.splitlines()[:13] == first.stdout.splitlines()[:13]
     cleared = succeed(run_command("extract", *music, "clear=true", cwd=tmp_path))
     assert "is empty now (17 entries" in cleared.stdout
     assert not list((tmp_path / "kept").rglob("*.npz"))

@@ -161,7 +161,7 @@ class NoteCache:
             if i in refused:
                 found.append(Refused(own_name, refused[i]))
                 continue
-            column, meter, (_, _, grace, cue, tempo, *moved), own = next(parts)
+            column, meter, (_, _, *lost, tempo, mean, largest, longer, off), own = next(parts)
             found.append(
                 Piece.from_arrays(
                     *column[:3],
@@ -170,10 +170,10 @@ class NoteCache:
                     meters=meter,
                     tempo=tempo,
                     name=own_name,
-                    rounding=Rounding(*moved),
+                    rounding=Rounding(mean, largest, longer, off),
                     track=column[4],
                     tracks=own,
-                    losses=Losses(int(grace), int(cue)),
+                    losses=Losses(*map(int, lost)),
                 )
             )
         return found

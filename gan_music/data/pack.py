@@ -36,7 +36,7 @@ _RECORD = np.dtype(
         ("tracks", "<i8"),
         ("tempo", "<f8"),
         ("rounding", "<f8", (4,)),
-        ("losses", "<i8", (2,)),
+        ("losses", "<i8", (3,)),
         ("n_off_keyboard", "<i4"),  # drums aside
         ("n_drums", "<i8"),  # notes
     ]

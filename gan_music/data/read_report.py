@@ -20,8 +20,8 @@ from gan_music.system.printable import printable
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
 _N_REASONS = 12
 _N_TRACKS = 12
-# last one step; are left out; have no pitch, and models do not play them
-_LOST = ("grace notes", "cue notes", "drum notes")
+# last one step; are left out; are left out; have no pitch, and models do not play them
+_LOST = ("grace notes", "cue notes", "unended notes", "drum notes")
 
 
 def refusals(rejects: Mapping[str, str]) -> list[tuple[str, int, str]]:
@@ -121,7 +121,7 @@ def write_rejects(rejects: Mapping[str, str], path: Path) -> None:
 
 
 def write_losses(pieces: Sequence[Piece], path: Path) -> None:
-    """A table of the pieces with grace notes, cue notes or drums, and their numbers."""
+    """A table of the pieces with grace notes, cue notes, notes that never end or drums."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("piece", *(what.replace(" ", "_") for what in _LOST)))
@@ -131,7 +131,7 @@ def write_losses(pieces: Sequence[Piece], path: Path) -> None:
 
 
 def _losses(pieces: Sequence[Piece]) -> IntArray:
-    """The numbers that ``_LOST`` names, of each piece, ``[N, 3]``."""
+    """The numbers that ``_LOST`` names, of each piece, ``[N, 4]``."""
     return np.array([(*p.losses, len(p) - len(p.pitched())) for p in pieces], dtype=np.int64)
 
 

@@ -49,22 +49,24 @@ def verdict(variety: Variety, groups: Mapping[str, Mapping[str, Figure]]) -> Ver
     judges = {n: f for n, f in groups["c2st"].items() if f.generated.value == f.generated.value}
     if not judges:
         return Verdict(UNDEFINED, "the judge needs five pieces of each set, of 8 notes or more")
-    name = max(judges, key=lambda n: judges[n].generated.value)
-    accuracy = judges[name].generated.value
-    where = f"a judge tells samples from real music in {accuracy:.0%} of all windows"
-    if accuracy >= _ALWAYS:
-        return Verdict(UNLIKE, where)
+    surest = max(judges.values(), key=lambda f: f.generated.value)
+    if surest.generated.value >= _ALWAYS:
+        return Verdict(UNLIKE, _told(surest))
     below = _below_real(groups["prdc"])
     for name, value in below.items():
         if value < _NOTHING:
             return Verdict(UNLIKE, f"{name} is {value:.3f}")
-    margins = max(map(_margins, judges.values()))
+    farthest = max(judges.values(), key=_margins)
     for word, bound in ((DISTINGUISHABLE, _MARGINS), (NEAR, 1.0)):
-        if margins > bound:
-            return Verdict(word, f"{where}, {margins:.1f} times the margin of real music")
+        if (margins := _margins(farthest)) > bound:
+            return Verdict(word, f"{_told(farthest)}, {margins:.1f} times the margin of real music")
     for name, value in below.items():
         return Verdict(NEAR, f"{name} is {value:.3f}, below that of real music")
     return Verdict(INDISTINGUISHABLE, None)
+
+
+def _told(judge: Figure) -> str:
+    return f"a judge is right in {judge.generated.value:.0%} of all windows"
 
 
 def _below_real(prdc: Mapping[str, Figure]) -> dict[str, float]:

@@ -50,10 +50,13 @@ EXACT = Rounding()
 
 
 class Losses(NamedTuple):
-    """Notes of a file that a piece has not (``cue``), or as notes of one step (``grace``)."""
+    """Notes of a file that a piece has as notes of one step (``grace``), or not at all (``cue``;
+    ``unended``, notes of MIDI without a note-off).
+    """
 
     grace: int = 0
     cue: int = 0
+    unended: int = 0
 
 
 NO_LOSSES = Losses()

@@ -33,7 +33,7 @@ def test_everything_of_a_piece_comes_back(tmp_path: Path) -> None:
         meters=[(-24, 3, 4), (48, 6, 8)],
         tempo=93.5,
         rounding=Rounding(0.01, 0.02, 0.03, 0.5),
-        losses=Losses(3, 4),
+        losses=Losses(3, 4, 5),
     )
     cache.store(KEY, [Refused("x#1", "a misprint"), first, make_piece(0), Refused("x#4", "é")])
     before, again, other, after = cache.load(KEY, "x")  # type: ignore[misc]
@@ -42,7 +42,7 @@ def test_everything_of_a_piece_comes_back(tmp_path: Path) -> None:
     assert (again.notes(), again.velocity.tolist()) == (first.notes(), [1, 127])
     assert again.meters.tolist() == first.meters.tolist()
     assert (again.tempo, again.rounding, again.name) == (93.5, first.rounding, "x#2")
-    assert again.losses == (3, 4)
+    assert again.losses == (3, 4, 5)
     assert isinstance(other, Piece)
     assert other.same_notes(make_piece(0))
 

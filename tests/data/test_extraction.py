@@ -117,7 +117,7 @@ def test_files_and_pieces_that_are_read_and_refused_add_up(tmp_path: Path) -> No
             find_sources(music, ""), NoteCache(tmp_path / "cache", 24), min_notes=20, n_workers=1
         )
         assert [p.name for p in found.pieces] == ["book.abc#1", "book.abc#3", "one.krn"]
-        assert [p.losses for p in found.pieces] == [(0, 0), (2, 0), (1, 0)]
+        assert [p.losses for p in found.pieces] == [(0, 0, 0), (2, 0, 0), (1, 0, 0)]
         assert list(found.rejects) == ["book.abc#2", "book.abc#4", "misprints.abc", "page.mid"]
         assert "3A" in found.rejects["book.abc#2"]
         assert found.rejects["book.abc#4"] == "fewer notes with a pitch than data.min_notes=20"
@@ -131,9 +131,9 @@ def test_files_and_pieces_that_are_read_and_refused_add_up(tmp_path: Path) -> No
         assert "2 files refused, and 2 pieces of other files" in found.summary()
     found.write_losses(tmp_path / "losses.csv")
     assert (tmp_path / "losses.csv").read_text().splitlines() == [
-        "piece,grace_notes,cue_notes,drum_notes",
-        "book.abc#3,2,0,0",
-        "one.krn,1,0,0",
+        "piece,grace_notes,cue_notes,unended_notes,drum_notes",
+        "book.abc#3,2,0,0,0",
+        "one.krn,1,0,0,0",
     ]
 
 

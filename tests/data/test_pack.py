@@ -81,9 +81,9 @@ def test_a_pack_is_the_folder_it_was_made_of(
 
 
 def test_a_pack_keeps_what_its_files_lost(tmp_path: Path) -> None:
-    piece = replace(make_piece(0), losses=Losses(5, 7))
+    piece = replace(make_piece(0), losses=Losses(5, 7, 9))
     (again,) = write_pack([piece], tmp_path / "pack", grid=24)
-    assert again.losses == (5, 7)
+    assert again.losses == (5, 7, 9)
 
 
 def test_errors_of_packs(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_the_table() -> None:
         "median tempo            90",
         "grace notes              2",
         "cue notes                1",
+        "unended notes            0",
         "drum notes               0",
         "  refused 1: is empty (d.mid)",
         # means over all notes, and the largest of all

@@ -10,6 +10,8 @@ and note-off events differently in two cases, both within one track and channel:
 - *Two note-ons of a pitch, then one note-off.* In music21 both notes end there. symusic drops the
   second note, which never ends.
 
+Notes that never end are left out and counted.
+
 A track is what one channel of a MIDI track plays with one program, so that a file of format 0 is
 split by channel, and a program change begins another track. A channel that only plays notes that
 another one of its MIDI track holds, with the same program, is no track of its own: that is how
@@ -40,6 +42,7 @@ from gan_music.music.piece import (
     DEFAULT_TEMPO,
     ONE_TRACK,
     IntArray,
+    Losses,
     Piece,
     Track,
     rounding,
@@ -51,7 +54,7 @@ Meter = tuple[int, int, int]  # start, numerator, denominator
 _PERCUSSION_CHANNEL = 10
 
 
-@dataclass(frozen=True)
+@dataclass
 class MidiEvents:
     """The content of a MIDI file before any rounding, with times in ticks.
 
@@ -62,6 +65,7 @@ class MidiEvents:
     notes : of each track, int64 ``[N, 4]``: onset, duration, pitch, velocity.
     tempos : (time, quarter notes per minute).
     meters : (time, numerator, denominator).
+    n_unended : notes without a note-off, which ``notes`` has not.
     """
 
     ticks_per_quarter: int
@@ -69,6 +73,7 @@ class MidiEvents:
     notes: list[IntArray]
     tempos: list[tuple[int, float]]
     meters: list[Meter]
+    n_unended: int = 0
 
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
@@ -90,26 +95,43 @@ def symusic_events(data: bytes) -> MidiEvents:
     found = MidiEvents(int.from_bytes(header[12:14], "big"), [], [], [], [])
     for chunk in chunks:
         # one at a time, since symusic does not tell MIDI tracks of one name apart
-        score = _symusic_score(header, chunk)
-        columns = [t.notes.numpy() for t in score.tracks]
-        _add(
-            found,
-            [Track(track_name(t.name), t.program, t.is_drum) for t in score.tracks],
-            [
-                np.stack([c[k] for k in ("time", "duration", "pitch", "velocity")], 1)
-                for c in columns
-            ],
-        )
+        score, notes, n_unended = _ended(header, chunk)
+        tracks = [Track(track_name(t.name), t.program, t.is_drum) for t in score.tracks]
+        _add(found, tracks, notes)
+        found.n_unended += n_unended
         found.tempos.extend((t.time, t.qpm) for t in score.tempos)
         found.meters.extend((m.time, m.numerator, m.denominator) for m in score.time_signatures)
     return _named(found, header)
 
 
-def _symusic_score(header: bytes, chunk: bytes) -> Any:
-    """The score of a track, of its plain events if it has others."""
+def _ended(header: bytes, chunk: bytes) -> tuple[Any, list[IntArray], int]:
+    """The score of a MIDI track, the notes of its tracks, ``[N, 4]`` each, and the number of those
+    that never end, which the notes lack.
+
+    symusic drops these without a word, so each pitch is ended after the track's end, again until no
+    note ends there.
+    """
+    n_times = 1
+    while True:
+        score = _symusic_score(header, chunk, n_times)
+        end = score.markers[-1].time
+        columns = [t.notes.numpy() for t in score.tracks]
+        ends = [c["time"].astype(np.int64) + c["duration"] for c in columns]
+        if all((e < end + n_times).all() for e in ends):
+            break
+        n_times *= 4
+    notes = [
+        np.stack([c[k] for k in ("time", "duration", "pitch", "velocity")], 1)[e <= end]
+        for c, e in zip(columns, ends, strict=True)
+    ]
+    return score, notes, sum(map(len, ends)) - sum(map(len, notes))
+
+
+def _symusic_score(header: bytes, chunk: bytes, n_times: int) -> Any:
+    """The score of a track, of its plain events if it has others; all notes are ended after it."""
     if not midi_events.may_be_rare(chunk):
         try:
-            score = symusic.Score.from_midi(header + chunk)
+            score = symusic.Score.from_midi(header + midi_events.all_ended(chunk, n_times))
         except RuntimeError:  # a data byte above 127, say
             pass
         else:
@@ -117,7 +139,8 @@ def _symusic_score(header: bytes, chunk: bytes) -> Any:
             if not controls or not np.isin(np.concatenate(controls), midi_events.NOTES_OFF).any():
                 return score
     try:
-        return symusic.Score.from_midi(header + midi_events.plain(chunk))
+        chunk = midi_events.all_ended(midi_events.plain(chunk), n_times)
+        return symusic.Score.from_midi(header + chunk)
     except RuntimeError as error:
         raise ReadError("damaged: it has events that no MIDI track has") from error
 
@@ -147,10 +170,12 @@ def music21_events(data: bytes) -> MidiEvents:
                 program[event.channel] = int(event.data)
             else:
                 keys[id(event)] = (event.channel, program.get(event.channel, 0))
+                found.n_unended += event.isNoteOn() and event.velocity > 0
         notes: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
         for on, off, event in translate.getNotesFromEvents(events):
             row = (on, off - on, event.pitch, event.velocity)
             notes.setdefault(keys[id(event)], []).append(row)
+            found.n_unended -= 1
         ordered = sorted(notes)
         _add(
             found,
@@ -211,6 +236,7 @@ def _piece(events: MidiEvents, grid: int, name: str) -> Piece:
         rounding=rounding(onset * grid / ticks, onsets, duration * grid / ticks, durations, grid),
         track=np.repeat(np.arange(len(events.notes)), [len(n) for n in events.notes]),
         tracks=events.tracks or ONE_TRACK,
+        losses=Losses(unended=events.n_unended),
     )
 
 

@@ -23,6 +23,13 @@ NOTES_OFF = (120, 123, 124, 125, 126, 127)
 # the values of tempo events may have any byte
 TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
 _SYSEX = re.compile(rb"[\xf0\xf7]")  # or a byte of a long delta time
+# note-offs, in running status: a tick later on the first channel, then at once
+_OFFS = b"".join(
+    bytes([0x80 | channel]).join(
+        [b"\0" if channel else b"\1", b"\0".join(bytes([pitch, 64]) for pitch in range(128))]
+    )
+    for channel in range(16)
+)
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # bytes after a system message
 
 
@@ -56,6 +63,18 @@ def plain(track: bytes) -> bytes:
             events.written = bytearray(before[1])
             break
     body = bytes(events.written) + _variable(events.delta) + _END_OF_TRACK
+    return b"MTrk" + len(body).to_bytes(4, "big") + body
+
+
+def all_ended(track: bytes, n_times: int) -> bytes:
+    """The chunk of a track with a marker at its end, and then note-offs for all pitches of all
+    channels, ``n_times``, a tick apart.
+    """
+    if not track.endswith(_END_OF_TRACK):
+        track = plain(track)
+    # the marker takes the place of the end of track, whose delta time stands before it
+    body = track[_HEADER : -len(_END_OF_TRACK)] + b"\xff\x06\1." + _OFFS * n_times
+    body += b"\0" + _END_OF_TRACK
     return b"MTrk" + len(body).to_bytes(4, "big") + body
 
 

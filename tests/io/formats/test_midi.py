@@ -288,8 +288,29 @@ def test_random_events_are_paired_as_documented(
     for track in tracks:
         oldest += _paired(track, oldest_first=True)
         following += _paired(track, oldest_first=False)
-    assert sorted(all_notes(midi.symusic_events(data))) == sorted(oldest)
-    assert sorted(all_notes(midi.music21_events(data))) == sorted(following)
+    n_begun = sum(is_on and velocity > 0 for track in tracks for *_, velocity, is_on in track)
+    for reading, expected in ((midi.symusic_events, oldest), (midi.music21_events, following)):
+        found = reading(data)
+        assert sorted(all_notes(found)) == sorted(expected)
+        assert found.n_unended == n_begun - len(expected)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("track", "n_notes", "n_unended"),
+    [
+        (QUARTER, 1, 0),
+        (QUARTER + on(0, 60), 1, 1),
+        (on(0, 60) + on(480, 62, channel=9) + off(480, 60), 1, 1),
+        (QUARTER + on(0, 61) * 21, 1, 21),
+        (on(0, 61) * 3 + on(5, 62) * 2 + off(5, 64) + QUARTER, 1, 5),
+    ],
+)
+def test_notes_that_never_end_are_counted(
+    track: bytes, n_notes: int, n_unended: int, reader: str, tmp_path: Path
+) -> None:
+    piece = read_bytes(midi_bytes(track + END), reader, tmp_path)
+    assert (len(piece), piece.losses.unended) == (n_notes, n_unended)
 
 
 def all_notes(events: midi.MidiEvents) -> list[tuple[int, ...]]:
