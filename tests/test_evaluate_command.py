@@ -32,16 +32,16 @@ def test_table_and_figures(folders: Path) -> None:
     done = succeed(run_command("evaluate", *sets, "out=new/out", *SMALL, cwd=folders))
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[-1] == "verdict: near"
+    assert lines[-1] == "verdict: indistinguishable"
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("  coverage ") for line in lines)
     found = json.loads((folders / "new" / "out" / "metrics.json").read_text())
-    assert found["verdict"] == "near"
+    assert (found["verdict"], found["variety"]) == ("indistinguishable", "varied")
     assert found["figures"]["originality"]["copied_4gram_rate"]["reference"] == 1
     assert found["figures"]["prdc"]["coverage"]["best"] == "higher"
     assert list(found["figures"]) == [
-        "mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "diversity", "structure",
-        "originality",
+        "mgeval", "c2st", "prdc", "pitch", "rhythm", "harmony", "voice_leading", "texture", "form",
+        "diversity", "structure", "originality",
     ]  # fmt: skip
 
 

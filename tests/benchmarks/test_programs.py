@@ -91,7 +91,7 @@ WRONG = {
     "sampling": "0",
     "scale": "x",
     "training_overhead": "0.5",
-    "voice_separation": ("MIDI", "no piece has several monophonic tracks"),
+    "voice_separation": "nowhere",
     "training_pieces": "nowhere",
     "baselines": "nowhere",
     "fuzz_readers": "x",
