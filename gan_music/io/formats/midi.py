@@ -95,43 +95,35 @@ def symusic_events(data: bytes) -> MidiEvents:
     found = MidiEvents(int.from_bytes(header[12:14], "big"), [], [], [], [])
     for chunk in chunks:
         # one at a time, since symusic does not tell MIDI tracks of one name apart
-        score, notes, n_unended = _ended(header, chunk)
+        score = _symusic_score(header, chunk)
+        end = score.markers[-1].time
         tracks = [Track(track_name(t.name), t.program, t.is_drum) for t in score.tracks]
-        _add(found, tracks, notes)
-        found.n_unended += n_unended
+        notes = [_columns(t.notes.numpy()) for t in score.tracks]
+        ended = [own[own[:, 0] + own[:, 1] <= end] for own in notes]
+        _add(found, tracks, ended)
+        n_ended = sum(map(len, ended))
+        if n_ended < sum(map(len, notes)):
+            # a pitch that is struck again ends once, so these are not all that never end
+            found.n_unended += midi_events.n_note_ons(chunk) - n_ended
         found.tempos.extend((t.time, t.qpm) for t in score.tempos)
         found.meters.extend((m.time, m.numerator, m.denominator) for m in score.time_signatures)
     return _named(found, header)
 
 
-def _ended(header: bytes, chunk: bytes) -> tuple[Any, list[IntArray], int]:
-    """The score of a MIDI track, the notes of its tracks, ``[N, 4]`` each, and the number of those
-    that never end, which the notes lack.
+def _columns(notes: dict[str, IntArray]) -> IntArray:
+    """Onset, duration, pitch, velocity, ``[N, 4]``."""
+    names = ("time", "duration", "pitch", "velocity")
+    return np.stack([notes[name] for name in names], 1).astype(np.int64)
 
-    symusic drops these without a word, so each pitch is ended after the track's end, again until no
-    note ends there.
+
+def _symusic_score(header: bytes, chunk: bytes) -> Any:
+    """The score of a track, of its plain events if it has others.
+
+    All pitches are ended behind a last marker: symusic drops notes that never end without a word.
     """
-    n_times = 1
-    while True:
-        score = _symusic_score(header, chunk, n_times)
-        end = score.markers[-1].time
-        columns = [t.notes.numpy() for t in score.tracks]
-        ends = [c["time"].astype(np.int64) + c["duration"] for c in columns]
-        if all((e < end + n_times).all() for e in ends):
-            break
-        n_times *= 4
-    notes = [
-        np.stack([c[k] for k in ("time", "duration", "pitch", "velocity")], 1)[e <= end]
-        for c, e in zip(columns, ends, strict=True)
-    ]
-    return score, notes, sum(map(len, ends)) - sum(map(len, notes))
-
-
-def _symusic_score(header: bytes, chunk: bytes, n_times: int) -> Any:
-    """The score of a track, of its plain events if it has others; all notes are ended after it."""
     if not midi_events.may_be_rare(chunk):
         try:
-            score = symusic.Score.from_midi(header + midi_events.all_ended(chunk, n_times))
+            score = symusic.Score.from_midi(header + midi_events.all_ended(chunk))
         except RuntimeError:  # a data byte above 127, say
             pass
         else:
@@ -139,7 +131,7 @@ def _symusic_score(header: bytes, chunk: bytes, n_times: int) -> Any:
             if not controls or not np.isin(np.concatenate(controls), midi_events.NOTES_OFF).any():
                 return score
     try:
-        chunk = midi_events.all_ended(midi_events.plain(chunk), n_times)
+        chunk = midi_events.all_ended(midi_events.plain(chunk))
         return symusic.Score.from_midi(header + chunk)
     except RuntimeError as error:
         raise ReadError("damaged: it has events that no MIDI track has") from error

@@ -49,31 +49,41 @@ def plain(track: bytes) -> bytes:
     ReadError
         If the track is damaged: it ends within an event, or begins with none.
     """
+    events = _events(track)
+    body = bytes(events.written) + _variable(events.delta) + _END_OF_TRACK
+    return b"MTrk" + len(body).to_bytes(4, "big") + body
+
+
+def n_note_ons(track: bytes) -> int:
+    """The number of notes that begin in a track that can be read."""
+    return _events(track).n_note_ons
+
+
+def _events(track: bytes) -> _Events:
     events = _Events(track)
     while events.position < len(track):
         if not events.has_ended:
             events.read_event()
             continue
-        before = (events.position, bytes(events.written))
+        before = (events.n_note_ons, bytes(events.written))
         try:
             events.has_ended = False
             while events.position < len(track):
                 events.read_event()
         except ReadError:
-            events.written = bytearray(before[1])
+            events.n_note_ons, events.written = before[0], bytearray(before[1])
             break
-    body = bytes(events.written) + _variable(events.delta) + _END_OF_TRACK
-    return b"MTrk" + len(body).to_bytes(4, "big") + body
+    return events
 
 
-def all_ended(track: bytes, n_times: int) -> bytes:
-    """The chunk of a track with a marker at its end, and then note-offs for all pitches of all
-    channels, ``n_times``, a tick apart.
+def all_ended(track: bytes) -> bytes:
+    """The chunk of a track with a marker at its end and, a tick later, a note-off for each pitch of
+    each channel.
     """
     if not track.endswith(_END_OF_TRACK):
         track = plain(track)
     # the marker takes the place of the end of track, whose delta time stands before it
-    body = track[_HEADER : -len(_END_OF_TRACK)] + b"\xff\x06\1." + _OFFS * n_times
+    body = track[_HEADER : -len(_END_OF_TRACK)] + b"\xff\x06\1." + _OFFS
     body += b"\0" + _END_OF_TRACK
     return b"MTrk" + len(body).to_bytes(4, "big") + body
 
@@ -84,6 +94,7 @@ class _Events:
     def __init__(self, track: bytes) -> None:
         self.written = bytearray()
         self.delta = 0  # ticks since the last event that was written
+        self.n_note_ons = 0
         self.position = _HEADER
         self.has_ended = False
         self._track = track
@@ -126,6 +137,7 @@ class _Events:
                     del self._sounding[other, pitch]
             return
         if kind == 0x90 and data[1]:
+            self.n_note_ons += 1
             self._sounding[channel, data[0]] += 1
         elif kind in (0x80, 0x90) and self._sounding[channel, data[0]]:
             self._sounding[channel, data[0]] -= 1

@@ -303,6 +303,7 @@ def test_random_events_are_paired_as_documented(
         (QUARTER + on(0, 60), 1, 1),
         (on(0, 60) + on(480, 62, channel=9) + off(480, 60), 1, 1),
         (QUARTER + on(0, 61) * 21, 1, 21),
+        (QUARTER + on(0, 61, channel=9) * 20_000, 1, 20_000),
         (on(0, 61) * 3 + on(5, 62) * 2 + off(5, 64) + QUARTER, 1, 5),
     ],
 )
