@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gan_music.io.write import write_midi
+from gan_music.music.piece import Piece, Track
 from tests.conftest import TINY, make_piece, run_command, run_python
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -62,7 +63,8 @@ RUNS = {
     "training_pieces": ("LONG 2", r"overlapped area +0\.\d{3} ± \d\.\d{3}\n"),
 }
 # these have tests of their own
-OTHERS = {"baselines", "fuzz_readers", "likelihood", "neo_saleem_figures", "second_classifier"}
+OTHERS = {"baselines", "four_parts", "fuzz_readers", "likelihood", "neo_saleem_figures"}
+OTHERS |= {"second_classifier"}
 PARTS = {
     "checkpoint_mutations",
     "checkpoint_readers",
@@ -83,6 +85,7 @@ WRONG = {
     "interruptions": "--signals 0",
     "memory": "--jobs 0",
     "metrics": "cost nowhere",
+    "four_parts": "nowhere",
     "likelihood": "nowhere",
     "nan_guard_cost": "-1",
     "reading": "nowhere",
@@ -159,3 +162,38 @@ def test_losses_and_notes_of_a_run_of_neo_and_saleem(midi_folder: Path, tmp_path
     assert re.search(r"epoch +1: discriminator \d\.\d{4}, generator \d\.\d{4}\n", done.stdout)
     assert re.search(r"10000 generated notes: +\d+ pitches", done.stdout)
     assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def four_parts(seed: int) -> Piece:
+    """Sixteen chords of four parts; the lower three stay, and the top part steps up and down."""
+    tracks = tuple(map(Track, "SATB"))
+    onset = [o for o in range(0, 384, 24) for _ in range(4)]
+    pitch = [p for k in range(16) for p in (72 + k % 2 + seed % 5, 64, 55, 48)]
+    return Piece.from_arrays(
+        onset, [24] * 64, pitch, grid=24, track=[0, 1, 2, 3] * 16, tracks=tracks
+    )
+
+
+def test_runs_beside_test_pieces_in_four_parts(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    for seed in range(20):
+        write_midi(four_parts(seed), tmp_path / "music" / f"piece{seed:02d}.mid")
+    small = ("trainer=cpu", "trainer.max_epochs=1", "samples.n_pieces=2", "report=false")
+    words = ("data=midi", "data.root=music", "data.min_notes=16", "hydra.run.dir=run", *TINY)
+    done = run_command("train", *words, *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    # the samples are ours: one is as the music, one is its top part alone
+    for file in (tmp_path / "run" / "samples").glob("*.mid"):
+        file.unlink()
+    write_midi(four_parts(0), tmp_path / "run" / "samples" / "sample_01.mid")
+    top = four_parts(0).take(range(0, 64, 4))
+    write_midi(top, tmp_path / "run" / "samples" / "sample_02.mid")
+    done = run_python(str(FOLDER / "four_parts.py"), "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    head, samples, test = (line.split() for line in done.stdout.splitlines())
+    assert head == ["pieces", "four", "thin", "eight", "parallels", "leaps", "triad"]
+    # 16 of 32 onsets; one of two pieces; one voice has no moves against another
+    assert samples[1:4] == ["0.500", "0.500", "0.000"]
+    assert samples[4] == "0.000"
+    assert (samples[0], test[1:4]) == ("2", ["1.000", "0.000", "0.000"])
+    assert int(test[0]) > 0
