@@ -27,6 +27,7 @@ from gan_music.config.schema import TrainConfig
 from gan_music.data.cache import NoteCache, default_cache_dir
 from gan_music.data.datamodule import MusicDataModule
 from gan_music.data.extraction import extract
+from gan_music.data.pack import pitched
 from gan_music.data.sources import Source, find_sources
 from gan_music.io.write import write_midi
 from gan_music.models.base import MusicModel
@@ -116,10 +117,10 @@ def find_music(name: str) -> list[Source]:
     return find_sources(root if root.is_dir() else None, name)
 
 
-def read_pieces(root: Path, *, grid: int = GRID, min_notes: int = 64) -> Sequence[Piece]:
-    """The pieces of a folder, through the user's cache."""
+def read_pieces(music: str | Path, *, grid: int = GRID, min_notes: int = 64) -> Sequence[Piece]:
+    """The pieces of what :func:`find_music` finds, without drums, through the user's cache."""
     cache = NoteCache(default_cache_dir(), grid)
-    return extract(find_sources(root, ""), cache, min_notes=min_notes).pieces
+    return pitched(extract(find_music(str(music)), cache, min_notes=min_notes).pieces)
 
 
 def random_piece(seed: int, n_notes: int) -> Piece:

@@ -28,8 +28,6 @@ from collections.abc import Sequence
 import common
 import numpy as np
 
-from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extraction import extract
 from gan_music.metrics.baselines import one_note, shuffled
 from gan_music.metrics.collapse import THRESHOLDS, collapse_figures, relative_to, variety
 from gan_music.metrics.evaluation import EvaluationSettings, evaluate
@@ -46,7 +44,7 @@ SIZES = ((2, 4), (4, 2), (4, 4), (8, 1), (8, 2), (16, 1), (16, 2), (16, 4), (32,
 
 
 def cost(given: argparse.Namespace) -> None:
-    pieces = read_pieces(given.music)
+    pieces = common.read_pieces(given.music)
     shuffled = [pieces[i] for i in np.random.default_rng(0).permutation(len(pieces))]
     sets = [shuffled[i::2][: given.pieces] for i in (0, 1)]
     start, cpu = time.perf_counter(), time.process_time()
@@ -71,7 +69,7 @@ def with_pitches_shuffled(piece: Piece, rate: float, seed: int) -> Piece:
 
 
 def sensitivity(given: argparse.Namespace) -> None:
-    pieces = read_pieces(given.music)
+    pieces = common.read_pieces(given.music)
     order, n = np.random.default_rng(given.seed).permutation(len(pieces)), given.pieces
     generated, reference = ([pieces[i] for i in order[k : k + n]] for k in (0, n))
     columns = {}
@@ -89,7 +87,7 @@ def sensitivity(given: argparse.Namespace) -> None:
 
 
 def varieties(given: argparse.Namespace) -> None:
-    pieces = read_pieces(given.music)
+    pieces = common.read_pieces(given.music)
     for n_pieces, n_each in SIZES:
         words: Counter[str] = Counter()
         lowest = dict.fromkeys(THRESHOLDS, np.inf)
@@ -105,7 +103,7 @@ def varieties(given: argparse.Namespace) -> None:
 
 
 def verdicts(given: argparse.Namespace) -> None:
-    pieces = read_pieces(given.music)
+    pieces = common.read_pieces(given.music)
     settings = EvaluationSettings(n_bootstrap=40)
     for n_pieces in (8, 16, 32):
         words: dict[str, Counter[str]] = {}
@@ -160,12 +158,6 @@ def _chain(notes: np.ndarray, n_notes: int, grid: int, rng: np.random.Generator)
         chosen.append(int(places[rng.integers(len(places))]))
     offset, duration, pitch = notes[chosen].T
     return Piece.from_arrays(offset.cumsum(), duration, pitch, grid=grid)
-
-
-def read_pieces(music: str) -> list[Piece]:
-    cache = NoteCache(default_cache_dir(), common.GRID)
-    found = extract(common.find_music(music), cache, min_notes=WINDOW)
-    return [piece.pitched() for piece in found.pieces]
 
 
 def both_figures(sets: Sequence[Sequence[Piece]], n_each: int) -> list[dict[str, float]]:

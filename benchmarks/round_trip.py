@@ -16,9 +16,6 @@ from collections.abc import Sequence
 import common
 import numpy as np
 
-from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extraction import extract
-from gan_music.data.pack import pitched
 from gan_music.music.piece import KEYBOARD, IntArray, Piece
 from gan_music.representations.note_events import NoteEvents, fold
 from gan_music.representations.tracks import MAX_TRACKS
@@ -105,8 +102,7 @@ def main() -> None:
     parser.add_argument("music", metavar="MUSIC")
     parser.add_argument("grid", type=common.count, nargs="?", default=common.GRID, metavar="GRID")
     given = parser.parse_args()
-    cache = NoteCache(default_cache_dir(), given.grid)
-    pieces = pitched(extract(common.find_music(given.music), cache, min_notes=1).pieces)
+    pieces = common.read_pieces(given.music, grid=given.grid, min_notes=1)
     print(f"{len(pieces)} pieces, {sum(map(len, pieces)):,} notes, grid of {given.grid}")
     note_events(pieces, given.grid)
     voices(pieces, given.grid)

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 import common
 import numpy as np
 
-from gan_music.data.cache import NoteCache, default_cache_dir
-from gan_music.data.extraction import extract
 from gan_music.metrics.piece.voice_separation import separate, tracks_as_voices
 from gan_music.music.piece import IntArray, Piece
 
@@ -32,11 +30,9 @@ def main() -> None:
     parser = common.Parser(__doc__)
     parser.add_argument("music", metavar="MUSIC")
     music = parser.parse_args().music
-    cache = NoteCache(default_cache_dir(), common.GRID)
     # by number of voices: pieces, notes, notes in their voice, links found, true, both
     counts: dict[int, IntArray] = {}
-    for piece in extract(common.find_music(music), cache, min_notes=1).pieces:
-        piece = piece.pitched()
+    for piece in common.read_pieces(music, min_notes=1):
         if (true := tracks_as_voices(piece)) is None:
             continue
         own = separate(piece.merged())  # merging keeps the order of the notes

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gan_music.data.pack import n_drums
 from gan_music.io.instruments import GENERAL_MIDI
 from gan_music.music.piece import IntArray, Piece
 from gan_music.system.atomic_files import atomic_write
@@ -20,7 +21,7 @@ from gan_music.system.printable import printable
 _PARTICULARS = re.compile(r"""b?'[^']*'|b?"[^"]*"|<[^<>]*>|0x[0-9a-fA-F]+|\d[\d,.]*""")
 _N_REASONS = 12
 _N_TRACKS = 12
-# last one step; are left out; are left out; have no pitch, and models do not play them
+# grace notes last one step; cue notes, and notes that never end, are left out; no model has drums
 _LOST = ("grace notes", "cue notes", "unended notes", "drum notes")
 
 
@@ -132,7 +133,7 @@ def write_losses(pieces: Sequence[Piece], path: Path) -> None:
 
 def _losses(pieces: Sequence[Piece]) -> IntArray:
     """The numbers that ``_LOST`` names, of each piece, ``[N, 4]``."""
-    return np.array([(*p.losses, len(p) - len(p.pitched())) for p in pieces], dtype=np.int64)
+    return np.array([(*p.losses, n_drums([p])) for p in pieces], dtype=np.int64)
 
 
 def one_line(reason: str) -> str:

@@ -27,7 +27,7 @@ from lxml.etree import _Element as Element
 from gan_music.io.errors import ReadError
 from gan_music.io.formats.measures import TimeSignature, meters_of_measures, piece_in_ticks
 from gan_music.io.formats.musicxml_by_music21 import with_notes_of_music21
-from gan_music.io.formats.musicxml_file import no_collection, open_score
+from gan_music.io.formats.musicxml_file import open_score
 from gan_music.io.formats.musicxml_parts import (
     Measure,
     Note,
@@ -45,8 +45,7 @@ _NOISE = 32
 
 def read_fast(path: Path, grid: int, name: str) -> list[Piece]:
     """The piece in a score."""
-    with no_collection():
-        return [Score(open_score(path)).piece(grid, name)]
+    return [Score(open_score(path)).piece(grid, name)]
 
 
 def read_music21(path: Path, grid: int, name: str) -> list[Piece]:

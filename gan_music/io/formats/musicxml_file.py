@@ -7,7 +7,6 @@ A file is XML or an archive with it, whatever its suffix. Of an archive, the sco
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import re
 import zipfile
@@ -29,18 +28,6 @@ _DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.:-]+)")
 _MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _ROOTS = ("score-partwise", "score-timewise")
 _ADVICE = "export it again from the program that wrote it"
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Within the block, no garbage is collected: it would take half of the time of reading."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def open_score(path: Path) -> Element:

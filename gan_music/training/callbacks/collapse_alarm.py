@@ -17,8 +17,10 @@ log = logging.getLogger(__name__)
 
 # attribute -> name in checkpoints
 _STATE = {
-    **{"variety": "verdict", "last_variety": "last_verdict"},
-    **{"first_collapse": "first_collapse", "n_in_a_row": "n_in_a_row"},
+    "variety": "verdict",
+    "last_variety": "last_verdict",
+    "first_collapse": "first_collapse",
+    "n_in_a_row": "n_in_a_row",
 }
 _OLD_WORD = "healthy"  # for varied
 _LEVELS = {collapse.VARIED: 0.0, collapse.NARROW: 1.0, collapse.COLLAPSED: 2.0}
