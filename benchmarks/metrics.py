@@ -121,7 +121,7 @@ def verdicts(given: argparse.Namespace) -> None:
 
 
 def degenerate(pieces: Sequence[Piece], seed: int) -> dict[str, list[Piece]]:
-    """Sets of pieces as many and as long as these that are no music."""
+    """Degenerate sets, of as many pieces as these and as many notes in each."""
     rng = np.random.default_rng(seed)
     grid = pieces[0].grid
     notes = np.concatenate([_of_notes(p) for p in pieces])

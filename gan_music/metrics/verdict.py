@@ -1,10 +1,11 @@
 """The verdict on generated music: how near it comes to the reference.
 
-The worst rule that holds decides. The judge is the classifier two-sample test
+The first rule that holds decides. The judge is the classifier two-sample test
 (:mod:`.sets.classifier`) on windows of both lengths; its *null margin* is half of the interval that
 holds 95 % of its accuracies where both sets have the same distribution.
 
 ================= ================================================================================
+undefined         variety or the judge is; it needs five pieces of each set
 collapsed, narrow its variety is (:mod:`.collapse`)
 unlike            the judge's accuracy is 0.9 or more; or precision or coverage is below 0.1 and
                   below the interval of real against real music
@@ -12,7 +13,6 @@ distinguishable   the accuracy is more than three null margins above 0.5
 near              the accuracy is more than one null margin above 0.5; or precision or coverage is
                   below the interval of real against real music
 indistinguishable none of these
-undefined         variety or the judge is; it needs five pieces of each set
 ================= ================================================================================
 """
 
