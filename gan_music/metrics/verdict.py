@@ -5,8 +5,8 @@ The first rule that holds decides. The judge is the classifier two-sample test
 holds 95 % of its accuracies where both sets have the same distribution.
 
 ================= ================================================================================
-undefined         variety or the judge is; it needs five pieces of each set
-collapsed, narrow its variety is (:mod:`.collapse`)
+collapsed, narrow the variety of the samples is (:mod:`.collapse`)
+undefined         the variety or the judge is; the judge needs five pieces of each set
 unlike            the judge's accuracy is 0.9 or more; or precision or coverage is below 0.1 and
                   below the interval of real against real music
 distinguishable   the accuracy is more than three null margins above 0.5
@@ -27,16 +27,13 @@ from gan_music.metrics.reference_sets import Figure
 UNLIKE, DISTINGUISHABLE = "unlike", "distinguishable"
 NEAR, INDISTINGUISHABLE = "near", "indistinguishable"
 
-# the worst first
-WORDS = (COLLAPSED, NARROW, UNLIKE, DISTINGUISHABLE, NEAR, INDISTINGUISHABLE)
-
 _ALWAYS = 0.9  # the judge's accuracy from which it tells samples nearly every time
 _NOTHING = 0.1  # precision and coverage below which they are next to nothing
 _MARGINS = 3.0  # null margins; real music stays within them of real music
 
 
 class Verdict(NamedTuple):
-    """One of ``WORDS`` or ``undefined``, and why; None for ``indistinguishable``."""
+    """A word of the table above, and why; ``indistinguishable`` has no reason."""
 
     word: str
     reason: str | None

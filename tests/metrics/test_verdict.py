@@ -95,3 +95,7 @@ def test_real_music_and_what_is_none(chorales: list[Piece], n_pieces: int) -> No
     assert word(first) in ("near", "indistinguishable")
     assert word(shuffled(first, 0)) == "unlike"
     assert word(one_note(first)) == "collapsed"
+
+
+def test_a_collapse_needs_no_judge() -> None:
+    assert verdict(Variety("collapsed", "because"), figures(NAN)).word == "collapsed"
